@@ -1,0 +1,252 @@
+//! What can happen: one variant per happening.
+//!
+//! Each event has a dotted [`Kind`], a [`Level`], a [`Component`], a message for people, and typed attributes.
+//! `docs/events.md` is generated from [`Kind`] and [`Event::attributes`]. Where the existing PicoClaw has a kind
+//! for a happening, its name is kept.
+
+mod attributes;
+mod kind;
+mod words;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use kind::Kind;
+
+use crate::label::{Detail, Label};
+use crate::words::{
+    Component, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome, Rejection, ToolStatus,
+    TurnStatus,
+};
+
+/// A name that becomes known, so that its series exist at 0 before anything happens: a rate over a series that
+/// first appears at 1 shows no increase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Declaration {
+    /// A provider.
+    Provider(Label),
+    /// A configured model of a provider.
+    Model(Label, Label),
+    /// A channel.
+    Channel(Label),
+    /// A tool.
+    Tool(Label),
+}
+
+/// How a request to a provider ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// With an answer.
+    Success,
+    /// Without one.
+    Failed(FailureReason),
+    /// The turn was cancelled, which is not the provider's fault.
+    Cancelled,
+}
+
+impl AttemptOutcome {
+    /// The word for logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failed(_) => "failure",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Tokens of a completion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Sent to the model.
+    pub input: u64,
+    /// Written by the model.
+    pub output: u64,
+}
+
+/// A happening.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)] // The fields carry the names of the attributes that docs/events.md explains.
+pub enum Event {
+    GatewayStart {
+        version: &'static str,
+        pid: u32,
+    },
+    GatewayReady {
+        address: Detail,
+        elapsed: Duration,
+    },
+    GatewayShutdown {
+        cause: Detail,
+    },
+    HealthChanged {
+        from: HealthStatus,
+        to: HealthStatus,
+        issues: Detail,
+    },
+    ReloadStarted,
+    ReloadCompleted {
+        duration: Duration,
+        changes: Detail,
+    },
+    ReloadFailed {
+        duration: Duration,
+        error: Detail,
+    },
+    HttpRejected {
+        reason: HttpRejection,
+    },
+    ChannelStarted {
+        channel: Label,
+    },
+    ChannelStopped {
+        channel: Label,
+    },
+    ChannelFailed {
+        channel: Label,
+        error: Detail,
+    },
+    MessageReceived {
+        channel: Label,
+        session: Detail,
+    },
+    MessageRejected {
+        channel: Label,
+        reason: Rejection,
+    },
+    ReplySent {
+        channel: Label,
+        session: Detail,
+        duration: Duration,
+    },
+    ReplyFailed {
+        channel: Label,
+        session: Detail,
+        error: Detail,
+    },
+    TurnQueued {
+        channel: Label,
+        session: Detail,
+    },
+    TurnDequeued {
+        channel: Label,
+        session: Detail,
+        waited: Duration,
+    },
+    TurnStart {
+        turn: u64,
+        origin: Origin,
+        channel: Label,
+        session: Detail,
+    },
+    TurnEnd(Arc<TurnEnd>),
+    LlmRequest {
+        turn: u64,
+        provider: Label,
+        model: Label,
+        attempt: u32,
+        session: Detail,
+    },
+    LlmResponse(Arc<LlmResponse>),
+    LlmRetry {
+        turn: u64,
+        provider: Label,
+        model: Label,
+        attempt: u32,
+        reason: FailureReason,
+        delay: Duration,
+        session: Detail,
+    },
+    ToolStart {
+        turn: u64,
+        tool: Label,
+        session: Detail,
+    },
+    ToolEnd {
+        turn: u64,
+        tool: Label,
+        status: ToolStatus,
+        duration: Duration,
+        error: Option<Detail>,
+        session: Detail,
+    },
+    ToolSkipped {
+        turn: u64,
+        name: Detail,
+        session: Detail,
+    },
+    SessionActivated {
+        session: Detail,
+    },
+    SessionExpired {
+        session: Detail,
+    },
+    SessionWrite {
+        outcome: Outcome,
+        duration: Duration,
+        bytes: u64,
+        error: Option<Detail>,
+        session: Detail,
+    },
+    SessionReadFailed {
+        session: Detail,
+        error: Detail,
+    },
+    Declared(Arc<[Declaration]>),
+    Log(Arc<LogLine>),
+}
+
+/// The fields of [`Event::TurnEnd`], boxed because they are many.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub struct TurnEnd {
+    pub turn: u64,
+    pub origin: Origin,
+    pub channel: Label,
+    pub status: TurnStatus,
+    pub duration: Duration,
+    pub iterations: u32,
+    pub tokens: Tokens,
+    pub error: Option<Detail>,
+    pub session: Detail,
+}
+
+/// The fields of [`Event::LlmResponse`], boxed because they are many.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub struct LlmResponse {
+    pub turn: u64,
+    pub provider: Label,
+    pub model: Label,
+    pub outcome: AttemptOutcome,
+    pub duration: Duration,
+    pub first_token: Option<Duration>,
+    pub tokens: Option<Tokens>,
+    pub status_code: Option<u16>,
+    pub error: Option<Detail>,
+    pub session: Detail,
+}
+
+/// A diagnostic of the code, from `tracing`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogLine {
+    /// How much it matters.
+    pub level: Level,
+    /// Who speaks.
+    pub component: Component,
+    /// The sentence.
+    pub message: Detail,
+    /// Further facts, in order.
+    pub fields: Vec<(&'static str, Detail)>,
+}
+
+/// The value of an attribute.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Text.
+    Text(&'a str),
+    /// A number of things.
+    Count(u64),
+    /// A length of time, written in milliseconds.
+    Millis(Duration),
+}

@@ -1,0 +1,169 @@
+//! The facts of an event, by name.
+
+use super::{AttemptOutcome, Event, LlmResponse, Value};
+
+impl Event {
+    /// Calls `visit` with each attribute, in a fixed order. Absent facts are left out.
+    pub fn attributes<'a>(&'a self, mut visit: impl FnMut(&'static str, Value<'a>)) {
+        use Value::{Count, Millis, Text};
+        match self {
+            Self::GatewayStart { version, pid } => {
+                visit("version", Text(version));
+                visit("pid", Count(u64::from(*pid)));
+            }
+            Self::GatewayReady { address, elapsed } => {
+                visit("address", Text(address.as_str()));
+                visit("duration_ms", Millis(*elapsed));
+            }
+            Self::GatewayShutdown { cause } => visit("cause", Text(cause.as_str())),
+            Self::HealthChanged { from, to, issues } => {
+                visit("from", Text(from.as_str()));
+                visit("to", Text(to.as_str()));
+                visit("issues", Text(issues.as_str()));
+            }
+            Self::ReloadStarted => {}
+            Self::ReloadCompleted { duration, changes } => {
+                visit("duration_ms", Millis(*duration));
+                visit("changes", Text(changes.as_str()));
+            }
+            Self::ReloadFailed { duration, error } => {
+                visit("duration_ms", Millis(*duration));
+                visit("error", Text(error.as_str()));
+            }
+            Self::HttpRejected { reason } => visit("reason", Text(reason.as_str())),
+            Self::ChannelStarted { channel } | Self::ChannelStopped { channel } => {
+                visit("channel", Text(channel.as_str()));
+            }
+            Self::ChannelFailed { channel, error } => {
+                visit("channel", Text(channel.as_str()));
+                visit("error", Text(error.as_str()));
+            }
+            Self::MessageReceived { channel, session } | Self::TurnQueued { channel, session } => {
+                visit("session_id", Text(session.as_str()));
+                visit("channel", Text(channel.as_str()));
+            }
+            Self::MessageRejected { channel, reason } => {
+                visit("channel", Text(channel.as_str()));
+                visit("reason", Text(reason.as_str()));
+            }
+            Self::ReplySent { channel, session, duration: time }
+            | Self::TurnDequeued { channel, session, waited: time } => {
+                visit("session_id", Text(session.as_str()));
+                visit("duration_ms", Millis(*time));
+                visit("channel", Text(channel.as_str()));
+            }
+            Self::ReplyFailed { channel, session, error } => {
+                visit("session_id", Text(session.as_str()));
+                visit("channel", Text(channel.as_str()));
+                visit("error", Text(error.as_str()));
+            }
+            Self::TurnStart { turn, origin, channel, session } => {
+                visit("session_id", Text(session.as_str()));
+                visit("turn", Count(*turn));
+                visit("origin", Text(origin.as_str()));
+                visit("channel", Text(channel.as_str()));
+            }
+            Self::TurnEnd(end) => {
+                visit("session_id", Text(end.session.as_str()));
+                visit("duration_ms", Millis(end.duration));
+                visit("turn", Count(end.turn));
+                visit("origin", Text(end.origin.as_str()));
+                visit("channel", Text(end.channel.as_str()));
+                visit("status", Text(end.status.as_str()));
+                visit("iterations", Count(u64::from(end.iterations)));
+                visit("input_tokens", Count(end.tokens.input));
+                visit("output_tokens", Count(end.tokens.output));
+                if let Some(error) = &end.error {
+                    visit("error", Text(error.as_str()));
+                }
+            }
+            Self::LlmRequest { turn, provider, model, attempt, session } => {
+                visit("session_id", Text(session.as_str()));
+                visit("turn", Count(*turn));
+                visit("provider", Text(provider.as_str()));
+                visit("model", Text(model.as_str()));
+                visit("attempt", Count(u64::from(*attempt)));
+            }
+            Self::LlmResponse(response) => response.attributes(visit),
+            Self::LlmRetry { turn, provider, model, attempt, reason, delay, session } => {
+                visit("session_id", Text(session.as_str()));
+                visit("turn", Count(*turn));
+                visit("provider", Text(provider.as_str()));
+                visit("model", Text(model.as_str()));
+                visit("attempt", Count(u64::from(*attempt)));
+                visit("reason", Text(reason.as_str()));
+                visit("delay_ms", Millis(*delay));
+            }
+            Self::ToolStart { turn, tool, session } => {
+                visit("session_id", Text(session.as_str()));
+                visit("turn", Count(*turn));
+                visit("tool", Text(tool.as_str()));
+            }
+            Self::ToolEnd { turn, tool, status, duration, error, session } => {
+                visit("session_id", Text(session.as_str()));
+                visit("duration_ms", Millis(*duration));
+                visit("turn", Count(*turn));
+                visit("tool", Text(tool.as_str()));
+                visit("status", Text(status.as_str()));
+                if let Some(error) = error {
+                    visit("error", Text(error.as_str()));
+                }
+            }
+            Self::ToolSkipped { turn, name, session } => {
+                visit("session_id", Text(session.as_str()));
+                visit("turn", Count(*turn));
+                visit("name", Text(name.as_str()));
+            }
+            Self::SessionActivated { session } | Self::SessionExpired { session } => {
+                visit("session_id", Text(session.as_str()));
+            }
+            Self::SessionWrite { outcome, duration, bytes, error, session } => {
+                visit("session_id", Text(session.as_str()));
+                visit("duration_ms", Millis(*duration));
+                visit("outcome", Text(outcome.as_str()));
+                visit("bytes", Count(*bytes));
+                if let Some(error) = error {
+                    visit("error", Text(error.as_str()));
+                }
+            }
+            Self::SessionReadFailed { session, error } => {
+                visit("session_id", Text(session.as_str()));
+                visit("error", Text(error.as_str()));
+            }
+            Self::Declared(declarations) => visit("series", Count(declarations.len() as u64)),
+            Self::Log(line) => {
+                for (name, value) in &line.fields {
+                    visit(name, Text(value.as_str()));
+                }
+            }
+        }
+    }
+}
+
+impl LlmResponse {
+    fn attributes<'a>(&'a self, mut visit: impl FnMut(&'static str, Value<'a>)) {
+        use Value::{Count, Millis, Text};
+        visit("session_id", Text(self.session.as_str()));
+        visit("duration_ms", Millis(self.duration));
+        visit("turn", Count(self.turn));
+        visit("provider", Text(self.provider.as_str()));
+        visit("model", Text(self.model.as_str()));
+        visit("outcome", Text(self.outcome.as_str()));
+        if let AttemptOutcome::Failed(reason) = self.outcome {
+            visit("reason", Text(reason.as_str()));
+        }
+        if let Some(first) = self.first_token {
+            visit("first_token_ms", Millis(first));
+        }
+        if let Some(tokens) = self.tokens {
+            visit("input_tokens", Count(tokens.input));
+            visit("output_tokens", Count(tokens.output));
+        }
+        if let Some(code) = self.status_code {
+            visit("status_code", Count(u64::from(code)));
+        }
+        if let Some(error) = &self.error {
+            visit("error", Text(error.as_str()));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The dotted names of happenings.
+
+use crate::words::words;
+
+words! {
+    /// The dotted name of a happening.
+    Kind {
+        /// The process began.
+        GatewayStart = "gateway.start",
+        /// The gateway accepts messages.
+        GatewayReady = "gateway.ready",
+        /// The gateway began to stop.
+        GatewayShutdown = "gateway.shutdown",
+        /// The gateway's judgement of itself changed.
+        HealthChanged = "gateway.health.changed",
+        /// A reload of the configuration began.
+        ReloadStarted = "gateway.reload.started",
+        /// A reload of the configuration took effect.
+        ReloadCompleted = "gateway.reload.completed",
+        /// A reload of the configuration was refused; nothing changed.
+        ReloadFailed = "gateway.reload.failed",
+        /// The HTTP server turned a connection or a request away.
+        HttpRejected = "gateway.http.rejected",
+        /// A channel can receive messages.
+        ChannelStarted = "channel.lifecycle.started",
+        /// A channel stopped on purpose.
+        ChannelStopped = "channel.lifecycle.stopped",
+        /// A channel cannot receive messages.
+        ChannelFailed = "channel.lifecycle.start_failed",
+        /// A message of a person was accepted.
+        MessageReceived = "channel.message.received",
+        /// A message was refused.
+        MessageRejected = "channel.message.rejected",
+        /// The final reply was handed to the channel.
+        ReplySent = "channel.message.outbound_sent",
+        /// The final reply could not be handed to the channel.
+        ReplyFailed = "channel.message.outbound_failed",
+        /// A message has to wait for its session or a worker.
+        TurnQueued = "agent.turn.queued",
+        /// A message waits no longer.
+        TurnDequeued = "agent.turn.dequeued",
+        /// A turn began.
+        TurnStart = "agent.turn.start",
+        /// A turn ended.
+        TurnEnd = "agent.turn.end",
+        /// A request is sent to a provider.
+        LlmRequest = "agent.llm.request",
+        /// A request to a provider ended.
+        LlmResponse = "agent.llm.response",
+        /// A failed request will be repeated.
+        LlmRetry = "agent.llm.retry",
+        /// A tool began.
+        ToolStart = "agent.tool.exec_start",
+        /// A tool ended.
+        ToolEnd = "agent.tool.exec_end",
+        /// The model called a tool that does not exist.
+        ToolSkipped = "agent.tool.exec_skipped",
+        /// A session became active.
+        SessionActivated = "session.activated",
+        /// A session had no message for a while.
+        SessionExpired = "session.expired",
+        /// A turn's messages were made durable, or could not be.
+        SessionWrite = "session.write",
+        /// A session could not be read.
+        SessionReadFailed = "session.read_failed",
+        /// Names became known: their series exist from now on.
+        Declared = "telemetry.declared",
+        /// A diagnostic of the code.
+        Log = "log",
+    }
+}

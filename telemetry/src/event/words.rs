@@ -1,0 +1,176 @@
+//! What an event says: its name, how much it matters, who speaks, and the sentence.
+
+use std::borrow::Cow;
+
+use super::{AttemptOutcome, Event, Kind};
+use crate::words::{Component, HealthStatus, Level, Outcome, ToolStatus, TurnStatus};
+
+impl Event {
+    /// Its dotted name.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::GatewayStart { .. } => Kind::GatewayStart,
+            Self::GatewayReady { .. } => Kind::GatewayReady,
+            Self::GatewayShutdown { .. } => Kind::GatewayShutdown,
+            Self::HealthChanged { .. } => Kind::HealthChanged,
+            Self::ReloadStarted => Kind::ReloadStarted,
+            Self::ReloadCompleted { .. } => Kind::ReloadCompleted,
+            Self::ReloadFailed { .. } => Kind::ReloadFailed,
+            Self::HttpRejected { .. } => Kind::HttpRejected,
+            Self::ChannelStarted { .. } => Kind::ChannelStarted,
+            Self::ChannelStopped { .. } => Kind::ChannelStopped,
+            Self::ChannelFailed { .. } => Kind::ChannelFailed,
+            Self::MessageReceived { .. } => Kind::MessageReceived,
+            Self::MessageRejected { .. } => Kind::MessageRejected,
+            Self::ReplySent { .. } => Kind::ReplySent,
+            Self::ReplyFailed { .. } => Kind::ReplyFailed,
+            Self::TurnQueued { .. } => Kind::TurnQueued,
+            Self::TurnDequeued { .. } => Kind::TurnDequeued,
+            Self::TurnStart { .. } => Kind::TurnStart,
+            Self::TurnEnd(_) => Kind::TurnEnd,
+            Self::LlmRequest { .. } => Kind::LlmRequest,
+            Self::LlmResponse(_) => Kind::LlmResponse,
+            Self::LlmRetry { .. } => Kind::LlmRetry,
+            Self::ToolStart { .. } => Kind::ToolStart,
+            Self::ToolEnd { .. } => Kind::ToolEnd,
+            Self::ToolSkipped { .. } => Kind::ToolSkipped,
+            Self::SessionActivated { .. } => Kind::SessionActivated,
+            Self::SessionExpired { .. } => Kind::SessionExpired,
+            Self::SessionWrite { .. } => Kind::SessionWrite,
+            Self::SessionReadFailed { .. } => Kind::SessionReadFailed,
+            Self::Declared(_) => Kind::Declared,
+            Self::Log(_) => Kind::Log,
+        }
+    }
+
+    /// How much it matters. Ends of things are `info`, their beginnings `debug`; what went wrong is `warn` when
+    /// the gateway recovered or somebody else is to blame, and `error` when something was lost here.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Log(line) => line.level,
+            Self::SessionWrite { outcome: Outcome::Failure, .. }
+            | Self::SessionReadFailed { .. }
+            | Self::ReloadFailed { .. }
+            | Self::ChannelFailed { .. } => Level::Error,
+            Self::HealthChanged { to: HealthStatus::Failing, .. } => Level::Error,
+            Self::HealthChanged { to: HealthStatus::Degraded, .. } => Level::Warn,
+            Self::TurnEnd(end) => match end.status {
+                TurnStatus::Completed | TurnStatus::Cancelled => Level::Info,
+                TurnStatus::Failed | TurnStatus::Timeout | TurnStatus::ToolLimit => Level::Warn,
+            },
+            Self::LlmResponse(response) => match response.outcome {
+                AttemptOutcome::Failed(_) => Level::Warn,
+                AttemptOutcome::Success | AttemptOutcome::Cancelled => Level::Info,
+            },
+            Self::ToolEnd { status: ToolStatus::Success | ToolStatus::Cancelled, .. } => Level::Info,
+            Self::ToolEnd { .. }
+            | Self::ToolSkipped { .. }
+            | Self::LlmRetry { .. }
+            | Self::ReplyFailed { .. }
+            | Self::MessageRejected { .. } => Level::Warn,
+            Self::HttpRejected { .. }
+            | Self::ReloadStarted
+            | Self::TurnQueued { .. }
+            | Self::TurnDequeued { .. }
+            | Self::TurnStart { .. }
+            | Self::LlmRequest { .. }
+            | Self::ToolStart { .. }
+            | Self::SessionActivated { .. }
+            | Self::SessionExpired { .. }
+            | Self::SessionWrite { .. }
+            | Self::Declared(_) => Level::Debug,
+            Self::GatewayStart { .. }
+            | Self::GatewayReady { .. }
+            | Self::GatewayShutdown { .. }
+            | Self::HealthChanged { .. }
+            | Self::ReloadCompleted { .. }
+            | Self::ChannelStarted { .. }
+            | Self::ChannelStopped { .. }
+            | Self::MessageReceived { .. }
+            | Self::ReplySent { .. } => Level::Info,
+        }
+    }
+
+    /// Which part of the gateway speaks.
+    pub fn component(&self) -> Component {
+        match self {
+            Self::Log(line) => line.component,
+            Self::GatewayStart { .. }
+            | Self::GatewayReady { .. }
+            | Self::GatewayShutdown { .. }
+            | Self::HealthChanged { .. }
+            | Self::HttpRejected { .. } => Component::Main,
+            Self::ReloadStarted | Self::ReloadCompleted { .. } | Self::ReloadFailed { .. } => {
+                Component::Config
+            }
+            Self::ChannelStarted { .. }
+            | Self::ChannelStopped { .. }
+            | Self::ChannelFailed { .. }
+            | Self::MessageRejected { .. }
+            | Self::ReplySent { .. }
+            | Self::ReplyFailed { .. } => Component::Channel,
+            Self::MessageReceived { .. }
+            | Self::TurnQueued { .. }
+            | Self::TurnDequeued { .. }
+            | Self::TurnStart { .. }
+            | Self::TurnEnd(_) => Component::Agent,
+            Self::LlmRequest { .. } | Self::LlmResponse(_) | Self::LlmRetry { .. } => Component::Provider,
+            Self::ToolStart { .. } | Self::ToolEnd { .. } | Self::ToolSkipped { .. } => Component::Tool,
+            Self::SessionActivated { .. }
+            | Self::SessionExpired { .. }
+            | Self::SessionWrite { .. }
+            | Self::SessionReadFailed { .. } => Component::Session,
+            Self::Declared(_) => Component::Bus,
+        }
+    }
+
+    /// What happened, in words.
+    pub fn message(&self) -> Cow<'_, str> {
+        let fixed = match self {
+            Self::Log(line) => return Cow::Borrowed(line.message.as_str()),
+            Self::HealthChanged { to, .. } => return format!("Health is {to}").into(),
+            Self::TurnEnd(end) => match end.status {
+                TurnStatus::Completed => "Turn completed",
+                TurnStatus::Failed => "Turn failed",
+                TurnStatus::Timeout => "Turn timed out",
+                TurnStatus::ToolLimit => "Turn stopped at the limit of tool iterations",
+                TurnStatus::Cancelled => "Turn cancelled",
+            },
+            Self::LlmResponse(response) => match response.outcome {
+                AttemptOutcome::Success => "Provider answered",
+                AttemptOutcome::Failed(_) => "Provider request failed",
+                AttemptOutcome::Cancelled => "Provider request cancelled",
+            },
+            Self::ToolEnd { status: ToolStatus::Success, .. } => "Tool finished",
+            Self::ToolEnd { .. } => "Tool did not succeed",
+            Self::SessionWrite { outcome: Outcome::Success, .. } => "Session written",
+            Self::SessionWrite { .. } => "Session could not be written",
+            Self::SessionReadFailed { .. } => "Session could not be read",
+            Self::GatewayStart { .. } => "Gateway starting",
+            Self::GatewayReady { .. } => "Gateway ready",
+            Self::GatewayShutdown { .. } => "Gateway stopping",
+            Self::ReloadStarted => "Reloading configuration",
+            Self::ReloadCompleted { .. } => "Configuration reloaded",
+            Self::ReloadFailed { .. } => "Configuration refused, nothing changed",
+            Self::HttpRejected { .. } => "HTTP request turned away",
+            Self::ChannelStarted { .. } => "Channel started",
+            Self::ChannelStopped { .. } => "Channel stopped",
+            Self::ChannelFailed { .. } => "Channel failed",
+            Self::MessageReceived { .. } => "Processing message",
+            Self::MessageRejected { .. } => "Message refused",
+            Self::ReplySent { .. } => "Reply sent",
+            Self::ReplyFailed { .. } => "Reply could not be sent",
+            Self::TurnQueued { .. } => "Message waits",
+            Self::TurnDequeued { .. } => "Message waits no longer",
+            Self::TurnStart { .. } => "Turn started",
+            Self::LlmRequest { .. } => "Asking provider",
+            Self::LlmRetry { .. } => "Provider request will be repeated",
+            Self::ToolStart { .. } => "Tool started",
+            Self::ToolSkipped { .. } => "Model called a tool that does not exist",
+            Self::SessionActivated { .. } => "Session active",
+            Self::SessionExpired { .. } => "Session no longer active",
+            Self::Declared(_) => "Series declared",
+        };
+        Cow::Borrowed(fixed)
+    }
+}

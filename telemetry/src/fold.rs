@@ -1,0 +1,220 @@
+//! What each event does to the numbers.
+
+use std::time::SystemTime;
+
+use crate::event::{AttemptOutcome, Declaration, Event, LlmResponse};
+use crate::label::Label;
+use crate::ledger::{Labels, Ledger};
+use crate::metric::Metric as M;
+use crate::words::{
+    Direction, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome, Rejection, ToolStatus,
+    TurnStatus,
+};
+
+const NONE: Labels = Labels::NONE;
+
+fn one(label: Label) -> Labels {
+    NONE.and(label.index(), label.as_str())
+}
+
+fn two(a: Label, b: Label) -> Labels {
+    one(a).and(b.index(), b.as_str())
+}
+
+/// A label whose value is a word of a closed set.
+macro_rules! word {
+    ($word:expr) => {
+        word!(NONE, $word)
+    };
+    ($labels:expr, $word:expr) => {
+        $labels.and($word as u8, $word.as_str())
+    };
+}
+
+/// Creates every series that is known at compile time, at 0.
+pub(crate) fn predeclare(ledger: &mut Ledger) {
+    for metric in [
+        M::MessagesTotal,
+        M::MessagesActive,
+        M::SessionCount,
+        M::ResponseTime,
+        M::QueueDepth,
+        M::ToolCallsUnknownTotal,
+        M::SessionWriteDuration,
+        M::SessionReadFailuresTotal,
+        M::SessionConsecutiveFailures,
+        M::ConfigReloadSuccessful,
+        M::ConfigReloadTime,
+    ] {
+        ledger.declare(metric, NONE);
+    }
+    for origin in Origin::ALL {
+        for status in TurnStatus::ALL {
+            ledger.declare(M::TurnsTotal, word!(word!(*origin), *status));
+        }
+    }
+    for outcome in Outcome::ALL {
+        ledger.declare(M::SessionWritesTotal, word!(*outcome));
+        ledger.declare(M::ConfigReloadsTotal, word!(*outcome));
+    }
+    for reason in HttpRejection::ALL {
+        ledger.declare(M::HttpRejectedTotal, word!(*reason));
+    }
+    for level in Level::ALL {
+        ledger.declare(M::LogLinesTotal, word!(*level));
+    }
+    for status in HealthStatus::ALL {
+        ledger.declare(M::HealthState, word!(*status));
+    }
+    ledger.set(M::HealthState, word!(HealthStatus::Starting), 1.0);
+    let build = NONE.and(0, env!("CARGO_PKG_VERSION")).and(0, std::env::consts::ARCH);
+    ledger.set(M::BuildInfo, build, 1.0);
+}
+
+/// Folds one event.
+pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
+    ledger.add(M::LogLinesTotal, word!(event.level()), 1);
+    match event {
+        Event::GatewayStart { .. } => {
+            ledger.set(M::ConfigReloadSuccessful, NONE, 1.0);
+            ledger.set_time(M::ConfigReloadTime, NONE, time);
+        }
+        Event::HealthChanged { from, to, .. } => {
+            ledger.set(M::HealthState, word!(*from), 0.0);
+            ledger.set(M::HealthState, word!(*to), 1.0);
+        }
+        Event::ReloadCompleted { .. } => {
+            ledger.add(M::ConfigReloadsTotal, word!(Outcome::Success), 1);
+            ledger.set(M::ConfigReloadSuccessful, NONE, 1.0);
+            ledger.set_time(M::ConfigReloadTime, NONE, time);
+        }
+        Event::ReloadFailed { .. } => {
+            ledger.add(M::ConfigReloadsTotal, word!(Outcome::Failure), 1);
+            ledger.set(M::ConfigReloadSuccessful, NONE, 0.0);
+        }
+        Event::HttpRejected { reason } => ledger.add(M::HttpRejectedTotal, word!(*reason), 1),
+        Event::ChannelStarted { channel } => ledger.set(M::ChannelUp, one(*channel), 1.0),
+        Event::ChannelStopped { channel } | Event::ChannelFailed { channel, .. } => {
+            ledger.set(M::ChannelUp, one(*channel), 0.0);
+        }
+        Event::MessageReceived { channel, .. } => {
+            ledger.add(M::MessagesTotal, NONE, 1);
+            ledger.add(M::ChannelMessagesTotal, one(*channel), 1);
+            ledger.set_time(M::ChannelLastActivity, one(*channel), time);
+        }
+        Event::MessageRejected { channel, reason } => {
+            ledger.add(M::MessagesRejectedTotal, word!(one(*channel), *reason), 1);
+        }
+        Event::ReplySent { duration, .. } => ledger.observe(M::ResponseTime, NONE, *duration),
+        Event::TurnQueued { .. } => ledger.shift(M::QueueDepth, NONE, 1.0),
+        Event::TurnDequeued { .. } => ledger.shift(M::QueueDepth, NONE, -1.0),
+        Event::TurnStart { .. } => ledger.shift(M::MessagesActive, NONE, 1.0),
+        Event::TurnEnd(end) => {
+            ledger.shift(M::MessagesActive, NONE, -1.0);
+            ledger.add(M::TurnsTotal, word!(word!(end.origin), end.status), 1);
+        }
+        Event::LlmRequest { provider, .. } => {
+            ledger.add(M::ProviderRequestsTotal, one(*provider), 1);
+            ledger.shift(M::ProviderRequestsActive, one(*provider), 1.0);
+        }
+        Event::LlmResponse(response) => fold_response(ledger, time, response),
+        Event::LlmRetry { provider, .. } => ledger.add(M::ProviderRetriesTotal, one(*provider), 1),
+        Event::ToolEnd { tool, status, duration, .. } => {
+            ledger.add(M::ToolCallsTotal, one(*tool), 1);
+            ledger.add(M::ToolResultsTotal, word!(one(*tool), *status), 1);
+            ledger.observe(M::ToolDuration, one(*tool), *duration);
+        }
+        Event::ToolSkipped { .. } => ledger.add(M::ToolCallsUnknownTotal, NONE, 1),
+        Event::SessionActivated { .. } => ledger.shift(M::SessionCount, NONE, 1.0),
+        Event::SessionExpired { .. } => ledger.shift(M::SessionCount, NONE, -1.0),
+        Event::SessionWrite { outcome, duration, .. } => {
+            ledger.add(M::SessionWritesTotal, word!(*outcome), 1);
+            ledger.observe(M::SessionWriteDuration, NONE, *duration);
+            match outcome {
+                Outcome::Success => ledger.set(M::SessionConsecutiveFailures, NONE, 0.0),
+                Outcome::Failure => ledger.shift(M::SessionConsecutiveFailures, NONE, 1.0),
+            }
+        }
+        Event::SessionReadFailed { .. } => {
+            ledger.add(M::SessionReadFailuresTotal, NONE, 1);
+            ledger.shift(M::SessionConsecutiveFailures, NONE, 1.0);
+        }
+        Event::Declared(declarations) => declarations.iter().for_each(|d| declare(ledger, *d)),
+        Event::GatewayReady { .. }
+        | Event::GatewayShutdown { .. }
+        | Event::ReloadStarted
+        | Event::ReplyFailed { .. }
+        | Event::ToolStart { .. }
+        | Event::Log(_) => {}
+    }
+}
+
+fn fold_response(ledger: &mut Ledger, time: SystemTime, response: &LlmResponse) {
+    let provider = one(response.provider);
+    let model = two(response.provider, response.model);
+    ledger.shift(M::ProviderRequestsActive, provider, -1.0);
+    match response.outcome {
+        AttemptOutcome::Success => {
+            ledger.observe(M::ProviderRequestDuration, provider, response.duration);
+            ledger.set(M::ProviderConsecutiveFailures, provider, 0.0);
+            ledger.set_time(M::ProviderLastSuccess, provider, time);
+        }
+        AttemptOutcome::Failed(reason) => {
+            ledger.observe(M::ProviderRequestDuration, provider, response.duration);
+            ledger.add(M::ProviderErrorsTotal, provider, 1);
+            ledger.add(M::ProviderFailuresTotal, word!(model, reason), 1);
+            ledger.shift(M::ProviderConsecutiveFailures, provider, 1.0);
+        }
+        // How long the caller's patience lasted says nothing about the provider.
+        AttemptOutcome::Cancelled => {}
+    }
+    if let Some(first) = response.first_token {
+        ledger.observe(M::ProviderFirstToken, provider, first);
+    }
+    if let Some(tokens) = response.tokens {
+        ledger.add(M::ProviderTokensTotal, word!(model, Direction::Input), tokens.input);
+        ledger.add(M::ProviderTokensTotal, word!(model, Direction::Output), tokens.output);
+    }
+}
+
+fn declare(ledger: &mut Ledger, declaration: Declaration) {
+    match declaration {
+        Declaration::Provider(label) => {
+            for metric in [
+                M::ProviderRequestsTotal,
+                M::ProviderErrorsTotal,
+                M::ProviderRequestsActive,
+                M::ProviderRequestDuration,
+                M::ProviderFirstToken,
+                M::ProviderRetriesTotal,
+                M::ProviderConsecutiveFailures,
+                M::ProviderLastSuccess,
+            ] {
+                ledger.declare(metric, one(label));
+            }
+        }
+        Declaration::Model(provider, model) => {
+            for reason in FailureReason::ALL {
+                ledger.declare(M::ProviderFailuresTotal, word!(two(provider, model), *reason));
+            }
+            for direction in Direction::ALL {
+                ledger.declare(M::ProviderTokensTotal, word!(two(provider, model), *direction));
+            }
+        }
+        Declaration::Channel(label) => {
+            for metric in [M::ChannelMessagesTotal, M::ChannelUp, M::ChannelLastActivity] {
+                ledger.declare(metric, one(label));
+            }
+            for reason in Rejection::ALL {
+                ledger.declare(M::MessagesRejectedTotal, word!(one(label), *reason));
+            }
+        }
+        Declaration::Tool(label) => {
+            ledger.declare(M::ToolCallsTotal, one(label));
+            ledger.declare(M::ToolDuration, one(label));
+            for status in ToolStatus::ALL {
+                ledger.declare(M::ToolResultsTotal, word!(one(label), *status));
+            }
+        }
+    }
+}

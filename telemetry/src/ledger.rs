@@ -1,0 +1,223 @@
+//! The exact fold of events into numbers.
+//!
+//! Every subscriber folds the same events in the same order, so two ledgers at the same sequence number are
+//! equal, row by row. A ledger that missed events is replaced by a [`Checkpoint`](crate::Checkpoint); events
+//! that the replacement already contains are then recognised by their number and ignored.
+
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustc_hash::FxHasher;
+
+use crate::bus::Record;
+use crate::metric::{Metric, MetricInfo, MetricKind};
+
+type Index = std::collections::HashMap<u32, u32, BuildHasherDefault<FxHasher>>;
+
+/// The label values of one series; unused places are empty.
+pub type LabelValues = [&'static str; 3];
+
+/// All counters, gauges and histograms at one moment of the event stream.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    seq: u64,
+    families: Box<[Family]>,
+}
+
+/// All series of one metric.
+#[derive(Clone, Debug)]
+struct Family {
+    // Shared until a series is added: a checkpoint copies numbers only.
+    index: Arc<Index>,
+    labels: Arc<Vec<LabelValues>>,
+    // `width` numbers a series: one, or for a histogram each bucket, the one beyond the last bound, and the sum in ns.
+    width: usize,
+    numbers: Vec<u64>,
+}
+
+/// One series, as a sink reads it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Series<'a> {
+    /// The values of the metric's labels.
+    pub labels: &'a [&'static str],
+    /// The number.
+    pub value: SeriesValue<'a>,
+}
+
+/// The number of a [`Series`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SeriesValue<'a> {
+    /// A counter.
+    Counter(u64),
+    /// A gauge.
+    Gauge(f64),
+    /// Observations per bucket (not cumulative), the last one beyond all bounds, and their sum.
+    Histogram(&'a [u64], Duration),
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Equal numbers at the same moment. The metrics' series are compared in their order.
+impl PartialEq for Ledger {
+    fn eq(&self, other: &Self) -> bool {
+        self.seq == other.seq
+            && self
+                .families
+                .iter()
+                .zip(&other.families)
+                .all(|(a, b)| a.labels == b.labels && a.numbers == b.numbers)
+    }
+}
+
+impl Ledger {
+    /// An empty ledger, before the first event. Series without open labels already exist at 0.
+    pub fn new() -> Self {
+        let families = Metric::ALL.iter().map(|metric| Family::new(metric.info())).collect();
+        let mut ledger = Self { seq: 0, families };
+        crate::fold::predeclare(&mut ledger);
+        ledger
+    }
+
+    /// The number of the last event folded.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Folds a record, unless it is already contained.
+    pub fn apply(&mut self, record: &Record) {
+        if record.seq > self.seq {
+            self.seq = record.seq;
+            crate::fold::fold(self, record.time, &record.event);
+        }
+    }
+
+    /// The series of a metric, in the order in which they appeared. Series are never removed or reordered, so a
+    /// position identifies a series for the life of the process.
+    pub fn series(&self, metric: Metric) -> impl ExactSizeIterator<Item = Series<'_>> {
+        let info = metric.info();
+        let family = &self.families[metric as usize];
+        family.labels.iter().zip(family.numbers.chunks_exact(family.width)).map(move |(labels, numbers)| {
+            Series { labels: &labels[..info.labels.len()], value: value(info.kind, numbers) }
+        })
+    }
+
+    /// The series with these label values.
+    pub fn get(&self, metric: Metric, labels: &[&str]) -> Option<SeriesValue<'_>> {
+        self.series(metric).find(|series| series.labels == labels).map(|series| series.value)
+    }
+
+    /// A counter's number, 0 when the series does not exist.
+    pub fn counter(&self, metric: Metric, labels: &[&str]) -> u64 {
+        match self.get(metric, labels) {
+            Some(SeriesValue::Counter(n)) => n,
+            _ => 0,
+        }
+    }
+
+    /// The sum of a counter over all series.
+    pub fn total(&self, metric: Metric) -> u64 {
+        self.series(metric).map(|s| if let SeriesValue::Counter(n) = s.value { n } else { 0 }).sum()
+    }
+
+    /// A gauge's number, 0 when the series does not exist.
+    pub fn gauge(&self, metric: Metric, labels: &[&str]) -> f64 {
+        match self.get(metric, labels) {
+            Some(SeriesValue::Gauge(x)) => x,
+            _ => 0.0,
+        }
+    }
+
+    pub(crate) fn declare(&mut self, metric: Metric, labels: Labels) {
+        self.families[metric as usize].row(labels);
+    }
+
+    pub(crate) fn add(&mut self, metric: Metric, labels: Labels, n: u64) {
+        self.families[metric as usize].row(labels)[0] += n;
+    }
+
+    pub(crate) fn set(&mut self, metric: Metric, labels: Labels, x: f64) {
+        self.families[metric as usize].row(labels)[0] = x.to_bits();
+    }
+
+    pub(crate) fn shift(&mut self, metric: Metric, labels: Labels, by: f64) {
+        let cell = &mut self.families[metric as usize].row(labels)[0];
+        *cell = (f64::from_bits(*cell) + by).to_bits();
+    }
+
+    pub(crate) fn set_time(&mut self, metric: Metric, labels: Labels, time: SystemTime) {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.set(metric, labels, since.as_secs_f64());
+    }
+
+    pub(crate) fn observe(&mut self, metric: Metric, labels: Labels, time: Duration) {
+        let MetricKind::Histogram(bounds) = metric.info().kind else {
+            return;
+        };
+        let seconds = time.as_secs_f64();
+        let bucket = bounds.iter().position(|bound| seconds <= *bound).unwrap_or(bounds.len());
+        let row = self.families[metric as usize].row(labels);
+        row[bucket] += 1;
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let sum = &mut row[bounds.len() + 1];
+        *sum = sum.saturating_add(nanos);
+    }
+}
+
+fn value(kind: MetricKind, numbers: &[u64]) -> SeriesValue<'_> {
+    match kind {
+        MetricKind::Counter => SeriesValue::Counter(numbers[0]),
+        MetricKind::Gauge => SeriesValue::Gauge(f64::from_bits(numbers[0])),
+        MetricKind::Histogram(bounds) => {
+            SeriesValue::Histogram(&numbers[..=bounds.len()], Duration::from_nanos(numbers[bounds.len() + 1]))
+        }
+    }
+}
+
+impl Family {
+    fn new(info: &MetricInfo) -> Self {
+        let width = match info.kind {
+            MetricKind::Histogram(bounds) => bounds.len() + 2,
+            MetricKind::Counter | MetricKind::Gauge => 1,
+        };
+        Self { index: Arc::default(), labels: Arc::default(), width, numbers: Vec::new() }
+    }
+
+    /// The numbers of a series, which begins to exist. A gauge of 0 has the same bits as a count of 0.
+    fn row(&mut self, labels: Labels) -> &mut [u64] {
+        let at = match self.index.get(&labels.key) {
+            Some(at) => *at as usize,
+            None => {
+                let at = self.labels.len();
+                Arc::make_mut(&mut self.index)
+                    .insert(labels.key, u32::try_from(at).expect("series are bounded"));
+                Arc::make_mut(&mut self.labels).push(labels.values);
+                self.numbers.resize(self.numbers.len() + self.width, 0);
+                at
+            }
+        };
+        &mut self.numbers[at * self.width..][..self.width]
+    }
+}
+
+/// The label values of a series with the key by which it is found: one byte a label.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Labels {
+    key: u32,
+    values: LabelValues,
+}
+
+impl Labels {
+    pub(crate) const NONE: Self = Self { key: 0, values: [""; 3] };
+
+    pub(crate) fn and(self, number: u8, value: &'static str) -> Self {
+        let mut values = self.values;
+        let place = values.iter().position(|v| v.is_empty()).expect("a metric has at most three labels");
+        values[place] = value;
+        Self { key: (self.key << 8) | u32::from(number), values }
+    }
+}

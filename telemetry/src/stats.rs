@@ -1,0 +1,267 @@
+//! The telemetry system's own numbers: atomics that are read when somebody looks, never events. A sink that
+//! reported its losses through the stream that it cannot keep up with would make them worse.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::metric::FLUSH_BOUNDS;
+use crate::words::words;
+
+words! {
+    /// Why a sink lost events.
+    DropReason {
+        /// The buffer was full.
+        BufferFull = "buffer_full",
+        /// One event is larger than the buffer or the protocol allows.
+        TooLarge = "too_large",
+        /// The receiver refused them for good.
+        Refused = "refused",
+        /// The receiver could not be reached for too long.
+        GaveUp = "gave_up",
+        /// The sink panicked.
+        Crashed = "crashed",
+        /// They were still unsent when the time to stop was over.
+        Shutdown = "shutdown",
+    }
+}
+
+words! {
+    /// How a send failed.
+    SendErrorKind {
+        /// It may work later.
+        Retry = "retry",
+        /// A part was refused.
+        Partial = "partial",
+        /// It will never work.
+        Permanent = "permanent",
+        /// It took too long.
+        Timeout = "timeout",
+    }
+}
+
+/// Numbers about the process.
+#[derive(Debug, Default)]
+pub struct Vitals {
+    event_loop_lag_ns: AtomicU64,
+    http_connections: AtomicI64,
+}
+
+impl Vitals {
+    /// Notes how late a timer of the event loop fired.
+    pub fn set_event_loop_lag(&self, lag: Duration) {
+        self.event_loop_lag_ns.store(u64::try_from(lag.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// How late the last timer of the event loop fired.
+    pub fn event_loop_lag(&self) -> Duration {
+        Duration::from_nanos(self.event_loop_lag_ns.load(Relaxed))
+    }
+
+    /// Notes how many HTTP connections are open.
+    pub fn set_http_connections(&self, open: usize) {
+        self.http_connections.store(i64::try_from(open).unwrap_or(i64::MAX), Relaxed);
+    }
+
+    /// How many HTTP connections are open.
+    pub fn http_connections(&self) -> i64 {
+        self.http_connections.load(Relaxed)
+    }
+}
+
+/// What became of the events that one sink was offered.
+///
+/// The conservation law, per sink: `emitted since it subscribed = recorded + lagged + waiting in the ring`, and
+/// `recorded = delivered + filtered + dropped + buffered`.
+#[derive(Debug)]
+pub struct SinkStats {
+    /// The sink's configured name.
+    pub name: String,
+    recorded: AtomicU64,
+    delivered: AtomicU64,
+    filtered: AtomicU64,
+    lagged: AtomicU64,
+    gaps: AtomicU64,
+    dropped: [AtomicU64; DropReason::ALL.len()],
+    send_errors: [AtomicU64; SendErrorKind::ALL.len()],
+    retries: AtomicU64,
+    restarts: AtomicU64,
+    buffered: AtomicU64,
+    backlog: AtomicU64,
+    down: AtomicU64,
+    last_success_ns: AtomicU64,
+    flush: Mutex<Flush>,
+}
+
+/// How long sends took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flush {
+    /// Sends per bucket of [`FLUSH_BOUNDS`], the last beyond all bounds.
+    pub buckets: [u64; FLUSH_BOUNDS.len() + 1],
+    /// All of them together.
+    pub sum: Duration,
+}
+
+macro_rules! counters {
+    ($($(#[$meta:meta])* $field:ident, $add:ident;)+) => {$(
+        $(#[$meta])*
+        pub fn $field(&self) -> u64 { self.$field.load(Relaxed) }
+
+        /// Adds to the number of the same name.
+        pub fn $add(&self, n: u64) { self.$field.fetch_add(n, Relaxed); }
+    )+};
+}
+
+impl SinkStats {
+    /// All numbers 0, up.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            recorded: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
+            filtered: AtomicU64::new(0),
+            lagged: AtomicU64::new(0),
+            gaps: AtomicU64::new(0),
+            dropped: Default::default(),
+            send_errors: Default::default(),
+            retries: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
+            buffered: AtomicU64::new(0),
+            backlog: AtomicU64::new(0),
+            down: AtomicU64::new(0),
+            last_success_ns: AtomicU64::new(0),
+            flush: Mutex::default(),
+        }
+    }
+
+    counters! {
+        /// Events that the sink was handed.
+        recorded, add_recorded;
+        /// Events that reached their end: sent, written, or folded into what is served.
+        delivered, add_delivered;
+        /// Events that the sink's filter or level excludes.
+        filtered, add_filtered;
+        /// Events that were overwritten before the sink saw them.
+        lagged, add_lagged;
+        /// How often that happened.
+        gaps, add_gaps;
+        /// Sends that repeated a failed one.
+        retries, add_retries;
+        /// Restarts after a failure.
+        restarts, add_restarts;
+    }
+
+    /// Events lost for a reason.
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.dropped[reason as usize].load(Relaxed)
+    }
+
+    /// Events lost.
+    pub fn dropped_total(&self) -> u64 {
+        self.dropped.iter().map(|n| n.load(Relaxed)).sum()
+    }
+
+    /// Counts lost events.
+    pub fn add_dropped(&self, reason: DropReason, n: u64) {
+        self.dropped[reason as usize].fetch_add(n, Relaxed);
+    }
+
+    /// Failed sends of a kind.
+    pub fn send_errors(&self, kind: SendErrorKind) -> u64 {
+        self.send_errors[kind as usize].load(Relaxed)
+    }
+
+    /// Counts a failed send.
+    pub fn add_send_error(&self, kind: SendErrorKind) {
+        self.send_errors[kind as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Events that wait to be sent.
+    pub fn buffered(&self) -> u64 {
+        self.buffered.load(Relaxed)
+    }
+
+    /// Notes how many events wait to be sent.
+    pub fn set_buffered(&self, n: u64) {
+        self.buffered.store(n, Relaxed);
+    }
+
+    /// Events in the ring that the sink had not seen when it last looked.
+    pub fn backlog(&self) -> u64 {
+        self.backlog.load(Relaxed)
+    }
+
+    /// Notes how many events wait in the ring.
+    pub fn set_backlog(&self, n: u64) {
+        self.backlog.store(n, Relaxed);
+    }
+
+    /// Whether the last send worked.
+    pub fn up(&self) -> bool {
+        self.down.load(Relaxed) == 0
+    }
+
+    /// Since when sends fail, as Unix seconds; `None` when they work.
+    pub fn down_since(&self) -> Option<u64> {
+        Some(self.down.load(Relaxed)).filter(|since| *since != 0)
+    }
+
+    /// Notes that sending works; returns whether that is news.
+    pub fn mark_up(&self) -> bool {
+        self.last_success_ns.store(unix_nanos(), Relaxed);
+        self.down.swap(0, Relaxed) != 0
+    }
+
+    /// Notes that sending fails; returns whether that is news.
+    pub fn mark_down(&self) -> bool {
+        let now = (unix_nanos() / 1_000_000_000).max(1);
+        self.down.compare_exchange(0, now, Relaxed, Relaxed).is_ok()
+    }
+
+    /// When something was last sent or served, as Unix time; 0 for never.
+    pub fn last_success(&self) -> f64 {
+        Duration::from_nanos(self.last_success_ns.load(Relaxed)).as_secs_f64()
+    }
+
+    /// Notes how long a send took.
+    pub fn observe_flush(&self, time: Duration) {
+        let mut flush = self.flush.lock().unwrap_or_else(PoisonError::into_inner);
+        let seconds = time.as_secs_f64();
+        let bucket = FLUSH_BOUNDS.iter().position(|b| seconds <= *b).unwrap_or(FLUSH_BOUNDS.len());
+        flush.buckets[bucket] += 1;
+        flush.sum += time;
+    }
+
+    /// How long sends took.
+    pub fn flush(&self) -> Flush {
+        self.flush.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn unix_nanos() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The statistics of all sinks that run or ran, by name. A sink that a reload replaces keeps its numbers, so that
+/// its counters never go back.
+#[derive(Clone, Debug, Default)]
+pub struct SinkRegistry(Arc<RwLock<Vec<Arc<SinkStats>>>>);
+
+impl SinkRegistry {
+    /// The statistics of the sink with this name, which begin to exist.
+    pub fn entry(&self, name: &str) -> Arc<SinkStats> {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stats) = all.iter().find(|stats| stats.name == name) {
+            return Arc::clone(stats);
+        }
+        let stats = Arc::new(SinkStats::new(name));
+        all.push(Arc::clone(&stats));
+        stats
+    }
+
+    /// All of them, in the order in which they appeared.
+    pub fn all(&self) -> Vec<Arc<SinkStats>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,231 @@
+//! The closed sets of words: every label value that is known at compile time.
+//!
+//! A closed set cannot grow at run time, so a metric labelled with one has a bounded number of series.
+
+/// Declares an enum whose variants are words, with `ALL`, `as_str` and `FromStr`.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$vmeta])* $variant,)+ }
+
+        impl $name {
+            /// Every word of the set, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word as it stands in labels, logs and configuration.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = crate::words::UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, crate::words::UnknownWord> {
+                match text { $($word => Ok(Self::$variant),)+ _ => Err(crate::words::UnknownWord) }
+            }
+        }
+    };
+}
+
+/// A text that is no word of the set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown word")]
+pub struct UnknownWord;
+
+words! {
+    /// How much a record matters, least first.
+    Level {
+        /// For developers.
+        Debug = "debug",
+        /// What an operator wants to see.
+        Info = "info",
+        /// Something went wrong and the gateway recovered.
+        Warn = "warn",
+        /// Something was lost.
+        Error = "error",
+    }
+}
+
+words! {
+    /// Which part of the gateway speaks in a log line.
+    Component {
+        /// Start, stop, HTTP server.
+        Main = "main",
+        /// Configuration and its reload.
+        Config = "config",
+        /// Turns.
+        Agent = "agent",
+        /// Model providers.
+        Provider = "provider",
+        /// Channels and their messages.
+        Channel = "channel",
+        /// Tool calls.
+        Tool = "tool",
+        /// The session store.
+        Session = "session",
+        /// The telemetry bus and its sinks.
+        Bus = "bus",
+        /// Scheduled jobs.
+        Cron = "cron",
+    }
+}
+
+words! {
+    /// What started a turn.
+    Origin {
+        /// A message of a person.
+        User = "user",
+        /// A scheduled job.
+        Cron = "cron",
+        /// The heartbeat.
+        Heartbeat = "heartbeat",
+        /// Another turn.
+        Subturn = "subturn",
+    }
+}
+
+words! {
+    /// How a turn ended.
+    TurnStatus {
+        /// The model's answer was delivered.
+        Completed = "completed",
+        /// No answer: a provider, the session store or the agent failed.
+        Failed = "failed",
+        /// No answer in the time allowed.
+        Timeout = "timeout",
+        /// The model still called tools at the limit of iterations.
+        ToolLimit = "tool_limit",
+        /// The caller went away or asked to stop.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// Why an attempt at a provider failed.
+    FailureReason {
+        /// The key is missing, wrong or not allowed (401, 403).
+        Auth = "auth",
+        /// The account has no credit (402).
+        Billing = "billing",
+        /// Too many requests (429).
+        RateLimit = "rate_limit",
+        /// The provider says that it is overloaded (503, 529).
+        Overloaded = "overloaded",
+        /// Another 5xx.
+        Server = "server",
+        /// No answer in the time allowed.
+        Timeout = "timeout",
+        /// The provider could not be reached.
+        Network = "network",
+        /// The answer broke off in the middle.
+        CutStream = "cut_stream",
+        /// The answer was not what the protocol says.
+        BadResponse = "bad_response",
+        /// The provider refused the request as malformed (other 4xx).
+        BadRequest = "bad_request",
+        /// The conversation is too long for the model.
+        ContextOverflow = "context_overflow",
+        /// None of these.
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    /// How a tool call ended.
+    ToolStatus {
+        /// The tool did what it was asked.
+        Success = "success",
+        /// The tool failed.
+        Error = "error",
+        /// A rule forbids the call.
+        Denied = "denied",
+        /// The tool took too long.
+        Timeout = "timeout",
+        /// The turn was cancelled while the tool ran.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// Why a message was refused before it became a turn.
+    Rejection {
+        /// The request is not what the protocol says.
+        Invalid = "invalid",
+        /// No valid credential.
+        Unauthorized = "unauthorized",
+        /// The session's queue is full.
+        Busy = "busy",
+        /// The model is not configured.
+        UnknownModel = "unknown_model",
+        /// The gateway is stopping.
+        Draining = "draining",
+    }
+}
+
+words! {
+    /// Why the HTTP server turned a connection or a request away.
+    HttpRejection {
+        /// All places for connections are taken.
+        ConnectionLimit = "connection_limit",
+        /// The request's head did not arrive in time.
+        HeaderTimeout = "header_timeout",
+        /// The request's body did not arrive in time.
+        BodyTimeout = "body_timeout",
+        /// The request's body is larger than allowed.
+        BodyTooLarge = "body_too_large",
+        /// The request is not HTTP.
+        Malformed = "malformed",
+        /// No valid credential.
+        Unauthorized = "unauthorized",
+        /// A web page of another origin asked.
+        ForbiddenOrigin = "forbidden_origin",
+    }
+}
+
+words! {
+    /// Whether something worked.
+    Outcome {
+        /// It did.
+        Success = "success",
+        /// It did not.
+        Failure = "failure",
+    }
+}
+
+words! {
+    /// Which way tokens went.
+    Direction {
+        /// To the model.
+        Input = "input",
+        /// From the model.
+        Output = "output",
+    }
+}
+
+words! {
+    /// The gateway's own judgement of itself. Only the good state contains the word "healthy", because
+    /// monitors search for it as text.
+    HealthStatus {
+        /// All is well.
+        Healthy = "healthy",
+        /// It serves, but something that an operator should know is wrong.
+        Degraded = "degraded",
+        /// It cannot do its work.
+        Failing = "failing",
+        /// Not ready yet.
+        Starting = "starting",
+        /// Stopping.
+        Draining = "draining",
+    }
+}
+
+pub(crate) use words;
