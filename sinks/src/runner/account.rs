@@ -1,0 +1,131 @@
+//! What one runner has counted.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use picoclaw_telemetry::SinkStats;
+use picoclaw_telemetry::stats::DropReason;
+
+/// The gauges under one sink's name, summed: during a reload two runners have the same name.
+#[derive(Debug, Default)]
+pub(crate) struct Gauges(Mutex<Waiting>);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Waiting {
+    buffered: u64,
+    backlog: u64,
+}
+
+/// Counts into the statistics under the sink's name, and remembers what this runner's share is.
+#[derive(Debug)]
+pub(crate) struct Account {
+    stats: Arc<SinkStats>,
+    gauges: Arc<Gauges>,
+    mine: Waiting,
+    /// Records taken in of which nobody has said yet what became of them.
+    open: u64,
+}
+
+/// Also a task that is aborted leaves right numbers behind.
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.abandon(DropReason::Shutdown);
+    }
+}
+
+impl Account {
+    pub(crate) fn new(stats: Arc<SinkStats>, gauges: Arc<Gauges>) -> Self {
+        Self { stats, gauges, mine: Waiting::default(), open: 0 }
+    }
+
+    pub(crate) fn stats(&self) -> &SinkStats {
+        &self.stats
+    }
+
+    pub(crate) fn recorded(&mut self) {
+        self.open += 1;
+        self.stats.add_recorded(1);
+    }
+
+    pub(crate) fn delivered(&mut self, n: u64) {
+        self.close(n);
+        self.stats.add_delivered(n);
+    }
+
+    pub(crate) fn filtered(&mut self) {
+        self.close(1);
+        self.stats.add_filtered(1);
+    }
+
+    pub(crate) fn dropped(&mut self, reason: DropReason, n: u64) {
+        self.close(n);
+        self.stats.add_dropped(reason, n);
+    }
+
+    pub(crate) fn lagged(&mut self, n: u64) {
+        self.stats.add_lagged(n);
+        self.stats.add_gaps(1);
+    }
+
+    pub(crate) fn set_buffered(&mut self, buffered: u64) {
+        self.set(Waiting { buffered, ..self.mine });
+    }
+
+    pub(crate) fn set_backlog(&mut self, backlog: u64) {
+        self.set(Waiting { backlog, ..self.mine });
+    }
+
+    /// The end of a runner: what it still held is lost. Returns how much that was.
+    pub(crate) fn abandon(&mut self, reason: DropReason) -> u64 {
+        let lost = self.open;
+        self.dropped(reason, lost);
+        self.set(Waiting::default());
+        lost
+    }
+
+    fn close(&mut self, n: u64) {
+        debug_assert!(n <= self.open, "{}: {n} records ended, {} are open", self.stats.name, self.open);
+        self.open = self.open.saturating_sub(n);
+    }
+
+    fn set(&mut self, mine: Waiting) {
+        if mine == self.mine {
+            return;
+        }
+        let mut all = self.gauges.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.buffered = all.buffered - self.mine.buffered + mine.buffered;
+        all.backlog = all.backlog - self.mine.backlog + mine.backlog;
+        // Under the lock, so that the later sum is also the later to be seen.
+        self.stats.set_buffered(all.buffered);
+        self.stats.set_backlog(all.backlog);
+        self.mine = mine;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_runners_of_one_name_add_up() {
+        let stats = Arc::new(SinkStats::new("x"));
+        let gauges = Arc::new(Gauges::default());
+        let mut old = Account::new(Arc::clone(&stats), Arc::clone(&gauges));
+        let mut new = Account::new(Arc::clone(&stats), gauges);
+        for _ in 0..5 {
+            old.recorded();
+        }
+        old.set_buffered(5);
+        new.recorded();
+        new.set_buffered(1);
+        new.set_backlog(7);
+        assert_eq!((stats.buffered(), stats.backlog()), (6, 7));
+        old.delivered(3);
+        old.set_buffered(2);
+        assert_eq!(old.abandon(DropReason::Shutdown), 2);
+        assert_eq!((stats.buffered(), stats.backlog()), (1, 7));
+        drop(new);
+        assert_eq!((stats.buffered(), stats.backlog()), (0, 0));
+        assert_eq!((stats.recorded(), stats.delivered()), (6, 3));
+        assert_eq!(stats.dropped(DropReason::Shutdown), 3);
+    }
+}

@@ -1,0 +1,77 @@
+//! What happened lately: a ring of samples of cumulative numbers.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Samples that reach back one window. The clock is the monotonic one: setting the time of day changes nothing.
+#[derive(Debug)]
+pub(crate) struct Window<T> {
+    length: Duration,
+    samples: VecDeque<(Instant, T)>,
+}
+
+impl<T> Window<T> {
+    /// An empty window.
+    pub(crate) fn new(length: Duration) -> Self {
+        Self { length, samples: VecDeque::new() }
+    }
+
+    /// Remembers the numbers of a moment. One sample at or before the window's beginning stays.
+    pub(crate) fn push(&mut self, now: Instant, sample: T) {
+        self.samples.push_back((now, sample));
+        while self.samples.get(1).is_some_and(|(at, _)| now.duration_since(*at) >= self.length) {
+            self.samples.pop_front();
+        }
+    }
+
+    /// The numbers at the beginning of the window, and how long ago that is.
+    pub(crate) fn begin(&self, now: Instant) -> Option<(Duration, &T)> {
+        self.samples.front().map(|(at, sample)| (now.duration_since(*at), sample))
+    }
+}
+
+/// Estimates a quantile of observations counted per bucket, as PromQL's `histogram_quantile` does: linearly within
+/// a bucket, and the highest finite bound for what lies beyond it. 0 without observations.
+pub(crate) fn quantile(q: f64, bounds: &[f64], buckets: &[u64]) -> f64 {
+    let count: u64 = buckets.iter().sum();
+    if count == 0 {
+        return 0.0;
+    }
+    let rank = q * count as f64;
+    let mut below = 0_u64;
+    for (at, n) in buckets.iter().enumerate() {
+        let within = (below + n) as f64;
+        if within >= rank && *n > 0 {
+            let Some(upper) = bounds.get(at) else { break };
+            let lower = if at == 0 { 0.0 } else { bounds[at - 1] };
+            return lower + (upper - lower) * ((rank - below as f64) / *n as f64);
+        }
+        below += n;
+    }
+    bounds.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_slides() {
+        let mut window = Window::new(Duration::from_secs(60));
+        let start = Instant::now();
+        for second in (0..=120).step_by(10) {
+            window.push(start + Duration::from_secs(second), second);
+        }
+        let (age, sample) = window.begin(start + Duration::from_secs(120)).unwrap();
+        assert_eq!((age, *sample), (Duration::from_secs(60), 60));
+    }
+
+    #[test]
+    fn quantiles_are_those_of_promql() {
+        let bounds = [1.0, 2.0, 4.0];
+        assert_eq!(quantile(0.95, &bounds, &[0, 0, 0, 0]), 0.0);
+        assert_eq!(quantile(0.5, &bounds, &[10, 0, 0, 0]), 0.5);
+        assert_eq!(quantile(0.5, &bounds, &[5, 10, 5, 0]), 1.5);
+        assert_eq!(quantile(0.95, &bounds, &[0, 0, 0, 3]), 4.0);
+    }
+}
