@@ -1,0 +1,170 @@
+//! The `/health` document with numbers, for New Relic's nri-flex and everybody else who reads JSON.
+//!
+//! The document is flat and has the same keys on every call: New Relic's charts break on keys that come and go. It
+//! has no `checks`: nri-flex would make attributes with the checks' names of it, which come and go with the
+//! configuration; `/ready` has the checks. Rates and quantiles are those of the last minutes, from samples of the
+//! exact ledger.
+
+mod sample;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use picoclaw_telemetry::sink::{Cadence, EndpointRequest, EndpointResponse, Sink, Verdict};
+use picoclaw_telemetry::{Checkpoint, Ledger, Metric, Record};
+use serde::Deserialize;
+
+use self::sample::Sample;
+use crate::config::{OptionsError, SinkConfig, parse_options};
+use crate::context::Context;
+use crate::health_document::Document;
+use crate::process;
+use crate::registry::{BuildError, Built};
+use crate::window::{Window, quantile};
+
+/// How often the numbers are sampled.
+const SAMPLE_EVERY: Duration = Duration::from_secs(10);
+/// Rates of a gateway younger than this are per minute all the same: five messages in the first second are five in
+/// this minute, not three hundred.
+const SHORTEST_RATE: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Options {
+    /// Where the document is served.
+    path: String,
+    /// How far back rates and quantiles look.
+    window_seconds: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { path: "/health".to_owned(), window_seconds: 300 }
+    }
+}
+
+/// Builds the sink.
+///
+/// # Errors
+///
+/// When an option is wrong.
+pub fn build(config: &SinkConfig, index: usize, context: &Context) -> Result<Built, BuildError> {
+    let options: Options = parse_options(config, index)?;
+    if !(10..=86_400).contains(&options.window_seconds) {
+        let message = "expected a number of seconds between 10 and 86400";
+        return Err(OptionsError::new(index, "window_seconds", message).into());
+    }
+    let sink = NewRelic {
+        path: options.path,
+        ledger: Ledger::new(),
+        window: Window::new(Duration::from_secs(options.window_seconds)),
+        context: context.clone(),
+    };
+    Ok(Built { sink: Box::new(sink), transport: None })
+}
+
+struct NewRelic {
+    path: String,
+    ledger: Ledger,
+    window: Window<Sample>,
+    context: Context,
+}
+
+impl Sink for NewRelic {
+    fn record(&mut self, record: &Record) -> Verdict {
+        self.ledger.apply(record);
+        Verdict::Delivered
+    }
+
+    fn gap(&mut self, _: u64, checkpoint: &Checkpoint) {
+        self.ledger = checkpoint.ledger.clone();
+        let now = Instant::now();
+        if self.window.begin(now).is_none() {
+            self.window.push(now, Sample::take(&self.ledger, &process::facts()));
+        }
+    }
+
+    fn cadence(&self) -> Cadence {
+        Cadence::Every(SAMPLE_EVERY)
+    }
+
+    fn seal(&mut self, _: bool) -> Option<picoclaw_telemetry::sink::Batch> {
+        self.window.push(Instant::now(), Sample::take(&self.ledger, &process::facts()));
+        None
+    }
+
+    fn endpoints(&self) -> Vec<String> {
+        vec![self.path.clone()]
+    }
+
+    fn serve(&mut self, _: &EndpointRequest) -> EndpointResponse {
+        let report = self.context.health.report();
+        let uptime = SystemTime::now().duration_since(self.context.started).unwrap_or_default();
+        let mut document = Document::new(&report, uptime, std::process::id());
+        self.numbers(&mut document);
+        EndpointResponse::json(report.http_status(), Bytes::from(document.finish()))
+    }
+}
+
+impl NewRelic {
+    fn numbers(&self, document: &mut Document) {
+        let facts = process::facts();
+        let now = Sample::take(&self.ledger, &facts);
+        let (age, then) = match self.window.begin(Instant::now()) {
+            Some((age, then)) => (age, then.clone()),
+            None => (Duration::ZERO, now.clone()),
+        };
+        let recent = now.since(&then);
+        let minutes = age.max(SHORTEST_RATE).as_secs_f64() / 60.0;
+        let ledger = &self.ledger;
+        let total = |metric| ledger.total(metric);
+        let turns = |status| ledger.counter(Metric::TurnsTotal, &["user", status]);
+        let tokens =
+            |direction| sample::sum(ledger, Metric::ProviderTokensTotal, |labels| labels[2] == direction);
+        let sinks = self.context.sinks.all();
+
+        document
+            .count("messages_total", total(Metric::MessagesTotal))
+            .number("messages_active", ledger.gauge(Metric::MessagesActive, &[]))
+            .number("messages_per_minute", recent.messages as f64 / minutes)
+            .count("messages_rejected_total", total(Metric::MessagesRejectedTotal))
+            .number("queue_depth", ledger.gauge(Metric::QueueDepth, &[]))
+            .number("session_count", ledger.gauge(Metric::SessionCount, &[]))
+            .count("turns_completed_total", turns("completed"))
+            .count("turns_failed_total", turns("failed"))
+            .count("turns_timeout_total", turns("timeout"))
+            .count("turns_cancelled_total", turns("cancelled"))
+            .number("response_time_p50_ms", quantile_ms(0.5, &recent))
+            .number("response_time_p95_ms", quantile_ms(0.95, &recent))
+            .number("response_time_avg_ms", recent.average_response_ms())
+            .count("provider_requests_total", total(Metric::ProviderRequestsTotal))
+            .count("provider_errors_total", total(Metric::ProviderErrorsTotal))
+            .number("provider_requests_per_minute", recent.requests as f64 / minutes)
+            .number("provider_errors_per_minute", recent.errors as f64 / minutes)
+            .number("provider_error_percent", percent(recent.errors, recent.requests))
+            .count("provider_input_tokens_total", tokens("input"))
+            .count("provider_output_tokens_total", tokens("output"))
+            .count("tool_calls_total", total(Metric::ToolCallsTotal))
+            .count("tool_errors_total", sample::tool_errors(ledger))
+            .count("session_write_failures_total", ledger.counter(Metric::SessionWritesTotal, &["failure"]))
+            .count("log_errors_total", ledger.counter(Metric::LogLinesTotal, &["error"]))
+            .count("log_warnings_total", ledger.counter(Metric::LogLinesTotal, &["warn"]))
+            .count("sinks_down", sinks.iter().filter(|sink| !sink.up()).count() as u64)
+            .count("sink_events_dropped_total", sinks.iter().map(|sink| sink.dropped_total()).sum())
+            .count("memory_rss_bytes", facts.resident_bytes.unwrap_or_default())
+            .number("cpu_percent", recent.cpu_percent(age))
+            .count("open_fds", facts.open_fds.unwrap_or_default())
+            .count("threads", facts.threads.unwrap_or_default());
+    }
+}
+
+fn quantile_ms(q: f64, recent: &Sample) -> f64 {
+    1000.0 * quantile(q, picoclaw_telemetry::metric::RESPONSE_BOUNDS, &recent.response_buckets)
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests;

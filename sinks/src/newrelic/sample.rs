@@ -1,0 +1,75 @@
+//! The cumulative numbers of one moment that rates are made of.
+
+use std::time::Duration;
+
+use picoclaw_telemetry::{Ledger, Metric, SeriesValue};
+
+use crate::process::ProcessFacts;
+
+/// Cumulative numbers, or the difference of two such.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sample {
+    pub(super) messages: u64,
+    pub(super) requests: u64,
+    pub(super) errors: u64,
+    pub(super) response_buckets: Vec<u64>,
+    response_sum: Duration,
+    cpu_seconds: f64,
+}
+
+impl Sample {
+    /// The numbers now.
+    pub(super) fn take(ledger: &Ledger, facts: &ProcessFacts) -> Self {
+        let (response_buckets, response_sum) = match ledger.get(Metric::ResponseTime, &[]) {
+            Some(SeriesValue::Histogram(buckets, sum)) => (buckets.to_vec(), sum),
+            _ => (Vec::new(), Duration::ZERO),
+        };
+        Self {
+            messages: ledger.total(Metric::MessagesTotal),
+            requests: ledger.total(Metric::ProviderRequestsTotal),
+            errors: ledger.total(Metric::ProviderErrorsTotal),
+            response_buckets,
+            response_sum,
+            cpu_seconds: facts.cpu_seconds.unwrap_or_default(),
+        }
+    }
+
+    /// What came since an earlier sample.
+    pub(super) fn since(&self, then: &Self) -> Self {
+        let buckets = self.response_buckets.iter().zip(&then.response_buckets);
+        Self {
+            messages: self.messages - then.messages,
+            requests: self.requests - then.requests,
+            errors: self.errors - then.errors,
+            response_buckets: buckets.map(|(now, then)| now - then).collect(),
+            response_sum: self.response_sum.saturating_sub(then.response_sum),
+            cpu_seconds: (self.cpu_seconds - then.cpu_seconds).max(0.0),
+        }
+    }
+
+    /// The mean response time in milliseconds; 0 without a response.
+    pub(super) fn average_response_ms(&self) -> f64 {
+        let count: u64 = self.response_buckets.iter().sum();
+        if count == 0 { 0.0 } else { 1000.0 * self.response_sum.as_secs_f64() / count as f64 }
+    }
+
+    /// CPU time as a share of one core over this time.
+    pub(super) fn cpu_percent(&self, time: Duration) -> f64 {
+        if time < Duration::from_secs(1) { 0.0 } else { 100.0 * self.cpu_seconds / time.as_secs_f64() }
+    }
+}
+
+/// The sum of a counter over the series whose labels are wanted.
+pub(super) fn sum(ledger: &Ledger, metric: Metric, wanted: impl Fn(&[&str]) -> bool) -> u64 {
+    let numbers =
+        ledger.series(metric).filter(|series| wanted(series.labels)).map(|series| match series.value {
+            SeriesValue::Counter(n) => n,
+            SeriesValue::Gauge(_) | SeriesValue::Histogram(..) => 0,
+        });
+    numbers.sum()
+}
+
+/// Tool calls that ended neither well nor by a cancelled turn.
+pub(super) fn tool_errors(ledger: &Ledger) -> u64 {
+    sum(ledger, Metric::ToolResultsTotal, |labels| !matches!(labels[1], "success" | "cancelled"))
+}

@@ -1,0 +1,179 @@
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use picoclaw_telemetry::event::Declaration;
+use picoclaw_telemetry::health::{HealthReport, HealthSource};
+use picoclaw_telemetry::words::{HealthStatus, Level, Origin, TurnStatus};
+use picoclaw_telemetry::{Bus, Dimension, Event, Metric, SinkRegistry};
+use prometheus::TextEncoder;
+use prometheus::core::Collector;
+use proptest::prelude::*;
+
+use super::collector::LedgerCollector;
+use super::*;
+use crate::mask::Masker;
+
+struct Well;
+
+impl HealthSource for Well {
+    fn report(&self) -> HealthReport {
+        HealthReport { status: HealthStatus::Healthy, checks: Vec::new() }
+    }
+}
+
+fn context(bus: &Bus) -> Context {
+    let sinks = SinkRegistry::default();
+    sinks.entry("log \"quoted\\\n\"").add_delivered(3);
+    Context {
+        bus: bus.clone(),
+        sinks,
+        health: Arc::new(Well),
+        masker: Arc::new(Masker::new(&[])),
+        started: std::time::SystemTime::now(),
+    }
+}
+
+fn scrape(bus: &Bus, accept: Option<&str>) -> (String, String) {
+    let mut sink = build(&SinkConfig::new("prometheus"), 0, &context(bus)).unwrap().sink;
+    sink.gap(0, &bus.checkpoint());
+    let request = EndpointRequest { accept: accept.map(str::to_owned), ..EndpointRequest::default() };
+    let response = sink.serve(&request);
+    (response.content_type.to_owned(), String::from_utf8(response.body.to_vec()).unwrap())
+}
+
+/// A bus on which something happened.
+fn used(names: &[String], durations: &[u64]) -> Bus {
+    let bus = Bus::default();
+    let mut declarations = Vec::new();
+    for name in names {
+        let provider = bus.vocabulary().declare(Dimension::Provider, name);
+        let model = bus.vocabulary().declare(Dimension::Model, name);
+        declarations.extend([
+            Declaration::Provider(provider),
+            Declaration::Model(provider, model),
+            Declaration::Tool(bus.vocabulary().declare(Dimension::Tool, name)),
+            Declaration::Channel(bus.vocabulary().declare(Dimension::Channel, name)),
+        ]);
+    }
+    bus.emit(Event::Declared(declarations.into()));
+    let channel = bus.vocabulary().declare(Dimension::Channel, "http");
+    for nanos in durations {
+        let turn = picoclaw_telemetry::guard::Turn::start(&bus, Origin::User, channel, "s".into());
+        bus.emit(Event::MessageReceived { channel, session: "s".into() });
+        bus.emit(Event::ReplySent { channel, session: "s".into(), duration: Duration::from_nanos(*nanos) });
+        turn.finish(TurnStatus::Completed, None);
+    }
+    bus
+}
+
+proptest! {
+    #[test]
+    fn our_text_is_the_text_of_the_crate(
+        names in proptest::collection::vec(".{0,12}", 0..5),
+        durations in proptest::collection::vec(0_u64..400_000_000_000, 0..20),
+    ) {
+        let bus = used(&names, &durations);
+        let ledger = bus.checkpoint().ledger;
+        let families = LedgerCollector::new(Arc::new(Mutex::new(ledger.clone()))).collect();
+        let theirs = TextEncoder::new().encode_to_string(&families).unwrap();
+        let mut ours = Vec::new();
+        Encoder::new(Format::Text).ledger(&mut ours, &ledger);
+        let ours = String::from_utf8(ours).unwrap();
+        let without_empty: String = with_series(&ours);
+        prop_assert_eq!(without_empty, theirs);
+    }
+}
+
+/// Without the families that have no series yet: the crate's encoder refuses them.
+fn with_series(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut kept = String::new();
+    for (at, line) in lines.iter().enumerate() {
+        let empty_help =
+            line.starts_with("# HELP") && lines.get(at + 2).is_none_or(|l| l.starts_with("# HELP"));
+        let empty_type =
+            line.starts_with("# TYPE") && lines.get(at + 1).is_none_or(|l| l.starts_with("# HELP"));
+        if !empty_help && !empty_type {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+#[test]
+fn every_metric_of_the_catalogue_is_exposed_on_an_idle_gateway() {
+    let (kind, text) = scrape(&Bus::default(), None);
+    assert_eq!(kind, "text/plain; version=0.0.4; charset=utf-8");
+    for metric in Metric::ALL {
+        let info = metric.info();
+        assert!(text.contains(&format!("# TYPE {} {}\n", info.name, info.kind.as_str())), "{}", info.name);
+        assert!(text.contains(&format!("# HELP {} ", info.name)), "{}", info.name);
+    }
+    for line in [
+        "picoclaw_messages_total 0",
+        "picoclaw_session_count 0",
+        "picoclaw_response_time_seconds_bucket{le=\"30\"} 0",
+        "picoclaw_response_time_seconds_bucket{le=\"+Inf\"} 0",
+        "picoclaw_sink_events_total{sink=\"log \\\"quoted\\\\\\n\\\"\",outcome=\"delivered\"} 3",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is missing");
+    }
+    assert!(text.ends_with('\n'));
+}
+
+#[test]
+fn open_metrics_is_given_to_those_who_ask() {
+    let (kind, text) = scrape(&used(&["a".into()], &[1]), Some("application/openmetrics-text;version=1.0.0"));
+    assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert!(text.ends_with("# EOF\n"));
+    assert!(
+        text.contains("# TYPE picoclaw_messages counter\n") && text.contains("\npicoclaw_messages_total 1\n")
+    );
+    assert!(text.contains("picoclaw_response_time_seconds_bucket{le=\"30.0\"} 1\n"));
+    assert!(text.contains("# TYPE process_cpu_seconds counter\n"));
+}
+
+#[test]
+fn records_after_the_checkpoint_are_folded_in() {
+    let bus = used(&[], &[]);
+    let mut sink = build(&SinkConfig::new("prometheus"), 0, &context(&bus)).unwrap().sink;
+    let mut seen = bus.subscribe();
+    sink.gap(0, seen.start());
+    tracing_line(&bus);
+    while let Some(picoclaw_telemetry::Next::Record(record)) = seen.try_next() {
+        assert_eq!(sink.record(&record), Verdict::Delivered);
+    }
+    let response = sink.serve(&EndpointRequest::default());
+    let text = String::from_utf8(response.body.to_vec()).unwrap();
+    assert!(text.contains("picoclaw_log_lines_total{level=\"error\"} 1\n"));
+}
+
+fn tracing_line(bus: &Bus) {
+    bus.emit(Event::Log(Arc::new(picoclaw_telemetry::event::LogLine {
+        level: Level::Error,
+        component: picoclaw_telemetry::words::Component::Main,
+        message: "x".into(),
+        fields: Vec::new(),
+    })));
+}
+
+#[test]
+fn promtool_finds_nothing_but_the_name_that_users_know() {
+    let (_, text) = scrape(&used(&["openai".into(), "echo".into()], &[5_000_000, 40_000_000_000]), None);
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is needed: scripts/test installs it");
+    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let complaints: Vec<&str> = said.lines().filter(|line| !line.is_empty()).collect();
+    assert!(complaints.iter().all(|line| line.starts_with("picoclaw_session_count ")), "{complaints:?}");
+}
