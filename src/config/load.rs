@@ -1,0 +1,192 @@
+//! From the sources to a checked configuration.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::environment::Environment;
+use super::inspect::inspect;
+use super::paths::Paths;
+use super::problem::{ConfigErrors, Problem, Source, Warning};
+use super::sections::Config;
+use super::tree::{KeyPath, Tree};
+use super::{older, overrides, secret_values, security, sources, unused, validate};
+
+/// A configuration that the gateway can start with.
+#[derive(Clone)]
+pub struct Loaded {
+    /// What was configured, with defaults for the rest.
+    pub config: Config,
+    /// Where things are on disk.
+    pub paths: Paths,
+    /// What an operator should know about it.
+    pub warnings: Vec<Warning>,
+    /// Every secret in it, for masking in logs.
+    pub secrets: Vec<String>,
+}
+
+/// Secrets are left out.
+impl std::fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loaded")
+            .field("config", &self.config)
+            .field("paths", &self.paths)
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads and checks the configuration.
+///
+/// A missing file means defaults. Unknown keys and older layouts are warnings; everything that would make the gateway do
+/// something else than was written is a problem, and all problems are reported together.
+pub fn load(environment: &Environment, known_sink_types: &[&str]) -> Result<Loaded, ConfigErrors> {
+    let Some(paths) = Paths::find(environment) else {
+        let source = Source::Variable("PICOCLAW_HOME".into());
+        let message =
+            "not set, and the user has no home directory: set it to a directory for PicoClaw's files";
+        return Err(ConfigErrors::new(
+            "config.json".as_ref(),
+            vec![Problem::new(&source, "", message)],
+            Vec::new(),
+        ));
+    };
+    let mut reader = Reader { environment, paths, problems: Vec::new(), warnings: Vec::new() };
+    let mut tree = reader.overlaid();
+    let mut secrets = BTreeSet::new();
+    secret_values::collect(&tree, &mut secrets);
+    reader.warnings.extend(unused::take(&mut tree));
+    reader.problems.extend(secret_values::resolve(&mut tree, reader.paths.config_dir()));
+    secret_values::collect(&tree, &mut secrets);
+
+    let findings = inspect(&tree);
+    reader.problems.extend(findings.problems);
+    reader.warnings.extend(findings.warnings);
+    let Reader { paths, mut problems, mut warnings, .. } = reader;
+    let failed = |problems, warnings| Err(ConfigErrors::new(&paths.config_file, problems, warnings));
+    if !problems.is_empty() {
+        return failed(problems, warnings);
+    }
+    let config = match decode(&tree) {
+        Ok(config) => config,
+        Err(problem) => return failed(vec![problem], warnings),
+    };
+    let paths_used = paths.clone().with_workspace(&config, environment);
+    let checked = validate::validate(&config, &paths_used, known_sink_types);
+    let locate = |path: &str| tree.source_of_text(path).clone();
+    warnings
+        .extend(checked.warnings.into_iter().map(|(path, text)| Warning::new(&locate(&path), path, text)));
+    problems
+        .extend(checked.problems.into_iter().map(|(path, text)| Problem::new(&locate(&path), path, text)));
+    if !problems.is_empty() {
+        return failed(problems, warnings);
+    }
+    Ok(Loaded { config, paths: paths_used, warnings, secrets: secrets.into_iter().collect() })
+}
+
+struct Reader<'a> {
+    environment: &'a Environment,
+    paths: Paths,
+    problems: Vec<Problem>,
+    warnings: Vec<Warning>,
+}
+
+impl Reader<'_> {
+    /// Every source laid over the one before.
+    fn overlaid(&mut self) -> Tree {
+        let source = Source::File(self.paths.config_file.clone());
+        let mut base = match sources::read_json(&self.paths.config_file) {
+            Ok(Some(base)) => base,
+            Ok(None) => {
+                if self.environment.get("PICOCLAW_CONFIG").is_some() {
+                    let message = "there is no such file: using the defaults";
+                    self.warnings.push(Warning::notice(
+                        &Source::Variable("PICOCLAW_CONFIG".into()),
+                        "",
+                        message,
+                    ));
+                }
+                Value::Object(Map::new())
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                Value::Object(Map::new())
+            }
+        };
+        sources::clean(&mut base);
+        self.warnings.extend(older::upgrade(&mut base, &source));
+        let mut tree = Tree::new(base, source);
+        self.add_sidecar(&mut tree);
+        self.add_secrets(&mut tree);
+        self.warnings.extend(overrides::overlay(&mut tree, self.environment));
+        tree
+    }
+
+    /// The sidecar exists because another program that reads `config.json` may refuse telemetry settings in it.
+    fn add_sidecar(&mut self, tree: &mut Tree) {
+        const SECTIONS: [&str; 3] = ["telemetry", "gateway", "logging"];
+        let source = Source::File(self.paths.telemetry_file.clone());
+        let mut sidecar = match sources::read_json(&self.paths.telemetry_file) {
+            Ok(Some(sidecar)) => sidecar,
+            Ok(None) => {
+                if self.environment.get("PICOCLAW_TELEMETRY_CONFIG").is_some() {
+                    let source = Source::Variable("PICOCLAW_TELEMETRY_CONFIG".into());
+                    let message = format!("there is no file {}", self.paths.telemetry_file.display());
+                    self.problems.push(Problem::new(&source, "", message));
+                }
+                return;
+            }
+            Err(problem) => return self.problems.push(problem),
+        };
+        sources::clean(&mut sidecar);
+        if !SECTIONS.iter().any(|section| sidecar.get(section).is_some()) {
+            return tree.merge(&KeyPath::of_keys(["telemetry"]), sidecar, &source);
+        }
+        let Value::Object(sections) = sidecar else { return };
+        for (section, value) in sections {
+            let mut ignored = |path: String| {
+                let message = "this file holds only telemetry, logging, gateway.metrics and gateway.health_check: ignored";
+                self.warnings.push(Warning::new(&source, path, message));
+            };
+            match (section.as_str(), value) {
+                ("gateway", Value::Object(members)) => {
+                    for (key, value) in members {
+                        match key.as_str() {
+                            "metrics" | "health_check" => {
+                                tree.merge(&KeyPath::of_keys(["gateway", &key]), value, &source);
+                            }
+                            _ => ignored(format!("gateway.{key}")),
+                        }
+                    }
+                }
+                ("telemetry" | "logging", value) => {
+                    tree.merge(&KeyPath::of_keys([section.as_str()]), value, &source);
+                }
+                _ if section == "$schema" => {}
+                _ => ignored(section),
+            }
+        }
+    }
+
+    fn add_secrets(&mut self, tree: &mut Tree) {
+        match sources::read_yaml(&self.paths.security_file) {
+            Ok(Some(mut secrets)) => {
+                sources::clean(&mut secrets);
+                let source = Source::File(self.paths.security_file.clone());
+                self.warnings.extend(security::overlay(tree, secrets, &source));
+            }
+            Ok(None) => {}
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+}
+
+/// The settings as a value. The comparison with the schema has found what is wrong already; this is the last word.
+fn decode(tree: &Tree) -> Result<Config, Problem> {
+    let mut config: Config = serde_path_to_error::deserialize(&tree.root).map_err(|error| {
+        let path = error.path().to_string();
+        Problem::new(tree.source_of_text(&path), path, error.inner().to_string())
+    })?;
+    config.add_built_in();
+    Ok(config)
+}

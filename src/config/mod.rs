@@ -1,0 +1,52 @@
+//! The configuration: what an operator writes, from wherever it comes, as one checked value.
+//!
+//! [`load()`] lays the sources over one another, the later ones winning: `config.json`, the telemetry sidecar,
+//! `.security.yml`, environment variables. It never writes to a file of the user.
+//!
+//! * `sections`: what can be configured, with the defaults; the doc comments are the reference.
+//! * `sources`, `older`, `security`, `overrides`: the sources and older layouts.
+//! * `shape`, `inspect`: the JSON schema of those types, and the comparison of the settings with it.
+//! * `unused`: settings of the existing PicoClaw that this gateway accepts and does not use.
+//! * `validate`, `endpoints`: what a type cannot say, such as that a name exists or that a path is free.
+//! * `short_forms`: the telemetry sinks that result.
+//! * `report`, `reference`: for people.
+
+mod endpoints;
+mod environment;
+mod inspect;
+mod load;
+mod older;
+mod overrides;
+mod paths;
+mod problem;
+mod reference;
+mod report;
+mod secret;
+mod secret_values;
+mod sections;
+mod security;
+mod shape;
+mod short_forms;
+mod sources;
+mod spelling;
+mod tree;
+mod unused;
+mod validate;
+
+pub use environment::Environment;
+pub use load::{Loaded, load};
+pub use paths::Paths;
+pub use problem::{ConfigErrors, Problem, Severity, Source, Warning};
+pub use reference::reference;
+pub use report::{Report, check};
+pub use secret::{MASK, SecretString, is_secret_key};
+pub use sections::*;
+pub use shape::schema;
+
+/// A configuration to start from: the text of `config/picoclaw.json`.
+pub fn example() -> &'static str {
+    include_str!("../../config/picoclaw.json")
+}
+
+#[cfg(test)]
+mod tests;

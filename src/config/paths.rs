@@ -1,0 +1,70 @@
+//! Where things are on disk.
+
+use std::path::{Path, PathBuf};
+
+use super::environment::Environment;
+use super::sections::Config;
+
+/// Where things are on disk. Nothing of it needs to exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// `$PICOCLAW_HOME`, else `~/.picoclaw`.
+    pub home: PathBuf,
+    /// `$PICOCLAW_CONFIG`, else `config.json` in the home.
+    pub config_file: PathBuf,
+    /// `.security.yml` beside the configuration.
+    pub security_file: PathBuf,
+    /// `$PICOCLAW_TELEMETRY_CONFIG`, else `telemetry.json` in the home.
+    pub telemetry_file: PathBuf,
+    /// Where the agent works: `agents.defaults.workspace`.
+    pub workspace: PathBuf,
+    /// The conversations, in the workspace.
+    pub sessions_dir: PathBuf,
+    /// `logs` in the home.
+    pub log_dir: PathBuf,
+    /// Who runs, in the home.
+    pub pid_file: PathBuf,
+}
+
+impl Paths {
+    /// The paths before the configuration is read; the workspace is the usual one. Without a home directory of the user
+    /// there is nothing to start from.
+    pub(super) fn find(environment: &Environment) -> Option<Self> {
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        let home = match environment.get("PICOCLAW_HOME") {
+            Some(home) => absolute(environment.expand(home)),
+            None => environment.home()?.join(".picoclaw"),
+        };
+        let file = |variable: &str, name: &str| match environment.get(variable) {
+            Some(path) => absolute(environment.expand(path)),
+            None => home.join(name),
+        };
+        let config_file = file("PICOCLAW_CONFIG", "config.json");
+        let directory = config_file.parent().unwrap_or(&home);
+        Some(Self {
+            security_file: directory.join(".security.yml"),
+            telemetry_file: file("PICOCLAW_TELEMETRY_CONFIG", "telemetry.json"),
+            workspace: home.join("workspace"),
+            sessions_dir: home.join("workspace/sessions"),
+            log_dir: home.join("logs"),
+            pid_file: home.join(".picoclaw.pid"),
+            config_file,
+            home,
+        })
+    }
+
+    /// The same with what the configuration says about the workspace.
+    pub(super) fn with_workspace(mut self, config: &Config, environment: &Environment) -> Self {
+        let workspace = &config.agents.defaults.workspace;
+        if !workspace.is_empty() {
+            self.workspace = self.home.join(environment.expand(workspace));
+            self.sessions_dir = self.workspace.join("sessions");
+        }
+        self
+    }
+
+    /// The directory of the configuration, where relative names of secret files start.
+    pub fn config_dir(&self) -> &Path {
+        self.config_file.parent().unwrap_or(&self.home)
+    }
+}

@@ -1,0 +1,95 @@
+//! `agents`: how the agent works.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Turns wait for providers most of the time, so many fit into a small machine.
+const AUTOMATIC_PARALLEL_TURNS: usize = 256;
+
+/// How the agent works.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct AgentsConfig {
+    /// What holds for every agent.
+    pub defaults: AgentDefaults,
+}
+
+/// What holds for every agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct AgentDefaults {
+    /// The directory in which the agent works. A relative path starts at the home of PicoClaw; empty means its
+    /// `workspace`.
+    pub workspace: String,
+    /// The model that answers when nobody names one; empty means the first of `model_list`.
+    pub model_name: String,
+    /// Models that are tried in this order when that one fails.
+    pub model_fallbacks: Vec<String>,
+    /// Longest answer, in tokens.
+    #[schemars(range(min = 1))]
+    pub max_tokens: u64,
+    /// Randomness of the answers.
+    #[schemars(range(min = 0, max = 2))]
+    pub temperature: f64,
+    /// How often a turn may ask the model before it must answer; 0 means 20.
+    pub max_tool_iterations: u32,
+    /// How many turns of different conversations may run at the same time; 0 lets the gateway choose, 1 means one after
+    /// the other.
+    pub max_parallel_turns: u32,
+    /// How often a failed request to a model is repeated.
+    #[schemars(range(max = 20))]
+    pub max_llm_retries: u32,
+    /// Pause before the first repetition, in seconds; it grows with each one.
+    #[schemars(range(min = 0, max = 3600))]
+    pub llm_retry_backoff_secs: f64,
+    /// Longest time that a turn may take, in seconds; 0 means no limit.
+    #[schemars(range(max = 31_536_000))]
+    pub turn_timeout_secs: u64,
+}
+
+impl Default for AgentDefaults {
+    fn default() -> Self {
+        Self {
+            workspace: String::new(),
+            model_name: String::new(),
+            model_fallbacks: Vec::new(),
+            max_tokens: 32_768,
+            temperature: 0.7,
+            max_tool_iterations: 50,
+            max_parallel_turns: 0,
+            max_llm_retries: 2,
+            llm_retry_backoff_secs: 2.0,
+            turn_timeout_secs: 600,
+        }
+    }
+}
+
+impl AgentDefaults {
+    /// How often a turn may ask the model, at least once.
+    pub fn tool_iterations(&self) -> u32 {
+        match self.max_tool_iterations {
+            0 => 20,
+            limit => limit,
+        }
+    }
+
+    /// How many turns may run at the same time, at least one.
+    pub fn parallel_turns(&self) -> usize {
+        match self.max_parallel_turns {
+            0 => AUTOMATIC_PARALLEL_TURNS,
+            turns => turns as usize,
+        }
+    }
+
+    /// Pause before the first repetition of a request to a model.
+    pub fn retry_backoff(&self) -> Duration {
+        Duration::try_from_secs_f64(self.llm_retry_backoff_secs).unwrap_or_default()
+    }
+
+    /// Longest time that a turn may take.
+    pub fn turn_timeout(&self) -> Option<Duration> {
+        (self.turn_timeout_secs > 0).then(|| Duration::from_secs(self.turn_timeout_secs))
+    }
+}

@@ -1,0 +1,77 @@
+//! What can be configured: one file per section of `config.json`.
+//!
+//! The doc comments of the fields are the descriptions in the JSON schema and in `docs/config.md`.
+
+mod agents;
+mod channels;
+mod gateway;
+mod level;
+mod logging;
+mod models;
+mod sessions;
+mod telemetry;
+mod tools;
+
+pub use agents::{AgentDefaults, AgentsConfig};
+pub use channels::ChannelConfig;
+pub use gateway::{GatewayConfig, HealthCheckConfig, MetricsConfig};
+pub use logging::{LogFormat, LoggingConfig};
+pub use models::{ECHO, ModelConfig, StreamingConfig};
+pub use sessions::{Persistence, SessionConfig};
+pub use telemetry::TelemetryConfig;
+pub use tools::{Toggle, ToolsConfig, WebConfig};
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The configuration of PicoClaw.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Config {
+    /// The version of the layout of this file: 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// How the agent works.
+    pub agents: AgentsConfig,
+    /// How conversations are kept.
+    pub session: SessionConfig,
+    /// The models that can be used. Without any there is `echo`, which needs no key and no network.
+    pub model_list: Vec<ModelConfig>,
+    /// The chat networks to which the gateway connects, by name.
+    pub channel_list: BTreeMap<String, ChannelConfig>,
+    /// The HTTP server.
+    pub gateway: GatewayConfig,
+    /// What the agent can do.
+    pub tools: ToolsConfig,
+    /// The log file: the short form of a `jsonlog` sink.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "LoggingConfig")]
+    pub logging: Option<LoggingConfig>,
+    /// Where telemetry goes.
+    pub telemetry: TelemetryConfig,
+}
+
+impl Config {
+    /// The configured name of the model that answers when nobody names one: `agents.defaults.model_name`, else the first
+    /// model that is enabled, else `echo`.
+    pub fn default_model(&self) -> &str {
+        match self.agents.defaults.model_name.as_str() {
+            "" => self.models().next().map_or(ECHO, |model| model.model_name.as_str()),
+            name => name,
+        }
+    }
+
+    /// The models that are enabled, in the order of the list. Entries with one name take turns.
+    pub fn models(&self) -> impl Iterator<Item = &ModelConfig> {
+        self.model_list.iter().filter(|model| model.enabled)
+    }
+
+    /// Adds what is always there: the model `echo`, unless the user has one of that name.
+    pub(super) fn add_built_in(&mut self) {
+        if self.model_list.iter().all(|model| model.model_name != ECHO) {
+            self.model_list.push(ModelConfig::echo());
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The shape of a valid configuration: its JSON schema, and what the schema says about one setting.
+//!
+//! The types in `sections` are the only place where a setting is described. Checks, environment names and the reference
+//! are read off the schema that is generated from them.
+
+use std::sync::LazyLock;
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use super::sections::Config;
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(generate);
+
+/// The JSON schema of `config.json`.
+pub fn schema() -> Value {
+    SCHEMA.clone()
+}
+
+fn generate() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<Config>().to_value();
+    schema["properties"]["$schema"] = json!({"type": "string", "description": "The address of this schema."});
+    tidy(&mut schema);
+    schema
+}
+
+/// Takes out what only repeats the members: defaults of whole objects, and `null`.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.get("default").is_some_and(|default| default.is_null() || default.is_object()) {
+                members.remove("default");
+            }
+            if let Some(Value::Array(kinds)) = members.get_mut("type") {
+                kinds.retain(|kind| kind != "null");
+                if let [only] = kinds.as_slice() {
+                    members["type"] = only.clone();
+                }
+            }
+            members.values_mut().for_each(tidy);
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}
+
+/// What kind of value a setting takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Any,
+    Boolean,
+    Integer,
+    Number,
+    Text,
+    List,
+    Object,
+}
+
+/// What the schema says about a member of an object.
+pub(super) enum Member {
+    /// A setting that exists.
+    Known(Shape),
+    /// A name of the user's choice.
+    Free(Shape),
+    /// Neither.
+    Unknown,
+}
+
+/// What the schema says about one setting.
+#[derive(Clone, Copy)]
+pub(super) struct Shape(&'static Value);
+
+impl Shape {
+    pub(super) fn root() -> Self {
+        Self(&SCHEMA)
+    }
+
+    pub(super) fn kind(self) -> Kind {
+        match self.0["type"].as_str() {
+            Some("boolean") => Kind::Boolean,
+            Some("integer") => Kind::Integer,
+            Some("number") => Kind::Number,
+            Some("string") => Kind::Text,
+            Some("array") => Kind::List,
+            Some("object") => Kind::Object,
+            _ if !self.words().is_empty() => Kind::Text,
+            _ => Kind::Any,
+        }
+    }
+
+    /// The settings in an object, by name.
+    pub(super) fn members(self) -> impl Iterator<Item = (&'static str, Shape)> {
+        let members = self.0["properties"].as_object();
+        members.into_iter().flatten().map(|(name, shape)| (name.as_str(), Shape(shape)))
+    }
+
+    pub(super) fn member(self, name: &str) -> Member {
+        match (self.0["properties"].get(name), self.free()) {
+            (Some(known), _) => Member::Known(Self(known)),
+            (None, Some(free)) => Member::Free(free),
+            (None, None) => Member::Unknown,
+        }
+    }
+
+    /// What stands in an object under names of the user's choice.
+    pub(super) fn free(self) -> Option<Shape> {
+        self.0.get("additionalProperties").filter(|free| **free != Value::Bool(false)).map(Shape)
+    }
+
+    /// The members that an object must have.
+    pub(super) fn required(self) -> impl Iterator<Item = &'static str> {
+        self.0["required"].as_array().into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    /// What stands in a list.
+    pub(super) fn items(self) -> Option<Shape> {
+        self.0.get("items").map(Shape)
+    }
+
+    /// The words of a closed set, if the setting takes one.
+    pub(super) fn words(self) -> Vec<&'static str> {
+        let plain = self.0["enum"].as_array().into_iter().flatten();
+        let described = self.0["oneOf"].as_array().into_iter().flatten().flat_map(|one| {
+            let listed = one["enum"].as_array().into_iter().flatten();
+            one.get("const").into_iter().chain(listed)
+        });
+        plain.chain(described).filter_map(Value::as_str).collect()
+    }
+
+    pub(super) fn format(self) -> &'static str {
+        self.0["format"].as_str().unwrap_or_default()
+    }
+
+    pub(super) fn minimum(self) -> Option<f64> {
+        self.0["minimum"].as_f64()
+    }
+
+    /// The largest value, also where only the width of the integer says it.
+    pub(super) fn maximum(self) -> Option<f64> {
+        self.0["maximum"].as_f64().or((self.format() == "uint32").then_some(f64::from(u32::MAX)))
+    }
+
+    pub(super) fn description(self) -> &'static str {
+        self.0["description"].as_str().unwrap_or_default()
+    }
+
+    pub(super) fn default(self) -> Option<&'static Value> {
+        self.0.get("default")
+    }
+
+    /// The words with which an error says what would be right.
+    pub(super) fn expectation(self) -> String {
+        let words = self.words();
+        if !words.is_empty() {
+            return format!("one of {}", words.join(", "));
+        }
+        match (self.kind(), self.format()) {
+            (Kind::Boolean, _) => "true or false".into(),
+            (Kind::Integer, "port") => format!("a port {}", self.range()),
+            (Kind::Integer, _) => format!("an integer {}", self.range()).trim_end().into(),
+            (Kind::Number, _) => format!("a number {}", self.range()).trim_end().into(),
+            (Kind::Text, "level") => "one of debug, info, warn, error".into(),
+            (Kind::Text, _) => "a text in quotes".into(),
+            (Kind::List, _) => "a list in []".into(),
+            (Kind::Object, _) => "an object in {}".into(),
+            (Kind::Any, _) => "a value".into(),
+        }
+    }
+
+    fn range(self) -> String {
+        match (self.minimum(), self.maximum()) {
+            (Some(least), Some(most)) => format!("between {least} and {most}"),
+            (Some(least), None) => format!("of at least {least}"),
+            (None, Some(most)) => format!("of at most {most}"),
+            (None, None) => String::new(),
+        }
+    }
+}

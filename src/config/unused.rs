@@ -1,0 +1,182 @@
+//! Settings of the existing PicoClaw that this gateway accepts and does not use. One notice names those that ask for
+//! something; a user can go on with the file.
+
+use serde_json::Value;
+
+use super::problem::Warning;
+use super::tree::{KeyPath, Tree};
+
+/// The paths, with `*` for every entry of a list or a mapping, and the value that asks for nothing beyond what this
+/// gateway does anyway.
+const UNUSED: &[(&str, &str)] = &[
+    ("agents.defaults.allow_read_outside_workspace", "false"),
+    ("agents.defaults.context_manager", "\"legacy\""),
+    ("agents.defaults.context_manager_config", "{}"),
+    ("agents.defaults.context_window", "0"),
+    ("agents.defaults.image_model", "\"\""),
+    ("agents.defaults.image_model_fallbacks", "[]"),
+    ("agents.defaults.max_media_size", "20971520"),
+    ("agents.defaults.provider", "\"\""),
+    ("agents.defaults.restrict_to_workspace", "true"),
+    ("agents.defaults.routing", "{}"),
+    ("agents.defaults.split_on_marker", "false"),
+    ("agents.defaults.steering_mode", "\"one-at-a-time\""),
+    ("agents.defaults.subturn", "{}"),
+    ("agents.defaults.summarize_message_threshold", "20"),
+    ("agents.defaults.summarize_token_percent", "75"),
+    ("agents.defaults.tool_feedback", "{}"),
+    ("agents.defaults.turn_profile", "{}"),
+    ("agents.dispatch", "{}"),
+    ("agents.list", "[]"),
+    ("build_info", ""),
+    ("devices", "{}"),
+    ("events", "{}"),
+    ("evolution", "{}"),
+    ("heartbeat", "{}"),
+    ("hooks", "{}"),
+    ("isolation", "{}"),
+    ("model_list.*.auth_method", "\"\""),
+    ("model_list.*.connect_mode", "\"\""),
+    ("model_list.*.rpm", "0"),
+    ("model_list.*.thinking_level", "\"off\""),
+    ("model_list.*.tool_schema_transform", "\"\""),
+    ("model_list.*.workspace", "\"\""),
+    ("session.dimensions", "[\"chat\"]"),
+    ("session.dm_scope", "\"\""),
+    ("session.identity_links", "{}"),
+    ("tools.allow_read_paths", "[]"),
+    ("tools.allow_write_paths", "[]"),
+    ("tools.append_file", "{}"),
+    ("tools.cron", "{}"),
+    ("tools.delegate", "{}"),
+    ("tools.edit_file", "{}"),
+    ("tools.exec", "{}"),
+    ("tools.filter_min_length", "8"),
+    ("tools.find_skills", "{}"),
+    ("tools.i2c", "{}"),
+    ("tools.install_skill", "{}"),
+    ("tools.load_image", "{}"),
+    ("tools.mcp", "{}"),
+    ("tools.media_cleanup", "{}"),
+    ("tools.message", "{}"),
+    ("tools.reaction", "{}"),
+    ("tools.read_file.max_read_file_size", "65536"),
+    ("tools.read_file.mode", "\"bytes\""),
+    ("tools.send_file", "{}"),
+    ("tools.send_tts", "{}"),
+    ("tools.serial", "{}"),
+    ("tools.skills", "{}"),
+    ("tools.spawn", "{}"),
+    ("tools.spawn_status", "{}"),
+    ("tools.spi", "{}"),
+    ("tools.subagent", "{}"),
+    ("tools.web.baidu_search", "{}"),
+    ("tools.web.brave", "{}"),
+    ("tools.web.duckduckgo", "{}"),
+    ("tools.web.fetch_limit_bytes", "10485760"),
+    ("tools.web.format", "\"plaintext\""),
+    ("tools.web.gemini", "{}"),
+    ("tools.web.glm_search", "{}"),
+    ("tools.web.perplexity", "{}"),
+    ("tools.web.prefer_native", "true"),
+    ("tools.web.provider", "\"auto\""),
+    ("tools.web.proxy", "\"\""),
+    ("tools.web.searxng", "{}"),
+    ("tools.web.sogou", "{}"),
+    ("tools.web.tavily", "{}"),
+    ("tools.write_file.overwrite", "true"),
+    ("voice", "{}"),
+];
+
+/// The paths of all of them.
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
+    UNUSED.iter().map(|(path, _)| *path)
+}
+
+/// Takes them out of the settings and makes the notice, if there is anything to say.
+pub(super) fn take(tree: &mut Tree) -> Option<Warning> {
+    let mut asked = Vec::new();
+    for (path, nothing) in UNUSED {
+        let steps: Vec<&str> = path.split('.').collect();
+        let nothing = serde_json::from_str(nothing).ok();
+        remove(&mut tree.root, &steps, &KeyPath::default(), &mut |path, value| {
+            if nothing.as_ref().is_some_and(|nothing| asks(&value, nothing)) {
+                asked.push(path.to_string());
+            }
+        });
+    }
+    for (name, channel) in tree.root["channel_list"].as_object().into_iter().flatten() {
+        if channel["enabled"] == Value::Bool(true) {
+            asked.push(format!("channel_list.{name}"));
+        }
+    }
+    asked.sort_unstable();
+    let message = || format!("accepted, but not used by this version: {}", asked.join(", "));
+    (!asked.is_empty()).then(|| Warning::notice(tree.base(), "", message()))
+}
+
+/// Whether a setting asks for something: it is not what happens anyway, and not switched off.
+fn asks(value: &Value, nothing: &Value) -> bool {
+    let empty = match value {
+        Value::Object(members) => members.is_empty() || members.get("enabled") == Some(&Value::Bool(false)),
+        Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    };
+    !empty && value != nothing
+}
+
+fn remove(value: &mut Value, steps: &[&str], at: &KeyPath, found: &mut dyn FnMut(&KeyPath, Value)) {
+    let (step, rest) = match steps {
+        [] => return,
+        [step, rest @ ..] => (*step, rest),
+    };
+    match value {
+        Value::Array(items) if step == "*" => {
+            for (index, item) in items.iter_mut().enumerate() {
+                remove(item, rest, &at.index(index), found);
+            }
+        }
+        Value::Object(members) if rest.is_empty() => {
+            if let Some(value) = members.remove(step) {
+                found(&at.key(step), value);
+            }
+        }
+        Value::Object(members) => {
+            if let Some(inner) = members.get_mut(step) {
+                remove(inner, rest, &at.key(step), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::problem::Source;
+    use serde_json::json;
+
+    #[test]
+    fn one_notice_names_what_asks_for_something() {
+        let mut tree = Tree::new(
+            json!({"hooks": {"enabled": true}, "devices": {"enabled": false}, "voice": {}, "build_info": {"v": 1},
+                   "agents": {"defaults": {"context_window": 0, "split_on_marker": true, "max_tokens": 5}},
+                   "model_list": [{"model": "a", "rpm": 5}, {"model": "b", "rpm": 0}],
+                   "channel_list": {"telegram": {"enabled": true}, "qq": {"enabled": false}}}),
+            Source::File("config.json".into()),
+        );
+        let notice = take(&mut tree).unwrap();
+        assert_eq!(
+            notice.to_string(),
+            "config.json: accepted, but not used by this version: agents.defaults.split_on_marker, \
+             channel_list.telegram, hooks, model_list[0].rpm"
+        );
+        assert_eq!(
+            tree.root,
+            json!({"agents": {"defaults": {"max_tokens": 5}}, "model_list": [{"model": "a"}, {"model": "b"}],
+                   "channel_list": {"telegram": {"enabled": true}, "qq": {"enabled": false}}})
+        );
+        assert!(take(&mut tree).unwrap().message.ends_with(": channel_list.telegram"));
+    }
+}

@@ -1,0 +1,118 @@
+//! What the type of a setting cannot say: names that must exist or must differ, paths that must not meet.
+
+use std::collections::BTreeMap;
+
+use super::endpoints;
+use super::paths::Paths;
+use super::sections::Config;
+use super::spelling::closest;
+
+/// Paths of settings with what is to be said about them.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    pub(super) problems: Vec<(String, String)>,
+    pub(super) warnings: Vec<(String, String)>,
+}
+
+/// Checks what settings say about one another.
+pub(super) fn validate(config: &Config, paths: &Paths, known_sink_types: &[&str]) -> Checked {
+    let mut checked = Checked::default();
+    checked.models(config);
+    checked.problems.extend(endpoints::collisions(config, paths));
+    checked.sinks(config, paths, known_sink_types);
+    checked.log_output(config);
+    checked
+}
+
+impl Checked {
+    fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
+        self.problems.push((path.into(), message.into()));
+    }
+
+    fn models(&mut self, config: &Config) {
+        for (index, model) in config.model_list.iter().enumerate() {
+            for (key, text) in [("model_name", &model.model_name), ("model", &model.model)] {
+                if text.trim().is_empty() {
+                    let example = if key == "model" { "openai/gpt-4o" } else { "gpt-4o" };
+                    self.problem(
+                        format!("model_list[{index}].{key}"),
+                        format!("missing: expected a name such as \"{example}\""),
+                    );
+                }
+            }
+        }
+        let names = || config.models().map(|model| model.model_name.as_str()).filter(|name| !name.is_empty());
+        let default = config.default_model();
+        if !names().any(|name| name == default) {
+            let path = "agents.defaults.model_name";
+            if config.model_list.iter().any(|model| model.model_name == default) {
+                self.problem(path, format!("the model \"{default}\" is not enabled in model_list"));
+            } else {
+                let hint = match closest(default, names()) {
+                    Some(name) => format!("did you mean \"{name}\"?"),
+                    None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+                };
+                self.problem(path, format!("there is no model \"{default}\" in model_list: {hint}"));
+            }
+        }
+        let of_model = config.model_list.iter().enumerate().flat_map(|(index, model)| {
+            let at = move |n| format!("model_list[{index}].fallbacks[{n}]");
+            model.fallbacks.iter().enumerate().map(move |(n, name)| (at(n), name))
+        });
+        let of_agent = config.agents.defaults.model_fallbacks.iter().enumerate();
+        let of_agent = of_agent.map(|(n, name)| (format!("agents.defaults.model_fallbacks[{n}]"), name));
+        for (path, name) in of_agent.chain(of_model) {
+            if !config.models().any(|model| model.model_name == *name || model.model == *name) {
+                self.warnings
+                    .push((path, format!("there is no enabled model \"{name}\" in model_list, ignored")));
+            }
+        }
+    }
+
+    fn sinks(&mut self, config: &Config, paths: &Paths, known_types: &[&str]) {
+        let mut names: BTreeMap<String, String> = BTreeMap::new();
+        let listed = config.telemetry.sinks.as_ref().map_or(0, Vec::len);
+        for (index, sink) in config.effective_sinks(paths).iter().enumerate() {
+            let at = |key: &str| format!("telemetry.sinks[{index}].{key}");
+            let is_listed = index < listed;
+            if is_listed && !known_types.contains(&sink.kind.as_str()) {
+                let hint = match closest(&sink.kind, known_types.iter().copied()) {
+                    Some(kind) => format!("did you mean \"{kind}\"?"),
+                    None => format!("expected one of {}", known_types.join(", ")),
+                };
+                self.problem(at("type"), format!("unknown sink type \"{}\": {hint}", sink.kind));
+            }
+            if sink.name().trim().is_empty() {
+                self.problem(at("name"), "empty: expected a name, or no name to use the type");
+            }
+            if let Some(first) = names.insert(sink.name().to_owned(), at("name")) {
+                let message = format!(
+                    "the name \"{}\" is used by {first} already: give each sink its own name",
+                    sink.name()
+                );
+                self.problem(at("name"), message);
+            }
+            if sink.retry.initial_ms > sink.retry.max_ms {
+                let message = format!("{} is more than max_ms, {}", sink.retry.initial_ms, sink.retry.max_ms);
+                self.problem(at("retry.initial_ms"), message);
+            }
+        }
+        let listed_metrics =
+            config.telemetry.sinks.iter().flatten().any(|sink| sink.kind == "prometheus" && sink.enabled);
+        if listed_metrics && !config.gateway.metrics().enabled {
+            let message = "false has no effect: telemetry.sinks has a prometheus sink, which counts more";
+            self.warnings.push(("gateway.metrics.enabled".into(), message.into()));
+        }
+    }
+
+    fn log_output(&mut self, config: &Config) {
+        if let Some(logging) = &config.logging
+            && logging.output.ends_with('/')
+        {
+            self.problem(
+                "logging.output",
+                format!("\"{}\" is a directory: expected a file, stdout or stderr", logging.output),
+            );
+        }
+    }
+}
