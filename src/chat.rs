@@ -1,0 +1,160 @@
+//! The words of a conversation, in the shape in which sessions store them and providers receive them.
+//!
+//! A [`Message`] is one line of a session's JSONL file, compatible with the format of the existing PicoClaw.
+
+use serde::{Deserialize, Serialize};
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Instructions of the operator.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool call.
+    Tool,
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// The text; empty for an assistant message that only calls tools.
+    #[serde(default)]
+    pub content: String,
+    /// The configured name of the model that wrote an assistant message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_name: Option<String>,
+    /// When it was written, RFC 3339 in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<String>,
+    /// The model's reasoning, where a provider reveals it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+    /// Calls that the model asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// On a tool message: the call that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+    /// Fields of the existing format that this gateway does not read, kept so that nothing is lost.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Message {
+    /// A message with a role and a text and nothing else.
+    pub fn new(role: Role, content: impl Into<String>) -> Self {
+        Self {
+            role,
+            content: content.into(),
+            model_name: None,
+            created_at: None,
+            reasoning_content: None,
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+            other: serde_json::Map::new(),
+        }
+    }
+
+    /// The answer to the tool call `id`.
+    pub fn tool_result(id: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { tool_call_id: Some(id.into()), ..Self::new(Role::Tool, content) }
+    }
+}
+
+/// A call of a tool that a model asks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The provider's id of the call, repeated in the answer.
+    pub id: String,
+    /// Always `function`.
+    #[serde(rename = "type", default = "function")]
+    pub kind: String,
+    /// Which tool, with what.
+    pub function: FunctionCall,
+    /// Fields of the existing format that this gateway does not read.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
+}
+
+fn function() -> String {
+    "function".to_owned()
+}
+
+/// Name and arguments of a [`ToolCall`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionCall {
+    /// The tool's name, as the model wrote it: it may be invented.
+    pub name: String,
+    /// A JSON document as text, as the model wrote it: it may be malformed.
+    pub arguments: String,
+}
+
+/// A tool offered to a model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ToolSpec {
+    /// The name by which the model calls it.
+    pub name: String,
+    /// What it does, for the model.
+    pub description: String,
+    /// JSON Schema of the arguments.
+    pub parameters: serde_json::Value,
+}
+
+/// Tokens that one or more completions used, as counted by the provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens sent to the model.
+    pub input: u64,
+    /// Tokens that the model wrote.
+    pub output: u64,
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.input += other.input;
+        self.output += other.output;
+    }
+}
+
+/// Wishes about how the model writes. `None` leaves the choice to the configuration or the provider.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sampling {
+    /// Randomness, 0 to 2.
+    pub temperature: Option<f64>,
+    /// Longest answer in tokens.
+    pub max_tokens: Option<u64>,
+    /// Further fields of the OpenAI protocol (`top_p`, `stop`, `seed`, `response_format`, ...), passed on as they are.
+    pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Why a completion ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FinishReason {
+    /// The model was done.
+    #[default]
+    Stop,
+    /// The limit of tokens was reached.
+    Length,
+    /// The model asks for tools.
+    ToolCalls,
+    /// The provider's filter cut the answer.
+    ContentFilter,
+}
+
+impl FinishReason {
+    /// The word of the OpenAI protocol.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
+            Self::ContentFilter => "content_filter",
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Which sessions were active lately.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+/// Most sessions that are remembered; beyond it the one silent for the longest counts as expired.
+const MAX_SESSIONS: usize = 100_000;
+
+/// A session in the tracker: a hash, so that memory does not depend on the length of names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionHash([u8; 16]);
+
+impl SessionHash {
+    /// The hash of a session's key.
+    pub fn of(key: &str) -> Self {
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&Sha256::digest(key.as_bytes())[..16]);
+        Self(hash)
+    }
+}
+
+impl std::fmt::Display for SessionHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Tracks which sessions were active within a window. The caller brings the time.
+#[derive(Debug)]
+pub struct Activity {
+    window: Duration,
+    capacity: usize,
+    last: HashMap<SessionHash, Instant>,
+    /// The same, the longest silent first.
+    order: BTreeSet<(Instant, SessionHash)>,
+}
+
+impl Activity {
+    /// A session counts as active for `window` after its last sign of life.
+    pub fn new(window: Duration) -> Self {
+        Self { window, capacity: MAX_SESSIONS, last: HashMap::new(), order: BTreeSet::new() }
+    }
+
+    /// Notes a sign of life of the session with this key; says whether it was not active before.
+    pub fn touch(&mut self, key: &str, now: Instant) -> bool {
+        let hash = SessionHash::of(key);
+        let before = self.last.get(&hash).copied();
+        if before.is_some_and(|before| before >= now) {
+            return false;
+        }
+        self.last.insert(hash, now);
+        self.order.insert((now, hash));
+        match before {
+            Some(before) => {
+                self.order.remove(&(before, hash));
+                false
+            }
+            None => true,
+        }
+    }
+
+    /// Forgets the sessions whose window has passed, and those beyond what is remembered, and returns them.
+    pub fn expire(&mut self, now: Instant) -> Vec<SessionHash> {
+        let mut expired = Vec::new();
+        while let Some(&(last, hash)) = self.order.first() {
+            if self.last.len() <= self.capacity && now.saturating_duration_since(last) < self.window {
+                break;
+            }
+            self.order.pop_first();
+            self.last.remove(&hash);
+            expired.push(hash);
+        }
+        expired
+    }
+
+    /// When [`Activity::expire`] has something to do next, if nothing happens until then.
+    pub fn next_expiry(&self) -> Option<Instant> {
+        self.order.first().map(|(last, _)| *last + self.window)
+    }
+
+    /// How many sessions are active.
+    pub fn len(&self) -> usize {
+        self.last.len()
+    }
+
+    /// Whether no session is active.
+    pub fn is_empty(&self) -> bool {
+        self.last.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_session_is_active_until_its_window_has_passed() {
+        let start = Instant::now();
+        let mut activity = Activity::new(30 * MINUTE);
+        assert!(activity.touch("a", start));
+        assert!(activity.touch("b", start + MINUTE));
+        assert!(!activity.touch("a", start + 10 * MINUTE));
+        assert_eq!(activity.next_expiry(), Some(start + 31 * MINUTE));
+        assert_eq!(activity.expire(start + 30 * MINUTE), []);
+        assert_eq!(activity.expire(start + 31 * MINUTE), [SessionHash::of("b")]);
+        assert_eq!(activity.len(), 1);
+        assert_eq!(activity.expire(start + 40 * MINUTE), [SessionHash::of("a")]);
+        assert!(activity.is_empty() && activity.next_expiry().is_none());
+        assert!(activity.touch("a", start + 41 * MINUTE));
+    }
+
+    #[test]
+    fn an_older_sign_of_life_changes_nothing() {
+        let start = Instant::now();
+        let mut activity = Activity::new(MINUTE);
+        activity.touch("a", start + MINUTE);
+        assert!(!activity.touch("a", start));
+        assert_eq!(activity.next_expiry(), Some(start + 2 * MINUTE));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let start = Instant::now();
+        let mut activity = Activity { capacity: 2, ..Activity::new(MINUTE) };
+        for (n, key) in ["a", "b", "c", "d"].iter().enumerate() {
+            activity.touch(key, start + Duration::from_millis(n as u64));
+        }
+        assert_eq!(activity.expire(start), [SessionHash::of("a"), SessionHash::of("b")]);
+        assert_eq!((activity.len(), activity.order.len()), (2, 2));
+    }
+}

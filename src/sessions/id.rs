@@ -1,0 +1,157 @@
+//! Names of sessions, and the keys and file names derived from them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::meta::Scope;
+
+/// The agent that sessions belong to.
+const AGENT: &str = "main";
+/// Longest file name without its extension, in bytes: the file system's limit is 255 with it.
+const MAX_STEM: usize = 180;
+
+/// Which session: derived from where a message came from, or named by its key or an alias.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionId {
+    key: Arc<str>,
+    origin: Option<Origin>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Origin {
+    channel: Arc<str>,
+    chat: Arc<str>,
+}
+
+impl SessionId {
+    /// The session of a chat on a channel.
+    pub fn derive(channel: &str, chat: &str) -> Self {
+        let canonical = format!("v=1|agent={AGENT}|channel={channel}|account=|chat=direct:{chat}");
+        let digest = Sha256::digest(canonical.to_lowercase().as_bytes());
+        Self {
+            key: format!("sk_v1_{}", hex(&digest)).into(),
+            origin: Some(Origin { channel: channel.into(), chat: chat.into() }),
+        }
+    }
+
+    /// The session with this key; when there is none, the one with this alias; else a new one with this key.
+    pub fn named(key: &str) -> Self {
+        Self { key: key.into(), origin: None }
+    }
+
+    /// The key by which the session is stored unless the name turns out to be an alias.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The session's file name without extension.
+    pub(super) fn stem(&self) -> Arc<str> {
+        stem_of(&self.key)
+    }
+
+    /// The name that older versions gave to this session's file.
+    pub(super) fn legacy_stem(&self) -> Option<Arc<str>> {
+        self.legacy_key().map(|key| stem_of(&key))
+    }
+
+    /// Other names under which a new session can be found.
+    pub(super) fn aliases(&self) -> Vec<String> {
+        self.legacy_key().into_iter().collect()
+    }
+
+    /// Where a new session comes from, for its metadata.
+    pub(super) fn scope(&self) -> Option<Scope> {
+        let Origin { channel, chat } = self.origin.as_ref()?;
+        Some(Scope {
+            version: 1,
+            agent_id: AGENT.to_owned(),
+            channel: channel.to_string(),
+            account: String::new(),
+            dimensions: vec!["chat".to_owned()],
+            values: BTreeMap::from([("chat".to_owned(), format!("direct:{chat}"))]),
+        })
+    }
+
+    fn legacy_key(&self) -> Option<String> {
+        let Origin { channel, chat } = self.origin.as_ref()?;
+        Some(format!("agent:{AGENT}:{channel}:direct:{chat}"))
+    }
+}
+
+/// A file name without extension for a key: it stays inside its directory, is bounded and does not begin with a dot,
+/// which is how the store's own files begin.
+fn stem_of(key: &str) -> Arc<str> {
+    let mut stem: String =
+        key.chars().map(|c| if matches!(c, ':' | '/' | '\\') || c.is_control() { '_' } else { c }).collect();
+    if stem.is_empty() || stem.starts_with('.') {
+        stem.insert(0, '_');
+    }
+    if stem.len() > MAX_STEM {
+        let digest = hex(&Sha256::digest(key.as_bytes()));
+        let mut cut = MAX_STEM - digest.len() - 1;
+        while !stem.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        stem.truncate(cut);
+        stem.push('-');
+        stem.push_str(&digest);
+    }
+    stem.into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|n| char::from(DIGITS[usize::from(n)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_the_hash_of_the_lower_cased_scope() {
+        // printf 'v=1|agent=main|channel=pico|account=|chat=direct:pico:abc' | sha256sum
+        let expected = "sk_v1_8392bbf8feba51fde9355a7ccb931c74618594260899b2bb784ab716b6b2c9fa";
+        assert_eq!(SessionId::derive("pico", "pico:abc").key(), expected);
+        assert_eq!(SessionId::derive("Pico", "pico:ABC").key(), expected);
+        assert_ne!(SessionId::derive("pico", "pico:abd").key(), expected);
+    }
+
+    #[test]
+    fn a_derived_session_remembers_where_it_comes_from() {
+        let id = SessionId::derive("pico", "pico:abc");
+        assert_eq!(id.aliases(), ["agent:main:pico:direct:pico:abc"]);
+        assert_eq!(&*id.legacy_stem().unwrap(), "agent_main_pico_direct_pico_abc");
+        let scope = id.scope().unwrap();
+        assert_eq!((scope.channel.as_str(), scope.values["chat"].as_str()), ("pico", "direct:pico:abc"));
+        assert_eq!(SessionId::named("x").scope(), None);
+    }
+
+    #[test]
+    fn separators_become_underscores() {
+        assert_eq!(&*stem_of("agent:main:a/b\\c"), "agent_main_a_b_c");
+        assert_eq!(&*stem_of(".journal"), "_.journal");
+        assert_eq!(&*stem_of(""), "_");
+    }
+
+    #[test]
+    fn long_keys_stay_apart() {
+        let (a, b) = ("x".repeat(300), format!("{}y", "x".repeat(300)));
+        assert_ne!(stem_of(&a), stem_of(&b));
+        assert_eq!(stem_of(&a).len(), MAX_STEM);
+    }
+
+    proptest! {
+        #[test]
+        fn no_key_leaves_the_directory(key in "(\\PC|[./\\\\:\0\n]){0,300}") {
+            let stem = stem_of(&key);
+            prop_assert!(!stem.is_empty() && stem.len() <= MAX_STEM);
+            prop_assert!(!stem.starts_with('.'));
+            prop_assert!(!stem.contains(['/', '\\', ':', '\0', '\n']));
+        }
+    }
+}

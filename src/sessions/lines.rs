@@ -1,0 +1,194 @@
+//! Messages as lines of JSON, and back.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead};
+use std::sync::Arc;
+
+use super::error::StoreError;
+use crate::chat::Message;
+
+/// Longest line, in bytes. A longer one found on disk counts as corrupt.
+pub(super) const MAX_LINE: usize = 10 << 20;
+/// What a message costs in memory beyond its text.
+const MESSAGE_OVERHEAD: usize = 256;
+
+/// What was found in a session's file.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    /// The messages after the skipped lines, oldest first.
+    pub(super) messages: Vec<Arc<Message>>,
+    /// Lines that are no message: torn by a crash, damaged, or too long.
+    pub(super) corrupt: u64,
+    /// Messages left out from the beginning because the rest fills the budget.
+    pub(super) omitted: u64,
+    /// Bytes read.
+    pub(super) bytes: u64,
+    /// Estimate of the memory that the messages take.
+    pub(super) weight: usize,
+}
+
+/// The messages as lines, each with its newline.
+pub(super) fn encode(messages: &[Arc<Message>]) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::with_capacity(256 * messages.len());
+    for message in messages {
+        let start = bytes.len();
+        serde_json::to_writer(&mut bytes, message).expect("a message always serialises into memory");
+        bytes.push(b'\n');
+        let line = bytes.len() - start;
+        if line > MAX_LINE {
+            return Err(StoreError::TooLong { bytes: line, limit: MAX_LINE });
+        }
+    }
+    Ok(bytes)
+}
+
+/// Memory that messages take whose lines have this many bytes in all.
+pub(super) fn weight(line_bytes: usize, messages: usize) -> usize {
+    line_bytes + messages * MESSAGE_OVERHEAD
+}
+
+/// Reads a session's file, without its first `skip` lines, and keeps the newest messages within `budget` bytes.
+pub(super) fn load(mut reader: impl BufRead, skip: u64, budget: usize) -> io::Result<Loaded> {
+    let mut loaded = Loaded::default();
+    let mut kept: VecDeque<(Arc<Message>, usize)> = VecDeque::new();
+    let mut line = Vec::new();
+    let mut number = 0;
+    while let Some(text) = next_line(&mut reader, &mut line, &mut loaded.bytes)? {
+        if text.is_some_and(|text| text.trim_ascii().is_empty()) {
+            continue;
+        }
+        number += 1;
+        if number <= skip {
+            continue;
+        }
+        let Some((text, message)) =
+            text.and_then(|t| serde_json::from_slice(t).ok().map(|m: Message| (t, m)))
+        else {
+            loaded.corrupt += 1;
+            continue;
+        };
+        let cost = weight(text.len(), 1);
+        loaded.weight += cost;
+        kept.push_back((Arc::new(message), cost));
+        while loaded.weight > budget && kept.len() > 1 {
+            loaded.weight -= kept.pop_front().map_or(0, |(_, cost)| cost);
+            loaded.omitted += 1;
+        }
+    }
+    loaded.messages = kept.into_iter().map(|(message, _)| message).collect();
+    Ok(loaded)
+}
+
+/// The next line without its newline: `Some(None)` for one that is too long, `None` at the end.
+fn next_line<'a>(
+    reader: &mut impl BufRead,
+    line: &'a mut Vec<u8>,
+    bytes: &mut u64,
+) -> io::Result<Option<Option<&'a [u8]>>> {
+    line.clear();
+    let (mut read, mut too_long) = (0, false);
+    loop {
+        let chunk = reader.fill_buf()?;
+        let newline = chunk.iter().position(|b| *b == b'\n');
+        let part = &chunk[..newline.unwrap_or(chunk.len())];
+        too_long |= line.len() + part.len() > MAX_LINE;
+        if !too_long {
+            line.extend_from_slice(part);
+        }
+        let used = newline.map_or(chunk.len(), |at| at + 1);
+        reader.consume(used);
+        read += used;
+        if newline.is_some() || used == 0 {
+            *bytes += read as u64;
+            return Ok((read > 0).then_some((!too_long).then_some(&line[..])));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::chat::Role;
+
+    fn message(text: &str) -> Arc<Message> {
+        Arc::new(Message::new(Role::User, text))
+    }
+
+    fn load_all(bytes: &[u8]) -> Loaded {
+        load(bytes, 0, usize::MAX).unwrap()
+    }
+
+    #[test]
+    fn corrupt_and_torn_lines_are_left_out_and_counted() {
+        let text = "{\"role\":\"user\",\"content\":\"a\"}\n\nnonsense\n{\"role\":\"user\",\"content\":\"b\"}\n{\"role\":\"us";
+        let loaded = load_all(text.as_bytes());
+        let contents: Vec<_> = loaded.messages.iter().map(|m| m.content.as_str()).collect();
+        assert_eq!((contents, loaded.corrupt), (vec!["a", "b"], 2));
+        assert_eq!(loaded.bytes, text.len() as u64);
+    }
+
+    #[test]
+    fn a_last_line_without_newline_is_read_when_it_is_whole() {
+        assert_eq!(load_all(b"{\"role\":\"user\",\"content\":\"a\"}").messages.len(), 1);
+    }
+
+    #[test]
+    fn skip_counts_lines_even_corrupt_ones() {
+        let text = b"x\n{\"role\":\"user\",\"content\":\"a\"}\n{\"role\":\"user\",\"content\":\"b\"}\n";
+        let loaded = load(&text[..], 2, usize::MAX).unwrap();
+        assert_eq!((loaded.messages.len(), loaded.corrupt), (1, 0));
+        assert_eq!(loaded.messages[0].content, "b");
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_does_not_hide_the_next_one() {
+        let mut text = vec![b'x'; MAX_LINE + 1];
+        text.extend_from_slice(b"\n{\"role\":\"user\",\"content\":\"a\"}\n");
+        let loaded = load_all(&text);
+        assert_eq!((loaded.messages.len(), loaded.corrupt), (1, 1));
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_refused() {
+        let error = encode(&[message(&"x".repeat(MAX_LINE))]).unwrap_err();
+        assert!(matches!(error, StoreError::TooLong { limit: MAX_LINE, .. }), "{error}");
+    }
+
+    #[test]
+    fn of_a_long_history_the_newest_messages_are_kept() {
+        let bytes = encode(&[message("first"), message("second"), message("third")]).unwrap();
+        let loaded = load(&bytes[..], 0, 2 * weight(50, 1)).unwrap();
+        assert_eq!((loaded.messages.len(), loaded.omitted), (2, 1));
+        assert_eq!(loaded.messages[1].content, "third");
+        assert!(loaded.weight <= 2 * weight(50, 1));
+    }
+
+    #[test]
+    fn unknown_fields_are_kept() {
+        let line = r#"{"role":"assistant","content":"","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"},"extra_content":{"a":1}}],"media":["x"]}"#;
+        let loaded = load_all(line.as_bytes());
+        let again = encode(&loaded.messages).unwrap();
+        let (a, b): (serde_json::Value, serde_json::Value) =
+            (serde_json::from_str(line).unwrap(), serde_json::from_slice(&again).unwrap());
+        assert_eq!(a, b);
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_encoded_is_loaded(texts in prop::collection::vec("(\\PC|\n|\0){0,40}", 0..8)) {
+            let messages: Vec<_> = texts.iter().map(|t| message(t)).collect();
+            let bytes = encode(&messages).unwrap();
+            let loaded = load_all(&bytes);
+            prop_assert_eq!(&loaded.messages, &messages);
+            prop_assert_eq!(loaded.corrupt, 0);
+            prop_assert!(!bytes.contains(&0));
+        }
+
+        #[test]
+        fn any_bytes_can_be_loaded(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(load_all(&bytes).bytes, bytes.len() as u64);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+use std::io::Write as _;
+
+use super::*;
+use crate::chat::Role;
+
+fn messages(texts: &[&str]) -> Vec<Arc<Message>> {
+    texts.iter().map(|text| Arc::new(Message::new(Role::User, *text))).collect()
+}
+
+fn open(directory: &Path) -> SessionStore {
+    SessionStore::open(directory, &Options::default()).unwrap()
+}
+
+async fn texts(store: &SessionStore, id: &SessionId) -> Vec<String> {
+    store.history(id).await.unwrap().messages.iter().map(|message| message.content.clone()).collect()
+}
+
+#[tokio::test]
+async fn a_conversation_outlives_the_store() {
+    let home = tempfile::tempdir().unwrap();
+    let directory = home.path().join("workspace/sessions");
+    let id = SessionId::derive("http", "Alice");
+    let store = open(&directory);
+    assert_eq!(store.history(&id).await.unwrap(), History::default());
+    let commit = store.append(&id, messages(&["hello"])).await.unwrap();
+    store.append(&id, messages(&["how", "are you"])).await.unwrap();
+    assert_eq!(
+        commit.bytes,
+        fs::read_to_string(directory.join(lines_file(id.key()))).unwrap().find('\n').unwrap() as u64 + 1
+    );
+    assert_eq!(texts(&store, &id).await, ["hello", "how", "are you"]);
+    store.close().await.unwrap();
+    assert!(matches!(store.append(&id, messages(&["late"])).await, Err(StoreError::Closed)));
+    assert!(!directory.join(".journal").exists());
+
+    let store = open(&directory);
+    assert_eq!(texts(&store, &SessionId::derive("http", "alice")).await, ["hello", "how", "are you"]);
+    let meta = listing::read_meta(&directory, id.key()).unwrap();
+    assert_eq!((meta.count, meta.aliases.as_slice()), (3, &["agent:main:http:direct:Alice".to_owned()][..]));
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_nothing_that_was_acknowledged() {
+    let home = tempfile::tempdir().unwrap();
+    let id = SessionId::named("a");
+    let store = open(home.path());
+    store.append(&id, messages(&["1", "2"])).await.unwrap();
+    // What a kill leaves behind, and a power failure that took the session's file.
+    let copy = tempfile::tempdir().unwrap();
+    fs::copy(home.path().join(".journal"), copy.path().join(".journal")).unwrap();
+    let recovered = open(copy.path());
+    assert_eq!(texts(&recovered, &id).await, ["1", "2"]);
+    assert_eq!(recovered.stats().restored, 1);
+}
+
+#[tokio::test]
+async fn a_journal_left_by_another_process_is_recovered_too() {
+    let home = tempfile::tempdir().unwrap();
+    let id = SessionId::named("a");
+    let store = open(home.path());
+    store.append(&id, messages(&["1"])).await.unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    fs::copy(home.path().join(".journal"), copy.path().join(".journal-3")).unwrap();
+    let recovered = open(copy.path());
+    assert_eq!(texts(&recovered, &id).await, ["1"]);
+    assert!(!copy.path().join(".journal-3").exists());
+}
+
+#[tokio::test]
+async fn many_appends_share_a_batch_and_none_is_lost() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path());
+    let tasks: Vec<_> = (0..200)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let id = SessionId::derive("http", &format!("chat {}", n % 40));
+                store.append(&id, messages(&[&n.to_string()])).await
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let stats = store.stats();
+    assert_eq!((stats.appends, stats.append_failures), (200, 0));
+    assert!(stats.batches <= 200);
+    store.close().await.unwrap();
+    let store = open(home.path());
+    let mut found = Vec::new();
+    for session in store.list().await.unwrap() {
+        found.extend(texts(&store, &SessionId::named(&session.key)).await);
+    }
+    found.sort_unstable_by_key(|text| text.parse::<u32>().unwrap());
+    assert_eq!(found, (0..200).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_another_process_does_to_a_file_is_seen() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path());
+    let id = SessionId::named("a");
+    let file = home.path().join("a.jsonl");
+    store.append(&id, messages(&["1"])).await.unwrap();
+    fs::OpenOptions::new()
+        .append(true)
+        .open(&file)
+        .unwrap()
+        .write_all(b"{\"role\":\"user\",\"content\":\"2\"}\n{\"to")
+        .unwrap();
+    let history = store.history(&id).await.unwrap();
+    assert_eq!((history.messages.len(), history.corrupt), (2, 1));
+    store.append(&id, messages(&["3"])).await.unwrap();
+    assert_eq!(texts(&store, &id).await, ["1", "2", "3"]);
+    fs::remove_file(&file).unwrap();
+    assert_eq!(texts(&store, &id).await, [""; 0]);
+    store.append(&id, messages(&["4"])).await.unwrap();
+    assert_eq!(texts(&store, &id).await, ["4"]);
+}
+
+#[tokio::test]
+async fn names_lead_to_keys_aliases_and_older_files() {
+    let home = tempfile::tempdir().unwrap();
+    let line = b"{\"role\":\"user\",\"content\":\"old\"}\n";
+    fs::write(home.path().join("sk_v1_x.jsonl"), line).unwrap();
+    fs::write(home.path().join("sk_v1_x.meta.json"), br#"{"key":"sk_v1_x","skip":0,"aliases":["my:chat"]}"#)
+        .unwrap();
+    fs::write(home.path().join("agent_main_pico_direct_pico_1.jsonl"), line).unwrap();
+    let store = open(home.path());
+    for id in [SessionId::named("sk_v1_x"), SessionId::named("my:chat"), SessionId::derive("pico", "pico:1")]
+    {
+        store.append(&id, messages(&["new"])).await.unwrap();
+    }
+    assert_eq!(texts(&store, &SessionId::named("my:chat")).await, ["old", "new", "new"]);
+    assert_eq!(texts(&store, &SessionId::named("agent:main:pico:direct:pico:1")).await, ["old", "new"]);
+    assert_eq!(store.list().await.unwrap().len(), 2);
+    let derived = SessionId::derive("http", "bob");
+    store.append(&derived, messages(&["hi"])).await.unwrap();
+    assert_eq!(texts(&store, &SessionId::named("agent:main:http:direct:bob")).await, ["hi"]);
+}
+
+#[tokio::test]
+async fn skip_and_summary_are_honoured() {
+    let home = tempfile::tempdir().unwrap();
+    let bytes = lines::encode(&messages(&["1", "2", "3"])).unwrap();
+    fs::write(home.path().join("a.jsonl"), bytes).unwrap();
+    fs::write(home.path().join("a.meta.json"), br#"{"key":"a","summary":"so far","skip":2,"count":3}"#)
+        .unwrap();
+    let store = open(home.path());
+    let history = store.history(&SessionId::named("a")).await.unwrap();
+    assert_eq!((history.messages[0].content.as_str(), history.summary.as_str()), ("3", "so far"));
+}
+
+#[tokio::test]
+async fn recent_sessions_are_those_written_to_lately() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path());
+    store.append(&SessionId::named("new:one"), messages(&["1"])).await.unwrap();
+    store.append(&SessionId::named("old"), messages(&["1"])).await.unwrap();
+    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
+    File::open(home.path().join("old.jsonl")).unwrap().set_modified(hour_ago).unwrap();
+    let recent = store.recent(Duration::from_secs(1800)).await.unwrap();
+    assert_eq!(recent.iter().map(|session| session.key.as_str()).collect::<Vec<_>>(), ["new:one"]);
+    assert_eq!(store.list().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_cleared_session_is_empty() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path());
+    let id = SessionId::derive("http", "a");
+    store.append(&id, messages(&["1"])).await.unwrap();
+    store.clear(&id).await.unwrap();
+    assert_eq!(texts(&store, &id).await, [""; 0]);
+    assert_eq!(store.list().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_directory_that_vanishes_is_made_again() {
+    let home = tempfile::tempdir().unwrap();
+    let directory = home.path().join("sessions");
+    let store = open(&directory);
+    let id = SessionId::named("a");
+    store.append(&id, messages(&["1"])).await.unwrap();
+    fs::remove_dir_all(&directory).unwrap();
+    store.append(&id, messages(&["2"])).await.unwrap();
+    assert_eq!(texts(&store, &id).await, ["2"]);
+    assert!(directory.join(".journal").exists());
+    fs::remove_dir_all(&directory).unwrap();
+    fs::write(&directory, "in the way").unwrap();
+    let error = store.append(&id, messages(&["3"])).await.unwrap_err().to_string();
+    assert!(
+        error.contains("sessions/a.jsonl") && error.contains("move the file that is in the way"),
+        "{error}"
+    );
+    fs::remove_file(&directory).unwrap();
+    store.append(&id, messages(&["4"])).await.unwrap();
+    assert_eq!(texts(&store, &id).await, ["4"]);
+}
+
+#[test]
+fn a_directory_that_cannot_be_used_is_named_with_a_remedy() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("file");
+    fs::write(&path, "").unwrap();
+    let error = SessionStore::open(&path, &Options::default()).unwrap_err().to_string();
+    assert!(error.contains(path.to_str().unwrap()) && error.contains("in the way"), "{error}");
+}
+
+#[tokio::test]
+async fn two_processes_can_use_one_directory() {
+    let home = tempfile::tempdir().unwrap();
+    let (first, second) = (open(home.path()), open(home.path()));
+    let id = SessionId::named("a");
+    first.append(&id, messages(&["1"])).await.unwrap();
+    second.append(&id, messages(&["2"])).await.unwrap();
+    first.append(&id, messages(&["3"])).await.unwrap();
+    assert_eq!(texts(&second, &id).await, ["1", "2", "3"]);
+    assert!(home.path().join(".journal-1").exists());
+    first.close().await.unwrap();
+    second.close().await.unwrap();
+    assert_eq!(open(home.path()).stats().foreign, 0);
+}
+
+#[tokio::test]
+async fn sessions_in_memory_leave_no_trace() {
+    let home = tempfile::tempdir().unwrap();
+    let options = Options { persistence: Persistence::Memory, memory_bytes: 4_000, ..Options::default() };
+    let store = SessionStore::open(home.path().join("sessions"), &options).unwrap();
+    for n in 0..100 {
+        let id = SessionId::derive("http", &n.to_string());
+        store.append(&id, messages(&["hello"])).await.unwrap();
+        store.append(&id, messages(&["again"])).await.unwrap();
+    }
+    assert_eq!(texts(&store, &SessionId::derive("http", "99")).await, ["hello", "again"]);
+    assert_eq!(texts(&store, &SessionId::derive("http", "0")).await, [""; 0]);
+    assert!(store.list().await.unwrap().len() < 10);
+    assert!(!home.path().join("sessions").exists());
+}

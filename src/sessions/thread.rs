@@ -1,0 +1,249 @@
+//! The thread that owns the writer, and the way to it.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::directory::Directory;
+use super::disk::Disk;
+use super::error::StoreError;
+use super::options::Options;
+use super::recovery::Recovery;
+use super::writer::{Append, Placed, Writer};
+
+/// Bytes that one permit stands for.
+const PERMIT: usize = 1 << 10;
+/// Permits in all: what may wait for the disk is at most this many kilobytes, and as many appends.
+const PERMITS: usize = 8 << 10;
+
+type Answer<T> = oneshot::Sender<Result<T, Arc<io::Error>>>;
+
+enum Request {
+    Append { append: Append, answer: Answer<Placed>, _room: OwnedSemaphorePermit },
+    Clear { stem: Arc<str>, answer: Answer<()> },
+    Close { answer: Answer<()> },
+}
+
+/// How long appends may gather while others are about. A sync takes about as long.
+const GATHER: Duration = Duration::from_micros(500);
+
+/// What the store did since it was opened, for monitoring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Appends that are durable.
+    pub appends: u64,
+    /// Appends that failed.
+    pub append_failures: u64,
+    /// Batches forced to the disk: appends per batch show how well group commit works.
+    pub batches: u64,
+    /// Checkpoints done.
+    pub checkpoints: u64,
+    /// Checkpoints that failed and will be tried again.
+    pub checkpoint_failures: u64,
+    /// Metadata files that could not be written.
+    pub meta_failures: u64,
+    /// Bytes of the journal in use.
+    pub journal_bytes: u64,
+    /// Appends restored from the journal at the start, after a crash.
+    pub restored: u64,
+    /// Records of the journal that no longer fitted their file at the start, because someone else changed it.
+    pub foreign: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    appends: AtomicU64,
+    append_failures: AtomicU64,
+    batches: AtomicU64,
+    checkpoints: AtomicU64,
+    checkpoint_failures: AtomicU64,
+    meta_failures: AtomicU64,
+    journal_bytes: AtomicU64,
+}
+
+/// Sends work to the writer's thread.
+#[derive(Debug)]
+pub(super) struct WriterThread {
+    requests: mpsc::Sender<Request>,
+    room: Arc<Semaphore>,
+    counters: Arc<Counters>,
+    recovery: Recovery,
+}
+
+impl WriterThread {
+    /// Recovers the directory and starts its thread.
+    pub(super) fn start(path: &Path, options: &Options) -> io::Result<Self> {
+        let (writer, recovery) = Writer::open(Directory::open(path)?, options.journal_bytes)?;
+        let (requests, waiting) = mpsc::channel();
+        let counters = Arc::new(Counters::default());
+        let worker = Worker {
+            writer,
+            waiting,
+            counters: counters.clone(),
+            idle: options.idle,
+            every: options.checkpoint_every,
+            last_checkpoint: Instant::now(),
+            in_company: false,
+        };
+        std::thread::Builder::new().name("sessions".to_owned()).spawn(move || worker.run())?;
+        Ok(Self { requests, room: Arc::new(Semaphore::new(PERMITS)), counters, recovery })
+    }
+
+    /// Appends, and returns when the append is durable.
+    pub(super) async fn append(&self, append: Append) -> Result<Result<Placed, Arc<io::Error>>, StoreError> {
+        let permits = append.bytes.len().div_ceil(PERMIT).clamp(1, PERMITS);
+        let permits = u32::try_from(permits).expect("clamped to a small number");
+        let room = self.room.clone().acquire_many_owned(permits).await.map_err(|_| StoreError::Closed)?;
+        self.ask(|answer| Request::Append { append, answer, _room: room }).await
+    }
+
+    /// Removes a session's files.
+    pub(super) async fn clear(&self, stem: Arc<str>) -> Result<Result<(), Arc<io::Error>>, StoreError> {
+        self.ask(|answer| Request::Clear { stem, answer }).await
+    }
+
+    /// Finishes what waits, does a last checkpoint and ends the thread.
+    pub(super) async fn close(&self) -> Result<Result<(), Arc<io::Error>>, StoreError> {
+        self.ask(|answer| Request::Close { answer }).await
+    }
+
+    pub(super) fn stats(&self) -> StoreStats {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        StoreStats {
+            appends: load(&self.counters.appends),
+            append_failures: load(&self.counters.append_failures),
+            batches: load(&self.counters.batches),
+            checkpoints: load(&self.counters.checkpoints),
+            checkpoint_failures: load(&self.counters.checkpoint_failures),
+            meta_failures: load(&self.counters.meta_failures),
+            journal_bytes: load(&self.counters.journal_bytes),
+            restored: self.recovery.restored,
+            foreign: self.recovery.foreign,
+        }
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(Answer<T>) -> Request,
+    ) -> Result<Result<T, Arc<io::Error>>, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(request(answer)).map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)
+    }
+}
+
+struct Worker<D> {
+    writer: Writer<D>,
+    waiting: mpsc::Receiver<Request>,
+    counters: Arc<Counters>,
+    idle: Duration,
+    every: Duration,
+    last_checkpoint: Instant,
+    /// Whether the last batch held more than one append.
+    in_company: bool,
+}
+
+impl<D: Disk> Worker<D> {
+    fn run(mut self) {
+        let mut closing = None;
+        while closing.is_none() {
+            let request = if self.writer.is_dirty() {
+                match self.waiting.recv_timeout(self.idle) {
+                    Ok(request) => request,
+                    Err(mpsc::RecvTimeoutError::Timeout) => {
+                        self.checkpoint();
+                        continue;
+                    }
+                    Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                }
+            } else {
+                // Nothing to do until a request comes: an idle gateway does not wake up.
+                match self.waiting.recv() {
+                    Ok(request) => request,
+                    Err(mpsc::RecvError) => break,
+                }
+            };
+            closing = self.serve(request);
+            if self.last_checkpoint.elapsed() >= self.every && self.writer.is_dirty() {
+                self.checkpoint();
+            }
+        }
+        let closed = self.writer.close().map_err(Arc::new);
+        if let Some(answer) = closing {
+            let _ = answer.send(closed);
+        }
+    }
+
+    /// Serves a request and everything that waits behind it; a request to close ends it.
+    fn serve(&mut self, first: Request) -> Option<Answer<()>> {
+        let (mut batch, mut answers) = (Vec::new(), Vec::new());
+        // Under load the next appends are on their way already: a short wait lets one sync serve many of them. A
+        // single conversation never waits.
+        if self.in_company && matches!(first, Request::Append { .. }) {
+            std::thread::sleep(GATHER);
+        }
+        let mut next = Some(first);
+        let mut last = None;
+        while let Some(request) = next {
+            match request {
+                Request::Append { append, answer, _room } => {
+                    batch.push(append);
+                    answers.push((answer, _room));
+                    next = self.waiting.try_recv().ok();
+                }
+                other => {
+                    last = Some(other);
+                    break;
+                }
+            }
+        }
+        self.in_company = batch.len() > 1;
+        self.commit(&batch, answers);
+        match last {
+            Some(Request::Clear { stem, answer }) => {
+                let _ = answer.send(self.writer.clear(&stem).map_err(Arc::new));
+                None
+            }
+            Some(Request::Close { answer }) => Some(answer),
+            Some(Request::Append { .. }) | None => None,
+        }
+    }
+
+    fn commit(&mut self, batch: &[Append], answers: Vec<(Answer<Placed>, OwnedSemaphorePermit)>) {
+        if batch.is_empty() {
+            return;
+        }
+        let results = self.writer.commit(batch);
+        let failures = results.iter().filter(|result| result.is_err()).count() as u64;
+        self.counters.batches.fetch_add(1, Ordering::Relaxed);
+        self.counters.append_failures.fetch_add(failures, Ordering::Relaxed);
+        self.counters.appends.fetch_add(results.len() as u64 - failures, Ordering::Relaxed);
+        self.observe();
+        for ((answer, room), result) in answers.into_iter().zip(results) {
+            // Who asked may be gone; the append counts all the same.
+            let _ = answer.send(result);
+            drop(room);
+        }
+    }
+
+    fn checkpoint(&mut self) {
+        // A failure is in the tally; the next checkpoint tries again.
+        let _ = self.writer.checkpoint();
+        self.last_checkpoint = Instant::now();
+        self.observe();
+    }
+
+    fn observe(&mut self) {
+        let tally = self.writer.tally();
+        if self.counters.checkpoints.swap(tally.checkpoints, Ordering::Relaxed) != tally.checkpoints {
+            self.last_checkpoint = Instant::now();
+        }
+        self.counters.checkpoint_failures.store(tally.checkpoint_failures, Ordering::Relaxed);
+        self.counters.meta_failures.store(tally.meta_failures, Ordering::Relaxed);
+        self.counters.journal_bytes.store(self.writer.journal_bytes(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,364 @@
+//! Appends, checkpoints and recovery, on any [`Disk`].
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::sync::Arc;
+
+use super::disk::{Disk, Stamp};
+use super::id::SessionId;
+use super::journal::{self, Record};
+use super::meta::Meta;
+use super::recovery::{Recovery, recover, replay};
+
+/// Most files written to between two checkpoints.
+const MAX_DIRTY: usize = 4096;
+/// Largest buffer kept between batches.
+const KEEP_BUFFER: usize = 256 << 10;
+
+/// Whole lines for the end of a session's file.
+#[derive(Debug)]
+pub(super) struct Append {
+    /// The file's name without extension.
+    pub(super) stem: Arc<str>,
+    /// Whose it is, for the metadata of a new one.
+    pub(super) id: SessionId,
+    pub(super) bytes: Vec<u8>,
+    /// How many lines the bytes are.
+    pub(super) lines: u64,
+    pub(super) at: jiff::Timestamp,
+}
+
+/// Where an append was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub(super) start: u64,
+    pub(super) end: u64,
+}
+
+/// Writes session files and the journal. Not thread-safe: one thread owns it.
+#[derive(Debug)]
+pub(super) struct Writer<D> {
+    disk: D,
+    journal: String,
+    epoch: u64,
+    /// Where the next record goes.
+    position: u64,
+    /// Size of the journal at which a checkpoint is due.
+    limit: u64,
+    /// What was written since the last checkpoint, by stem.
+    dirty: HashMap<Arc<str>, Dirty>,
+    /// The journal or the page cache may not hold what it should: nothing is acknowledged before a checkpoint.
+    suspect: bool,
+    /// Files from which a failed append was taken back, and the length to cut them to where that failed. Until this
+    /// is durable the disk may hold bytes of the failed append where the next one goes.
+    taken_back: BTreeMap<Arc<str>, Option<u64>>,
+    buffer: Vec<u8>,
+    tally: Tally,
+}
+
+/// What a writer did since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) checkpoints: u64,
+    /// Checkpoints that failed and are tried again.
+    pub(super) checkpoint_failures: u64,
+    /// How often metadata could not be written.
+    pub(super) meta_failures: u64,
+}
+
+#[derive(Debug)]
+struct Dirty {
+    stamp: Stamp,
+    id: SessionId,
+    /// Whether the file was created since the metadata was written.
+    new: bool,
+    /// Lines that the metadata does not count yet.
+    added: u64,
+    at: jiff::Timestamp,
+}
+
+/// The file of a session's messages.
+pub(super) fn lines_file(stem: &str) -> String {
+    format!("{stem}.jsonl")
+}
+
+/// The file of a session's metadata.
+pub(super) fn meta_file(stem: &str) -> String {
+    format!("{stem}.meta.json")
+}
+
+impl<D: Disk> Writer<D> {
+    /// Recovers what the journals hold and starts a new epoch.
+    pub(super) fn open(mut disk: D, limit: u64) -> io::Result<(Self, Recovery)> {
+        let (journal, orphans) = (disk.journal(), disk.orphans());
+        let recovery = recover(&mut disk, orphans.iter().chain([&journal]))?;
+        let last = journal::epoch(&mut disk, &journal)?;
+        if last.is_none() && disk.stamp(&journal)?.is_some_and(|stamp| stamp.len > 0) {
+            // Without a header no record counts, and none may come to count again.
+            disk.cut(&journal, 0)?;
+        }
+        let mut writer = Self {
+            disk,
+            journal,
+            epoch: last.unwrap_or(0),
+            position: journal::HEADER,
+            limit,
+            dirty: HashMap::new(),
+            // The first append writes the header of the new journal: a clean start need not wait for the disk.
+            suspect: true,
+            taken_back: BTreeMap::new(),
+            buffer: Vec::new(),
+            tally: Tally::default(),
+        };
+        if last.is_some() {
+            writer.restart()?;
+        }
+        for orphan in &orphans {
+            writer.disk.remove(orphan)?;
+        }
+        Ok((writer, recovery))
+    }
+
+    /// Whether a checkpoint has something to do.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.suspect || !self.dirty.is_empty()
+    }
+
+    /// Size of the part of the journal in use.
+    pub(super) fn journal_bytes(&self) -> u64 {
+        self.position
+    }
+
+    /// What it did since it was opened.
+    pub(super) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Writes appends and forces them to the disk, all at once. Of a failed one nothing remains.
+    pub(super) fn commit(&mut self, batch: &[Append]) -> Vec<Result<Placed, Arc<io::Error>>> {
+        if let Err(error) = self.prepare(batch) {
+            let error = Arc::new(error);
+            return batch.iter().map(|_| Err(error.clone())).collect();
+        }
+        self.buffer.clear();
+        self.buffer.shrink_to(KEEP_BUFFER);
+        let mut ends: HashMap<&str, u64> = HashMap::new();
+        let mut results: Vec<_> = batch
+            .iter()
+            .map(|append| {
+                let placed = self.place(append, ends.get(&*append.stem).copied()).map_err(Arc::new)?;
+                ends.insert(&append.stem, placed.end);
+                Ok(placed)
+            })
+            .collect();
+        if let Err(error) = self.seal() {
+            self.suspect = true;
+            let error = Arc::new(error);
+            for (append, result) in batch.iter().zip(&mut results).rev() {
+                if let Ok(placed) = *result {
+                    self.take_back(&append.stem, placed.start);
+                    *result = Err(error.clone());
+                }
+            }
+        }
+        for (append, result) in batch.iter().zip(&results) {
+            if let Ok(placed) = result {
+                self.note(append, *placed);
+            }
+        }
+        results
+    }
+
+    /// Forces session files and metadata to the disk and starts the journal anew.
+    pub(super) fn checkpoint(&mut self) -> io::Result<()> {
+        let done = self.try_checkpoint();
+        self.suspect = done.is_err();
+        match done {
+            Ok(()) => self.tally.checkpoints += 1,
+            Err(_) => self.tally.checkpoint_failures += 1,
+        }
+        done
+    }
+
+    /// Removes a session.
+    pub(super) fn clear(&mut self, stem: &str) -> io::Result<()> {
+        // The journal must not bring it back.
+        self.checkpoint()?;
+        self.disk.remove(&lines_file(stem))?;
+        self.disk.remove(&meta_file(stem))?;
+        self.disk.sync_directory()
+    }
+
+    /// The last checkpoint; the journal is no longer needed.
+    pub(super) fn close(mut self) -> io::Result<()> {
+        if self.is_dirty() {
+            self.checkpoint()?;
+        }
+        self.disk.remove(&self.journal)
+    }
+
+    fn prepare(&mut self, batch: &[Append]) -> io::Result<()> {
+        if self.disk.revive()? {
+            self.journal = self.disk.journal();
+            self.suspect = true;
+        }
+        let mut due = self.suspect || self.position >= self.limit || self.dirty.len() >= MAX_DIRTY;
+        for append in batch {
+            if let Some(known) = self.dirty.get(&append.stem) {
+                // Someone else deleted or changed the file: the journal's records no longer fit it.
+                due |= self.disk.stamp(&lines_file(&append.stem))? != Some(known.stamp);
+            }
+        }
+        if due { self.checkpoint() } else { Ok(()) }
+    }
+
+    /// Writes an append into the page cache and adds it to the buffer for the journal.
+    fn place(&mut self, append: &Append, end: Option<u64>) -> io::Result<Placed> {
+        let name = lines_file(&append.stem);
+        let known = end.or_else(|| self.dirty.get(&append.stem).map(|dirty| dirty.stamp.len));
+        let start = match known {
+            Some(end) => end,
+            None => self.disk.stamp(&name)?.map_or(0, |stamp| stamp.len),
+        };
+        let torn = known.is_none() && start > 0 && {
+            let mut last = [0];
+            self.disk.read_at(&name, start - 1, &mut last)? == 1 && last != *b"\n"
+        };
+        let joined;
+        let bytes = if torn {
+            joined = [b"\n", &append.bytes[..]].concat();
+            &joined
+        } else {
+            &append.bytes
+        };
+        if let Err(error) = self.disk.write_at(&name, start, bytes) {
+            self.take_back(&append.stem, start);
+            return Err(error);
+        }
+        journal::encode(&mut self.buffer, self.epoch, &Record { name: &name, offset: start, bytes });
+        Ok(Placed { start, end: start + bytes.len() as u64 })
+    }
+
+    /// Makes the batch durable.
+    fn seal(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        self.disk.write_at(&self.journal, self.position, &self.buffer)?;
+        self.disk.sync(&[&self.journal])?;
+        self.position += self.buffer.len() as u64;
+        Ok(())
+    }
+
+    /// Removes what a failed append wrote; what cannot be removed now is removed by the checkpoint that is now due.
+    fn take_back(&mut self, stem: &Arc<str>, start: u64) {
+        self.suspect = true;
+        let pending = self.cut(stem, start).is_err().then_some(start);
+        self.taken_back.insert(stem.clone(), pending);
+    }
+
+    fn cut(&mut self, stem: &str, start: u64) -> io::Result<()> {
+        let name = lines_file(stem);
+        if start == 0 { self.disk.remove(&name) } else { self.disk.cut(&name, start) }
+    }
+
+    /// Remembers a durable append for the next checkpoint; writes the metadata of a new session at once.
+    fn note(&mut self, append: &Append, placed: Placed) {
+        let known = self.dirty.get(&append.stem).map(|dirty| dirty.stamp.inode);
+        let inode = match known {
+            Some(inode) if placed.start > 0 => inode,
+            _ => self.disk.stamp(&lines_file(&append.stem)).ok().flatten().map_or(0, |stamp| stamp.inode),
+        };
+        let dirty = self.dirty.entry(append.stem.clone()).or_insert_with(|| Dirty::new(append));
+        // The length that we wrote, not the one found: another writer's bytes must look foreign.
+        dirty.stamp = Stamp { len: placed.end, inode };
+        dirty.added += append.lines;
+        dirty.at = append.at;
+        if placed.start == 0 {
+            dirty.new = true;
+            match self
+                .stage_meta(&append.stem)
+                .and_then(|staged| self.disk.rename(&staged, &meta_file(&append.stem)))
+            {
+                Ok(()) => self.counted(&append.stem),
+                Err(_) => self.tally.meta_failures += 1,
+            }
+        }
+    }
+
+    fn try_checkpoint(&mut self) -> io::Result<()> {
+        let mut names = BTreeSet::new();
+        for (stem, pending) in self.taken_back.clone() {
+            if let Some(start) = pending {
+                self.cut(&stem, start)?;
+            }
+            names.insert(lines_file(&stem));
+        }
+        if self.suspect {
+            // After a failed sync the kernel may have dropped pages that it calls clean: write them again.
+            let (epoch, end) = (self.epoch, self.position);
+            replay(&mut self.disk, &self.journal, epoch, end, true, &mut names)?;
+        }
+        let stems: Vec<_> = self.dirty.keys().cloned().collect();
+        names.extend(stems.iter().map(|stem| lines_file(stem)));
+        let mut staged = Vec::new();
+        for stem in &stems {
+            match self.stage_meta(stem) {
+                Ok(temporary) => staged.push((temporary, stem)),
+                Err(_) => self.tally.meta_failures += 1,
+            }
+        }
+        names.extend(staged.iter().map(|(temporary, _)| temporary.clone()));
+        self.disk.sync(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
+        for (temporary, stem) in staged {
+            match self.disk.rename(&temporary, &meta_file(stem)) {
+                Ok(()) => self.counted(stem),
+                Err(_) => self.tally.meta_failures += 1,
+            }
+        }
+        self.disk.sync_directory()?;
+        self.restart()?;
+        self.dirty.clear();
+        self.taken_back.clear();
+        Ok(())
+    }
+
+    /// Begins a new epoch: earlier records no longer count.
+    fn restart(&mut self) -> io::Result<()> {
+        let epoch = self.epoch + 1;
+        self.disk.write_at(&self.journal, 0, &journal::header(epoch))?;
+        self.disk.sync(&[&self.journal])?;
+        self.epoch = epoch;
+        self.position = journal::HEADER;
+        Ok(())
+    }
+
+    /// Writes a session's metadata beside its place, and says where. What others changed in it stays.
+    fn stage_meta(&mut self, stem: &Arc<str>) -> io::Result<String> {
+        let found = self.disk.read(&meta_file(stem))?.and_then(|document| Meta::parse(&document));
+        let name = format!(".{stem}.meta.json.tmp");
+        let Some(dirty) = self.dirty.get(stem) else {
+            return Ok(name);
+        };
+        let meta = Meta::updated(found, &dirty.id, dirty.new, dirty.added, dirty.at);
+        self.disk.create(&name, &meta.document())?;
+        Ok(name)
+    }
+
+    /// Notes that the metadata includes all lines.
+    fn counted(&mut self, stem: &str) {
+        if let Some(dirty) = self.dirty.get_mut(stem) {
+            dirty.added = 0;
+            dirty.new = false;
+        }
+    }
+}
+
+impl Dirty {
+    fn new(append: &Append) -> Self {
+        Self { stamp: Stamp { len: 0, inode: 0 }, id: append.id.clone(), new: false, added: 0, at: append.at }
+    }
+}
+
+#[cfg(test)]
+mod tests;

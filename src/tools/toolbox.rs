@@ -1,0 +1,122 @@
+//! The tools that a gateway offers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::files::{ListDir, ReadFile, Workspace, WriteFile};
+use super::tool::Tool;
+use super::web_fetch::{WebFetch, WebFetchOptions};
+use crate::chat::ToolSpec;
+
+/// Which built-in tools there are, and within which bounds.
+#[derive(Clone, Debug)]
+pub struct ToolboxOptions {
+    /// The directory that file tools are fenced to; created when first used.
+    pub workspace: PathBuf,
+    /// Whether there is `read_file`.
+    pub read_file: bool,
+    /// Whether there is `write_file`.
+    pub write_file: bool,
+    /// Whether there is `list_dir`.
+    pub list_dir: bool,
+    /// How `web_fetch` works; `None` leaves it out.
+    pub web_fetch: Option<WebFetchOptions>,
+}
+
+impl ToolboxOptions {
+    /// All built-in tools with their defaults.
+    pub fn all(workspace: impl Into<PathBuf>) -> Self {
+        Self {
+            workspace: workspace.into(),
+            read_file: true,
+            write_file: true,
+            list_dir: true,
+            web_fetch: Some(WebFetchOptions::default()),
+        }
+    }
+}
+
+/// Tools by name. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Toolbox {
+    tools: Arc<BTreeMap<String, Arc<dyn Tool>>>,
+    specs: Arc<[ToolSpec]>,
+}
+
+impl Toolbox {
+    /// The built-in tools.
+    pub fn built_in(options: &ToolboxOptions) -> Self {
+        let workspace = Workspace::new(&options.workspace);
+        let mut tools: Vec<Arc<dyn Tool>> = Vec::new();
+        if options.read_file {
+            tools.push(Arc::new(ReadFile::new(workspace.clone())));
+        }
+        if options.write_file {
+            tools.push(Arc::new(WriteFile::new(workspace.clone())));
+        }
+        if options.list_dir {
+            tools.push(Arc::new(ListDir::new(workspace)));
+        }
+        if let Some(options) = &options.web_fetch {
+            tools.push(Arc::new(WebFetch::new(options)));
+        }
+        Self::new(tools)
+    }
+
+    /// These tools; of two with the same name the later one.
+    pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Self {
+        let tools: BTreeMap<_, _> = tools.into_iter().map(|tool| (tool.spec().name, tool)).collect();
+        let specs = tools.values().map(|tool| tool.spec()).collect();
+        Self { tools: Arc::new(tools), specs }
+    }
+
+    /// What is offered to the model, by name in order.
+    pub fn specs(&self) -> &[ToolSpec] {
+        &self.specs
+    }
+
+    /// The tool with this name, unless the model invented it.
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
+        self.tools.get(name)
+    }
+
+    /// The names in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tools.keys().map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Toolbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_are_found_by_name() {
+        let toolbox = Toolbox::built_in(&ToolboxOptions::all("workspace"));
+        assert_eq!(toolbox.names().collect::<Vec<_>>(), ["list_dir", "read_file", "web_fetch", "write_file"]);
+        assert!(toolbox.get("read_file").is_some() && toolbox.get("invented").is_none());
+        for spec in toolbox.specs() {
+            assert_eq!(toolbox.get(&spec.name).unwrap().spec(), *spec);
+            assert_eq!(spec.parameters["type"], "object");
+            for required in spec.parameters["required"].as_array().unwrap() {
+                assert!(spec.parameters["properties"][required.as_str().unwrap()]["description"].is_string());
+            }
+        }
+    }
+
+    #[test]
+    fn tools_can_be_left_out() {
+        let options =
+            ToolboxOptions { web_fetch: None, write_file: false, ..ToolboxOptions::all("workspace") };
+        let toolbox = Toolbox::built_in(&options);
+        assert_eq!(toolbox.names().collect::<Vec<_>>(), ["list_dir", "read_file"]);
+    }
+}
