@@ -1,0 +1,202 @@
+//! From a configured model to the provider that answers for it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::clients::HttpClients;
+use super::echo::Echo;
+use super::openai::OpenAi;
+use super::provider::Provider;
+use super::vendors;
+
+/// The name of the built-in provider.
+pub const ECHO: &str = "echo";
+/// How long an attempt may take when the configuration does not say.
+pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A configured model: what a provider needs to know to answer for it.
+#[derive(Clone)]
+pub struct ModelSpec {
+    /// The configured name (`model_name`), for messages to the operator.
+    pub name: String,
+    /// The vendor: `echo`, a known one, or any word together with `api_base`.
+    pub provider: String,
+    /// The model's id on the wire.
+    pub model: String,
+    /// Where the API is; `None` for the vendor's own address.
+    pub api_base: Option<String>,
+    /// The key, sent as a bearer token; `None` for servers that want none.
+    pub api_key: Option<String>,
+    /// URL of the HTTP proxy on the way there.
+    pub proxy: Option<String>,
+    /// How long an attempt may take: see [`OpenAi`] for what it bounds when the answer streams.
+    pub request_timeout: Duration,
+    /// The field that bounds the answer's length; `None` for `max_tokens` or what the model's name demands.
+    pub max_tokens_field: Option<String>,
+    /// Fields put into every request; they win over the gateway's own.
+    pub extra_body: Map<String, Value>,
+    /// Headers put into every request; they win over the gateway's own.
+    pub custom_headers: Vec<(String, String)>,
+    /// Whether the server can stream. If not, it is asked for whole answers only.
+    pub streaming: bool,
+    /// The `User-Agent`; `None` for `PicoClaw/<version>`.
+    pub user_agent: Option<String>,
+}
+
+impl ModelSpec {
+    /// A model with nothing but its three names.
+    pub fn new(name: impl Into<String>, provider: impl Into<String>, model: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            provider: provider.into(),
+            model: model.into(),
+            api_base: None,
+            api_key: None,
+            proxy: None,
+            request_timeout: DEFAULT_REQUEST_TIMEOUT,
+            max_tokens_field: None,
+            extra_body: Map::new(),
+            custom_headers: Vec::new(),
+            streaming: true,
+            user_agent: None,
+        }
+    }
+
+    /// The built-in model, which needs no network.
+    pub fn echo() -> Self {
+        Self::new(ECHO, ECHO, ECHO)
+    }
+}
+
+/// Without the key, and without whatever may hold another secret: proxy, headers, extra fields.
+impl fmt::Debug for ModelSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelSpec")
+            .field("name", &self.name)
+            .field("provider", &self.provider)
+            .field("model", &self.model)
+            .field("api_key", &self.api_key.as_ref().map(|_| "[redacted]"))
+            .field("request_timeout", &self.request_timeout)
+            .field("streaming", &self.streaming)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A model entry that no provider can answer for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("model_list entry `{model}`: {field} {problem}")]
+pub struct BuildError {
+    /// The entry's `model_name`.
+    pub model: String,
+    /// The field at fault.
+    pub field: &'static str,
+    /// What is wrong and what to do, without the value where it may be secret.
+    pub problem: String,
+}
+
+impl BuildError {
+    pub(super) fn new(spec: &ModelSpec, field: &'static str, problem: impl Into<String>) -> Self {
+        Self { model: spec.name.clone(), field, problem: problem.into() }
+    }
+}
+
+/// Makes the provider for a model.
+///
+/// # Errors
+/// A field of the entry makes no sense; the error names it and the remedy.
+pub fn build(spec: &ModelSpec, clients: &HttpClients) -> Result<Arc<dyn Provider>, BuildError> {
+    if spec.provider.eq_ignore_ascii_case(ECHO) {
+        return Ok(Arc::new(Echo::new(spec.request_timeout)));
+    }
+    let vendor = vendors::find(&spec.provider);
+    let api_base = match (&spec.api_base, vendor) {
+        (Some(base), _) if !base.trim().is_empty() => base.trim(),
+        (_, Some(vendor)) => vendor.api_base,
+        (_, None) => {
+            let problem = format!(
+                "is missing and provider `{}` has no known address: set api_base to the URL of an API that speaks \
+                 the OpenAI protocol, or provider to one of {}",
+                spec.provider,
+                known_providers().collect::<Vec<_>>().join(", "),
+            );
+            return Err(BuildError::new(spec, "api_base", problem));
+        }
+    };
+    Ok(Arc::new(OpenAi::new(spec, api_base, vendor, clients)?))
+}
+
+/// The providers that need no `api_base`.
+pub fn known_providers() -> impl Iterator<Item = &'static str> {
+    std::iter::once(ECHO).chain(vendors::VENDORS.iter().map(|vendor| vendor.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(spec: &ModelSpec) -> String {
+        match build(spec, &HttpClients::new()) {
+            Ok(provider) => panic!("built {}", provider.name()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn every_known_vendor_builds_without_an_address() {
+        for name in known_providers() {
+            let provider = build(&ModelSpec::new("m", name, "id"), &HttpClients::new()).expect(name);
+            assert_eq!(provider.name(), name);
+        }
+    }
+
+    #[test]
+    fn any_word_builds_with_an_address() {
+        let mut spec = ModelSpec::new("m", "my-lab", "id");
+        spec.api_base = Some(" http://10.0.0.1:8000/v1/ ".into());
+        assert_eq!(build(&spec, &HttpClients::new()).expect("built").name(), "my-lab");
+    }
+
+    #[test]
+    fn errors_name_the_entry_the_field_and_the_remedy() {
+        let unknown = problem(&ModelSpec::new("fast", "opnai", "gpt"));
+        assert!(unknown.starts_with("model_list entry `fast`: api_base is missing"), "{unknown}");
+        assert!(unknown.contains("`opnai`") && unknown.contains("openai"), "{unknown}");
+
+        let mut spec = ModelSpec::new("fast", "openai", "gpt");
+        spec.api_base = Some("localhost:11434".into());
+        assert!(problem(&spec).contains("api_base"), "{}", problem(&spec));
+        spec.api_base = Some("ftp://somewhere".into());
+        assert!(problem(&spec).contains("http://"), "{}", problem(&spec));
+        spec.api_base = Some("https://user:hunter22@somewhere".into());
+        assert!(problem(&spec).contains("custom_headers") && !problem(&spec).contains("hunter22"));
+
+        let mut spec = ModelSpec::new("fast", "openai", "gpt");
+        spec.api_key = Some("sk-secret\nline".into());
+        assert!(problem(&spec).contains("api_keys") && !problem(&spec).contains("secret"));
+
+        let mut spec = ModelSpec::new("fast", "openai", "gpt");
+        spec.custom_headers = vec![("bad header".into(), "v".into())];
+        assert!(problem(&spec).contains("custom_headers"));
+
+        let mut spec = ModelSpec::new("fast", "openai", "gpt");
+        spec.proxy = Some("http://user:hunter22@[".into());
+        assert!(problem(&spec).contains("proxy") && !problem(&spec).contains("hunter22"));
+
+        let mut spec = ModelSpec::new("fast", "openai", "gpt");
+        spec.user_agent = Some("a\u{7f}b".into());
+        assert!(problem(&spec).contains("user_agent"));
+    }
+
+    #[test]
+    fn debug_output_hides_secrets() {
+        let mut spec = ModelSpec::new("m", "openai", "id");
+        spec.api_key = Some("sk-secret".into());
+        spec.custom_headers = vec![("x-key".into(), "hunter22".into())];
+        spec.proxy = Some("http://user:hunter22@proxy".into());
+        let debug = format!("{spec:?}");
+        assert!(!debug.contains("sk-secret") && !debug.contains("hunter22"), "{debug}");
+    }
+}

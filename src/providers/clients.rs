@@ -1,0 +1,152 @@
+//! The HTTP clients that providers share: one connection pool per way out.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use hyper_util::client::legacy::{Client as Pool, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use reqwest::{Proxy, redirect};
+use rustls::{ClientConfig, RootCertStore};
+
+use super::transport::Client;
+
+/// How long connecting to a server may take.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections kept for later per server, and for how long.
+const IDLE_CONNECTIONS: usize = 256;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Shared HTTP clients, made when first needed: a gateway that never leaves the machine loads no root certificates.
+///
+/// * plain `http` without a configured proxy: directly, because such a server is near (ollama, vllm, ...);
+/// * `https`: through the environment's proxies (`HTTPS_PROXY`, `NO_PROXY`), if there are any;
+/// * with a configured proxy: through that one.
+///
+/// No client follows a redirect, which would carry the key to a server that nobody configured.
+#[derive(Clone, Default)]
+pub struct HttpClients {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    tls: OnceLock<ClientConfig>,
+    plain: OnceLock<Client>,
+    secure: OnceLock<Client>,
+    // One per proxy of the configuration: as many as model entries at most.
+    proxied: Mutex<HashMap<String, Client>>,
+}
+
+impl HttpClients {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The client for a URL of this scheme, through this proxy.
+    ///
+    /// # Errors
+    /// The proxy's URL is not one, or the TLS library refuses its own defaults.
+    pub fn client(&self, https: bool, proxy: Option<&str>) -> Result<Client, reqwest::Error> {
+        match proxy {
+            None if https => cached(&self.shared.secure, || http_client(self.tls(), None)),
+            None => Ok(self.shared.plain.get_or_init(direct_client).clone()),
+            Some(url) => {
+                let mut proxied = self.shared.proxied.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(client) = proxied.get(url) {
+                    return Ok(client.clone());
+                }
+                let client = http_client(self.tls(), Some(Proxy::all(url)?))?;
+                proxied.insert(url.to_owned(), client.clone());
+                Ok(client)
+            }
+        }
+    }
+
+    fn tls(&self) -> ClientConfig {
+        let make = || tls_config(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect());
+        self.shared.tls.get_or_init(make).clone()
+    }
+}
+
+impl fmt::Debug for HttpClients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A proxy's URL may hold a password.
+        f.debug_struct("HttpClients").finish_non_exhaustive()
+    }
+}
+
+/// Two threads may build at the same time; the first one's client stays.
+fn cached(
+    cell: &OnceLock<Client>,
+    make: impl FnOnce() -> Result<Client, reqwest::Error>,
+) -> Result<Client, reqwest::Error> {
+    if let Some(client) = cell.get() {
+        return Ok(client.clone());
+    }
+    let client = make()?;
+    Ok(cell.get_or_init(|| client).clone())
+}
+
+fn tls_config(roots: RootCertStore) -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default protocol versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+fn direct_client() -> Client {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let pool = Pool::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .build(connector);
+    Client::Direct(pool)
+}
+
+fn http_client(tls: ClientConfig, proxy: Option<Proxy>) -> Result<Client, reqwest::Error> {
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .tcp_nodelay(true)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .http1_only();
+    if let Some(proxy) = proxy {
+        // In place of the environment's.
+        builder = builder.no_proxy().proxy(proxy);
+    }
+    builder.build().map(Client::Full)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_certificates_are_loaded_by_the_first_https_client_only() {
+        let clients = HttpClients::new();
+        clients.client(false, None).expect("plain");
+        assert!(clients.shared.tls.get().is_none());
+        clients.client(true, None).expect("secure");
+        assert!(clients.shared.tls.get().is_some());
+    }
+
+    #[test]
+    fn a_proxy_has_one_client_and_its_password_stays_hidden() {
+        let clients = HttpClients::new();
+        for _ in 0..2 {
+            clients.client(true, Some("http://user:hunter22@127.0.0.1:1")).expect("proxied");
+        }
+        assert_eq!(clients.shared.proxied.lock().unwrap().len(), 1);
+        assert!(!format!("{clients:?}").contains("hunter22"));
+        assert!(clients.client(true, Some("::")).is_err());
+    }
+}

@@ -1,0 +1,225 @@
+//! The request's body, written straight from the conversation into bytes.
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
+
+use crate::chat::{Message, Role, ToolCall, ToolSpec};
+use crate::providers::provider::ChatRequest;
+
+/// What a server wants to be asked like.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Dialect {
+    /// The field that bounds the answer's length, if the configuration says.
+    pub(super) max_tokens_field: Option<String>,
+    /// Fields that win over the gateway's own.
+    pub(super) extra_body: Map<String, Value>,
+    /// Whether the reasoning of a turn's earlier tool calls goes back.
+    pub(super) replays_reasoning: bool,
+    /// Whether the extra fields of tool calls go back.
+    pub(super) signs_tool_calls: bool,
+}
+
+/// Fields that turned out to be refused by the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Refused {
+    /// `stream_options`.
+    pub(super) stream_options: bool,
+    /// `temperature`, by models that reason.
+    pub(super) temperature: bool,
+}
+
+/// The body of one request.
+pub(super) struct Body<'a> {
+    pub(super) request: &'a ChatRequest<'a>,
+    pub(super) dialect: &'a Dialect,
+    pub(super) stream: bool,
+    pub(super) refused: Refused,
+}
+
+/// Fields that the gateway writes itself: wishes about the sampling cannot replace them.
+const OWN_FIELDS: &[&str] = &[
+    "model",
+    "messages",
+    "tools",
+    "stream",
+    "stream_options",
+    "temperature",
+    "max_tokens",
+    "max_completion_tokens",
+];
+
+impl Body<'_> {
+    /// The bytes to send.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        // Texts are most of it; escapes and names get a share on top.
+        let text: usize = self.request.messages.iter().map(|message| message.content.len() + 64).sum();
+        let mut bytes = Vec::with_capacity(text + text / 16 + 256 + 512 * self.request.tools.len());
+        serde_json::to_writer(&mut bytes, self).expect("strings and JSON values always serialise");
+        bytes
+    }
+
+    fn max_tokens_field(&self) -> &str {
+        if let Some(field) = &self.dialect.max_tokens_field {
+            return field;
+        }
+        let model = self.request.model.to_ascii_lowercase();
+        if ["glm", "o1", "gpt-5"].iter().any(|word| model.contains(word)) {
+            "max_completion_tokens"
+        } else {
+            "max_tokens"
+        }
+    }
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { request, dialect, stream, refused } = self;
+        let mut fields = Fields { map: serializer.serialize_map(None)?, winners: &dialect.extra_body };
+        fields.put("model", request.model)?;
+        fields.put("messages", &Messages { messages: request.messages, dialect })?;
+        if !request.tools.is_empty() {
+            fields.put("tools", &Tools(request.tools))?;
+        }
+        if *stream {
+            fields.put("stream", &true)?;
+            if !refused.stream_options {
+                fields.put("stream_options", &StreamOptions)?;
+            }
+        }
+        let sampling = request.sampling;
+        if let (Some(temperature), false) = (sampling.temperature, refused.temperature) {
+            fields.put("temperature", &temperature)?;
+        }
+        let length_field = self.max_tokens_field();
+        if let Some(max_tokens) = sampling.max_tokens {
+            fields.put(length_field, &max_tokens)?;
+        }
+        for (name, value) in &sampling.extra {
+            if !OWN_FIELDS.contains(&name.as_str()) && name != length_field {
+                fields.put(name, value)?;
+            }
+        }
+        for (name, value) in &dialect.extra_body {
+            fields.map.serialize_entry(name, value)?;
+        }
+        fields.map.end()
+    }
+}
+
+/// A JSON object under construction, which leaves the configured fields to the end.
+struct Fields<'a, M> {
+    map: M,
+    winners: &'a Map<String, Value>,
+}
+
+impl<M: SerializeMap> Fields<'_, M> {
+    fn put(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), M::Error> {
+        if self.winners.contains_key(name) { Ok(()) } else { self.map.serialize_entry(name, value) }
+    }
+}
+
+struct StreamOptions;
+
+impl Serialize for StreamOptions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("include_usage", &true)?;
+        map.end()
+    }
+}
+
+struct Tools<'a>(&'a [ToolSpec]);
+
+impl Serialize for Tools<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Tool))
+    }
+}
+
+struct Tool<'a>(&'a ToolSpec);
+
+impl Serialize for Tool<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("type", "function")?;
+        map.serialize_entry("function", self.0)?;
+        map.end()
+    }
+}
+
+struct Messages<'a> {
+    messages: &'a [&'a Message],
+    dialect: &'a Dialect,
+}
+
+impl Serialize for Messages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Reasoning goes back only within the turn that it belongs to: after the last message of the person.
+        let turn = self.messages.iter().rposition(|message| message.role == Role::User).unwrap_or(0);
+        serializer.collect_seq(self.messages.iter().enumerate().map(|(place, message)| WireMessage {
+            message,
+            dialect: self.dialect,
+            reasoning: self.dialect.replays_reasoning && place > turn,
+        }))
+    }
+}
+
+/// A message without what only the session needs: strict servers refuse fields that they do not know.
+struct WireMessage<'a> {
+    message: &'a Message,
+    dialect: &'a Dialect,
+    reasoning: bool,
+}
+
+impl Serialize for WireMessage<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let message = self.message;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("role", &message.role)?;
+        if message.content.is_empty() && !message.tool_calls.is_empty() {
+            // Some servers refuse an empty text, some a missing one.
+            map.serialize_entry("content", &None::<&str>)?;
+        } else {
+            map.serialize_entry("content", &message.content)?;
+        }
+        if let (true, Some(reasoning)) = (self.reasoning, &message.reasoning_content) {
+            map.serialize_entry("reasoning_content", reasoning)?;
+        }
+        if !message.tool_calls.is_empty() {
+            map.serialize_entry("tool_calls", &Calls(&message.tool_calls, self.dialect.signs_tool_calls))?;
+        }
+        if let Some(id) = &message.tool_call_id {
+            map.serialize_entry("tool_call_id", id)?;
+        }
+        map.end()
+    }
+}
+
+struct Calls<'a>(&'a [ToolCall], bool);
+
+impl Serialize for Calls<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|call| Call(call, self.1)))
+    }
+}
+
+struct Call<'a>(&'a ToolCall, bool);
+
+impl Serialize for Call<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(call, signed) = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &call.id)?;
+        map.serialize_entry("type", &call.kind)?;
+        map.serialize_entry("function", &call.function)?;
+        if *signed {
+            for (name, value) in &call.other {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests;

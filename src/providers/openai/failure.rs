@@ -1,0 +1,207 @@
+//! Why a server refused: judged by the status and by the words meant for programs, never by the text for people.
+
+use std::time::{Duration, SystemTime};
+
+use hyper::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use picoclaw_telemetry::words::FailureReason;
+use serde_json::Value;
+
+/// Longest wait that a server may ask for: more is taken as this.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The error object of an answer: `error.code`, `error.type`, `error.param`, `error.message`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ErrorBody {
+    pub(super) code: Option<String>,
+    pub(super) kind: Option<String>,
+    /// The field of the request that is at fault.
+    pub(super) param: Option<String>,
+    /// For a person.
+    pub(super) message: Option<String>,
+}
+
+impl ErrorBody {
+    /// Reads the body of an error answer; nothing when it is not what the protocol says.
+    pub(super) fn parse(body: &[u8]) -> Self {
+        match serde_json::from_slice::<Value>(body) {
+            Ok(Value::Object(mut answer)) => match answer.remove("error") {
+                Some(error) if !error.is_null() => Self::read(&error),
+                _ => Self::read(&Value::Object(answer)),
+            },
+            // One vendor wraps its errors in a list.
+            Ok(Value::Array(answers)) => {
+                answers.first().and_then(|answer| answer.get("error")).map(Self::read).unwrap_or_default()
+            }
+            _ => Self::default(),
+        }
+    }
+
+    /// Reads the error object itself, or the plain text that some servers put there.
+    pub(super) fn read(error: &Value) -> Self {
+        let word = |name: &str| match error.get(name) {
+            Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        Self {
+            code: word("code"),
+            kind: word("type"),
+            param: word("param"),
+            message: error.as_str().map(str::to_owned).or_else(|| word("message")),
+        }
+    }
+
+    /// The word to show: the more precise one.
+    pub(super) fn label(&self) -> Option<&str> {
+        self.code.as_deref().filter(|code| code.parse::<u16>().is_err()).or(self.kind.as_deref())
+    }
+}
+
+/// The reason for an error answer. `status` is `None` for an error in the middle of a good answer.
+pub(super) fn classify(status: Option<u16>, error: &ErrorBody) -> FailureReason {
+    use FailureReason::{
+        Auth, BadRequest, BadResponse, Billing, ContextOverflow, Overloaded, Server, Timeout,
+    };
+    let words = [error.code.as_deref(), error.kind.as_deref()];
+    let known = words.into_iter().flatten().find_map(known_word);
+    // These say more than any status they come with.
+    if let Some(reason @ (Billing | Overloaded | ContextOverflow)) = known {
+        return reason;
+    }
+    let code = || error.code.as_deref().and_then(|code| code.parse().ok());
+    let Some(status) = status.or_else(code) else {
+        return known.unwrap_or(Server);
+    };
+    match status {
+        401 | 403 => Auth,
+        402 => Billing,
+        408 | 504 => Timeout,
+        413 => ContextOverflow,
+        429 => FailureReason::RateLimit,
+        503 | 529 => Overloaded,
+        500..=599 => Server,
+        400..=499 => BadRequest,
+        _ => known.unwrap_or(BadResponse),
+    }
+}
+
+/// The words of the vendors in use, for what they call the same things.
+fn known_word(word: &str) -> Option<FailureReason> {
+    Some(match word {
+        "invalid_api_key"
+        | "authentication_error"
+        | "invalid_authentication_error"
+        | "permission_error"
+        | "permission_denied"
+        | "unauthorized" => FailureReason::Auth,
+        "insufficient_quota"
+        | "billing_error"
+        | "billing_not_active"
+        | "billing_hard_limit_reached"
+        | "exceeded_current_quota_error"
+        | "insufficient_balance" => FailureReason::Billing,
+        "rate_limit_exceeded" | "rate_limit_error" | "rate_limit_reached_error" | "too_many_requests" => {
+            FailureReason::RateLimit
+        }
+        "overloaded_error" | "engine_overloaded_error" | "overloaded" => FailureReason::Overloaded,
+        "context_length_exceeded" | "string_above_max_length" => FailureReason::ContextOverflow,
+        "timeout_error" | "timeout" => FailureReason::Timeout,
+        "invalid_request_error" | "not_found_error" | "model_not_found" | "invalid_prompt" => {
+            FailureReason::BadRequest
+        }
+        _ => return None,
+    })
+}
+
+/// When the server wants to be asked again: `retry-after-ms`, or `retry-after` in seconds or as a date.
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |value: &HeaderValue| value.to_str().ok().map(|text| text.trim().to_owned());
+    let number = |text: &str| text.parse::<f64>().ok().filter(|number| *number >= 0.0);
+    let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(MAX_RETRY_AFTER);
+    let wait = headers
+        .get("retry-after-ms")
+        .and_then(text)
+        .and_then(|text| number(&text))
+        .map(|milliseconds| seconds(milliseconds / 1000.0))
+        .or_else(|| {
+            let text = headers.get(RETRY_AFTER).and_then(text)?;
+            number(&text).map(seconds).or_else(|| {
+                let date = httpdate::parse_http_date(&text).ok()?;
+                Some(date.duration_since(now).unwrap_or_default())
+            })
+        })?;
+    Some(wait.min(MAX_RETRY_AFTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(status: impl Into<Option<u16>>, body: &str) -> &'static str {
+        classify(status.into(), &ErrorBody::parse(body.as_bytes())).as_str()
+    }
+
+    #[test]
+    fn the_status_decides() {
+        for (status, expected) in [
+            (400, "bad_request"),
+            (401, "auth"),
+            (402, "billing"),
+            (403, "auth"),
+            (404, "bad_request"),
+            (408, "timeout"),
+            (413, "context_overflow"),
+            (422, "bad_request"),
+            (429, "rate_limit"),
+            (500, "server"),
+            (502, "server"),
+            (503, "overloaded"),
+            (504, "timeout"),
+            (529, "overloaded"),
+            (301, "bad_response"),
+        ] {
+            assert_eq!(reason(status, "<html>insufficient_quota</html>"), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn precise_words_win_over_the_status() {
+        assert_eq!(reason(429, r#"{"error":{"code":"insufficient_quota"}}"#), "billing");
+        assert_eq!(reason(400, r#"{"error":{"code":"context_length_exceeded"}}"#), "context_overflow");
+        assert_eq!(reason(500, r#"{"error":{"type":"overloaded_error"}}"#), "overloaded");
+        assert_eq!(reason(500, r#"{"error":{"type":"invalid_request_error"}}"#), "server");
+        // The text for people decides nothing.
+        assert_eq!(reason(400, r#"{"error":{"message":"context_length_exceeded"}}"#), "bad_request");
+    }
+
+    #[test]
+    fn errors_within_an_answer_have_no_status() {
+        assert_eq!(reason(None, r#"{"error":{"code":429,"message":"m"}}"#), "rate_limit");
+        assert_eq!(reason(None, r#"{"error":{"type":"rate_limit_error"}}"#), "rate_limit");
+        assert_eq!(reason(None, r#"{"message":"m","type":"NotFoundError","code":404}"#), "bad_request");
+        assert_eq!(reason(None, r#"{"error":"gone"}"#), "server");
+        assert_eq!(ErrorBody::parse(br#"[{"error":{"code":400}}]"#).code.as_deref(), Some("400"));
+        assert_eq!(ErrorBody::parse(br#"{"error":"gone"}"#).message.as_deref(), Some("gone"));
+    }
+
+    #[test]
+    fn waits_are_read_in_every_form_and_bounded() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let wait = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().expect("header"));
+            retry_after(&headers, now)
+        };
+        assert_eq!(wait("retry-after", " 7 "), Some(Duration::from_secs(7)));
+        assert_eq!(wait("retry-after", "1.5"), Some(Duration::from_millis(1500)));
+        assert_eq!(wait("retry-after-ms", "250"), Some(Duration::from_millis(250)));
+        assert_eq!(wait("retry-after", "Sun, 06 Nov 1994 08:49:40 GMT"), Some(Duration::from_secs(3)));
+        assert_eq!(wait("retry-after", "Sun, 06 Nov 1994 08:49:00 GMT"), Some(Duration::ZERO));
+        for endless in ["1e300", "inf", "999999999"] {
+            assert_eq!(wait("retry-after", endless), Some(MAX_RETRY_AFTER));
+        }
+        for nothing in ["-1", "soon", "NaN", ""] {
+            assert_eq!(wait("retry-after", nothing), None, "{nothing}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What is known of the vendors that speak the OpenAI protocol.
+
+/// A vendor's address and habits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Vendor {
+    /// The word in the configuration.
+    pub(super) name: &'static str,
+    /// Where its API is.
+    pub(super) api_base: &'static str,
+    /// Whether it wants the reasoning of a turn's earlier calls back. Others refuse the field.
+    pub(super) replays_reasoning: bool,
+    /// Whether it signs its tool calls with extra fields and wants them back. Others refuse them.
+    pub(super) signs_tool_calls: bool,
+}
+
+const fn vendor(name: &'static str, api_base: &'static str) -> Vendor {
+    Vendor { name, api_base, replays_reasoning: false, signs_tool_calls: false }
+}
+
+const fn reasoning(name: &'static str, api_base: &'static str) -> Vendor {
+    Vendor { replays_reasoning: true, ..vendor(name, api_base) }
+}
+
+/// Every known vendor, by name.
+pub(super) const VENDORS: &[Vendor] = &[
+    vendor("anthropic", "https://api.anthropic.com/v1"),
+    vendor("cerebras", "https://api.cerebras.ai/v1"),
+    reasoning("deepseek", "https://api.deepseek.com/v1"),
+    Vendor {
+        signs_tool_calls: true,
+        ..vendor("gemini", "https://generativelanguage.googleapis.com/v1beta/openai")
+    },
+    vendor("groq", "https://api.groq.com/openai/v1"),
+    vendor("litellm", "http://localhost:4000/v1"),
+    vendor("lmstudio", "http://localhost:1234/v1"),
+    vendor("longcat", "https://api.longcat.chat/openai"),
+    vendor("mimo", "https://api.xiaomimimo.com/v1"),
+    vendor("minimax", "https://api.minimaxi.com/v1"),
+    vendor("mistral", "https://api.mistral.ai/v1"),
+    vendor("modelscope", "https://api-inference.modelscope.cn/v1"),
+    reasoning("moonshot", "https://api.moonshot.cn/v1"),
+    vendor("novita", "https://api.novita.ai/openai"),
+    vendor("nvidia", "https://integrate.api.nvidia.com/v1"),
+    vendor("ollama", "http://localhost:11434/v1"),
+    vendor("openai", "https://api.openai.com/v1"),
+    vendor("openrouter", "https://openrouter.ai/api/v1"),
+    vendor("qwen", "https://dashscope.aliyuncs.com/compatible-mode/v1"),
+    vendor("qwen-intl", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
+    vendor("qwen-us", "https://dashscope-us.aliyuncs.com/compatible-mode/v1"),
+    vendor("shengsuanyun", "https://router.shengsuanyun.com/api/v1"),
+    vendor("siliconflow", "https://api.siliconflow.cn/v1"),
+    vendor("vivgrid", "https://api.vivgrid.com/v1"),
+    vendor("vllm", "http://localhost:8000/v1"),
+    vendor("volcengine", "https://ark.cn-beijing.volces.com/api/v3"),
+    reasoning("zai", "https://api.z.ai/api/paas/v4"),
+    reasoning("zhipu", "https://open.bigmodel.cn/api/paas/v4"),
+];
+
+/// The vendor of this name, in any spelling of its case.
+pub(super) fn find(name: &str) -> Option<&'static Vendor> {
+    VENDORS.iter().find(|vendor| vendor.name.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_and_addresses_are_urls_to_append_to() {
+        assert!(VENDORS.is_sorted_by(|a, b| a.name < b.name));
+        for vendor in VENDORS {
+            let url = reqwest::Url::parse(vendor.api_base).expect(vendor.name);
+            assert!(!vendor.api_base.ends_with('/'), "{}", vendor.name);
+            let near = url.host_str() == Some("localhost");
+            assert_eq!(url.scheme(), if near { "http" } else { "https" }, "{}", vendor.name);
+        }
+        assert!(find("OpenAI").is_some());
+        assert!(find("").is_none());
+    }
+}
