@@ -1,0 +1,250 @@
+//! Accepts messages and runs their turns, each as a task of its own.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use picoclaw_telemetry::event::Declaration;
+use picoclaw_telemetry::words::Rejection;
+use picoclaw_telemetry::{Bus, Detail, Dimension, Event, Label};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::gate::{Gates, QUEUE_LIMIT};
+use super::inbound::{Assistant, Conversation, Inbound, ModelInfo, Refusal, TurnHandle};
+use super::models::ModelTable;
+use super::task::Task;
+use super::tool_calls::{Redact, Tools};
+use crate::chat::{Message, Role};
+use crate::sessions::{Activity, SessionId, SessionStore};
+use crate::tools::Toolbox;
+
+/// Pieces of an answer that wait for a slow reader, per turn.
+const PROGRESS_ROOM: usize = 64;
+
+/// What bounds a turn.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Rounds of completions in one turn.
+    pub tool_iterations: u32,
+    /// How often a failed request to one provider is repeated.
+    pub llm_retries: u32,
+    /// The n-th pause before a retry is n times this long.
+    pub llm_backoff: Duration,
+    /// How long a turn may take, waiting not included; `None` for no limit.
+    pub turn_timeout: Option<Duration>,
+    /// How long a tool call may take.
+    pub tool_timeout: Duration,
+    /// The longest answer in tokens, unless the caller says.
+    pub max_tokens: u64,
+    /// The randomness, unless the caller says.
+    pub temperature: f64,
+}
+
+/// What a reload can change.
+pub struct Setup {
+    pub(super) models: ModelTable,
+    pub(super) tools: Tools,
+    pub(super) limits: Limits,
+    pub(super) system_prompt: Option<Arc<Message>>,
+}
+
+impl Setup {
+    /// Puts models, tools and limits together. What tools return goes through `redact`; `system_prompt` opens every
+    /// session's conversation.
+    pub fn new(
+        bus: &Bus,
+        models: ModelTable,
+        toolbox: &Toolbox,
+        limits: Limits,
+        redact: Redact,
+        system_prompt: Option<&str>,
+    ) -> Self {
+        Self {
+            tools: Tools::new(toolbox, limits.tool_timeout, redact, bus),
+            models,
+            limits,
+            system_prompt: system_prompt.map(|text| Arc::new(Message::new(Role::System, text))),
+        }
+    }
+
+    fn declarations(&self) -> Vec<Declaration> {
+        let providers = self.models.all().flat_map(|candidate| {
+            [
+                Declaration::Provider(candidate.provider_label),
+                Declaration::Model(candidate.provider_label, candidate.model_label),
+            ]
+        });
+        providers.chain(self.tools.labels().map(Declaration::Tool)).collect()
+    }
+}
+
+/// The agent. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Agent(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) bus: Bus,
+    setup: ArcSwap<Setup>,
+    pub(super) store: SessionStore,
+    gates: Arc<Gates>,
+    pub(super) workers: Arc<Semaphore>,
+    channels: Vec<(&'static str, Label)>,
+    activity: Mutex<Activity>,
+    turns: TaskTracker,
+    cancel_all: CancellationToken,
+    draining: AtomicBool,
+    stateless: AtomicU64,
+}
+
+impl Agent {
+    /// An agent for these channels that runs at most `parallel_turns` turns at once.
+    pub fn new(
+        bus: Bus,
+        setup: Setup,
+        store: SessionStore,
+        channels: &[&'static str],
+        parallel_turns: usize,
+        session_window: Duration,
+    ) -> Self {
+        let channels: Vec<_> =
+            channels.iter().map(|name| (*name, bus.vocabulary().declare(Dimension::Channel, name))).collect();
+        let known = setup.declarations().into_iter();
+        let declared = known.chain(channels.iter().map(|(_, label)| Declaration::Channel(*label)));
+        bus.emit(Event::Declared(declared.collect()));
+        Self(Arc::new(Inner {
+            bus,
+            setup: ArcSwap::from_pointee(setup),
+            store,
+            gates: Arc::default(),
+            workers: Arc::new(Semaphore::new(parallel_turns.clamp(1, Semaphore::MAX_PERMITS))),
+            channels,
+            activity: Mutex::new(Activity::new(session_window)),
+            turns: TaskTracker::new(),
+            cancel_all: CancellationToken::new(),
+            draining: AtomicBool::new(false),
+            stateless: AtomicU64::new(0),
+        }))
+    }
+
+    /// Works with other models, tools and limits from the next turn on.
+    pub fn reconfigure(&self, setup: Setup) {
+        self.0.bus.emit(Event::Declared(setup.declarations().into()));
+        self.0.setup.store(Arc::new(setup));
+    }
+
+    /// The label of a channel.
+    pub fn channel_label(&self, channel: &str) -> Label {
+        let known = self.0.channels.iter().find(|(name, _)| *name == channel);
+        known
+            .map_or_else(|| self.0.bus.vocabulary().resolve(Dimension::Channel, channel), |(_, label)| *label)
+    }
+
+    /// Notes that a session was used, for example before a restart.
+    pub fn touch(&self, key: &str, at: Instant) {
+        let mut activity = self.0.activity.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that the gauge never sees an expiry before its activation.
+        if activity.touch(key, at) {
+            self.0.bus.emit(Event::SessionActivated { session: Detail::new(key) });
+        }
+    }
+
+    /// Forgets sessions that were not used for a while.
+    pub fn expire_sessions(&self, now: Instant) {
+        let mut activity = self.0.activity.lock().unwrap_or_else(PoisonError::into_inner);
+        for session in activity.expire(now) {
+            self.0.bus.emit(Event::SessionExpired { session: Detail::from(session.to_string()) });
+        }
+    }
+
+    /// Accepts no more messages, waits up to `patience` for turns in flight, then cancels the rest and waits for
+    /// them to notice. Returns how many were cancelled.
+    pub async fn drain(&self, patience: Duration) -> usize {
+        self.0.draining.store(true, Ordering::Release);
+        self.0.turns.close();
+        if tokio::time::timeout(patience, self.0.turns.wait()).await.is_ok() {
+            return 0;
+        }
+        let cancelled = self.0.turns.len();
+        self.0.cancel_all.cancel();
+        self.0.turns.wait().await;
+        cancelled
+    }
+}
+
+#[async_trait]
+impl Assistant for Agent {
+    async fn submit(&self, inbound: Inbound) -> Result<TurnHandle, Refusal> {
+        let inner = &self.0;
+        let setup = inner.setup.load_full();
+        let refuse = |reason, message: String| {
+            self.refused(inbound.channel, reason);
+            Err(Refusal { reason, message })
+        };
+        if inner.draining.load(Ordering::Acquire) {
+            return refuse(Rejection::Draining, "the gateway is stopping; try again in a moment".into());
+        }
+        let Some(candidates) = setup.models.candidates(inbound.model.as_deref()) else {
+            let name = inbound.model.as_deref().unwrap_or("default");
+            return refuse(
+                Rejection::UnknownModel,
+                format!("the model `{name}` is not configured in model_list"),
+            );
+        };
+        let session = match &inbound.conversation {
+            Conversation::Session(name) => {
+                Some((SessionId::derive(inbound.channel, name), Detail::new(name)))
+            }
+            Conversation::Stateless => None,
+        };
+        let place = match &session {
+            Some((id, _)) => match inner.gates.queue(id.key()) {
+                Some(place) => Some(place),
+                None => {
+                    let text =
+                        format!("{QUEUE_LIMIT} messages already wait in this session; try again later");
+                    return refuse(Rejection::Busy, text);
+                }
+            },
+            None => None,
+        };
+        let label = self.channel_label(inbound.channel);
+        let detail = session.as_ref().map_or_else(
+            || Detail::from(format!("stateless-{}", inner.stateless.fetch_add(1, Ordering::Relaxed) + 1)),
+            |(_, detail)| detail.clone(),
+        );
+        inner.bus.emit(Event::MessageReceived { channel: label, session: detail.clone() });
+        if let Some((id, _)) = &session {
+            self.touch(id.key(), Instant::now());
+        }
+
+        let (progress, pieces) = mpsc::channel(if inbound.stream { PROGRESS_ROOM } else { 1 });
+        let (answer, reply) = oneshot::channel();
+        let cancel = inner.cancel_all.child_token();
+        let task = Task {
+            agent: self.clone(),
+            setup,
+            candidates,
+            label,
+            detail,
+            session: session.map(|(id, _)| id),
+            progress: inbound.stream.then_some(progress),
+            answer,
+            cancel: cancel.clone(),
+            inbound,
+        };
+        inner.turns.spawn(task.run(place));
+        Ok(TurnHandle { progress: pieces, reply, cancel: cancel.drop_guard() })
+    }
+
+    fn refused(&self, channel: &'static str, reason: Rejection) {
+        self.0.bus.emit(Event::MessageRejected { channel: self.channel_label(channel), reason });
+    }
+
+    fn models(&self) -> Vec<ModelInfo> {
+        self.0.setup.load().models.list()
+    }
+}

@@ -1,0 +1,164 @@
+//! One completion: attempts at providers until one answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use picoclaw_telemetry::event::{AttemptOutcome, Tokens};
+use picoclaw_telemetry::guard::{Attempt, AttemptFacts, AttemptOf};
+use picoclaw_telemetry::words::FailureReason;
+use picoclaw_telemetry::{Bus, Detail, Event};
+use tokio::sync::mpsc;
+
+use super::inbound::Progress;
+use super::models::Candidate;
+use crate::chat::{Message, Sampling, ToolSpec, Usage};
+use crate::providers::{ChatRequest, Completion, Delta, Discard, ProviderError};
+
+/// The longest pause before a retry, whatever the provider asks for: a person is waiting.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How failed attempts are repeated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RetryPolicy {
+    /// How many times one provider is asked again.
+    pub(super) retries: u32,
+    /// The n-th pause is n times this long.
+    pub(super) backoff: Duration,
+}
+
+/// What is asked, of whom, on whose behalf.
+pub(super) struct Question<'a> {
+    pub(super) bus: &'a Bus,
+    pub(super) turn: u64,
+    pub(super) session: &'a Detail,
+    pub(super) candidates: &'a [Arc<Candidate>],
+    pub(super) messages: &'a [&'a Message],
+    pub(super) tools: &'a [ToolSpec],
+    pub(super) sampling: &'a Sampling,
+    /// Where pieces of the answer go; `None` when the caller wants it as a whole.
+    pub(super) progress: Option<&'a mpsc::Sender<Progress>>,
+    pub(super) policy: RetryPolicy,
+}
+
+impl From<Delta> for Progress {
+    fn from(delta: Delta) -> Self {
+        match delta {
+            Delta::Text(text) => Self::Text(text),
+            Delta::Reasoning(text) => Self::Reasoning(text),
+        }
+    }
+}
+
+/// Asks the candidates in order until one answers. A transient failure is retried at the same candidate first. A
+/// failure that lies in the request itself is final: no other provider would understand it either.
+///
+/// # Errors
+/// The failure of the last attempt.
+pub(super) async fn complete(question: &Question<'_>) -> Result<(Completion, Arc<Candidate>), ProviderError> {
+    let mut last = ProviderError::new(FailureReason::Unknown, "no model is configured");
+    for candidate in question.candidates {
+        match ask(question, candidate).await {
+            Ok(completion) => return Ok((completion, Arc::clone(candidate))),
+            Err(error) => {
+                let lies_in_request =
+                    matches!(error.reason, FailureReason::BadRequest | FailureReason::ContextOverflow);
+                let stop = error.partial || lies_in_request;
+                last = error;
+                if stop {
+                    break;
+                }
+            }
+        }
+    }
+    Err(last)
+}
+
+async fn ask(question: &Question<'_>, candidate: &Candidate) -> Result<Completion, ProviderError> {
+    let mut attempt = 0;
+    loop {
+        let error = match once(question, candidate, attempt).await {
+            Ok(completion) => return Ok(completion),
+            Err(error) => error,
+        };
+        if !error.is_transient() || attempt >= question.policy.retries {
+            return Err(error);
+        }
+        attempt += 1;
+        let wished = error.retry_after.unwrap_or(question.policy.backoff * attempt);
+        let delay = wished.min(LONGEST_PAUSE);
+        question.bus.emit(Event::LlmRetry {
+            turn: question.turn,
+            provider: candidate.provider_label,
+            model: candidate.model_label,
+            attempt: attempt + 1,
+            reason: error.reason,
+            delay,
+            session: question.session.clone(),
+        });
+        tokio::time::sleep(delay).await;
+    }
+}
+
+async fn once(
+    question: &Question<'_>,
+    candidate: &Candidate,
+    attempt: u32,
+) -> Result<Completion, ProviderError> {
+    let progress = question.progress.filter(|_| candidate.streaming);
+    let request = ChatRequest {
+        model: &candidate.upstream_id,
+        messages: question.messages,
+        tools: question.tools,
+        sampling: question.sampling,
+        stream: progress.is_some(),
+        attempt,
+    };
+    let guard = Attempt::start(
+        question.bus,
+        AttemptOf {
+            turn: question.turn,
+            provider: candidate.provider_label,
+            model: candidate.model_label,
+            attempt: attempt + 1,
+            session: question.session.clone(),
+        },
+    );
+    let result = match progress {
+        Some(progress) => candidate.provider.complete(&request, &mut progress.clone()).await,
+        None => candidate.provider.complete(&request, &mut Discard).await,
+    };
+    match &result {
+        Ok(completion) => guard.finish(AttemptOutcome::Success, facts_of(completion)),
+        Err(error) => {
+            let facts = AttemptFacts {
+                status_code: error.status,
+                error: Some(Detail::new(&error.message)),
+                ..AttemptFacts::default()
+            };
+            guard.finish(AttemptOutcome::Failed(error.reason), facts);
+        }
+    }
+    let completion = result?;
+    // A provider that cannot stream still owes the caller the pieces: the whole answer is one.
+    if let Some(wanted) = question.progress.filter(|_| progress.is_none())
+        && !completion.content.is_empty()
+    {
+        // A caller who no longer listens has cancelled the turn, which ends it elsewhere.
+        let _ = wanted.send(Progress::Text(completion.content.clone())).await;
+    }
+    Ok(completion)
+}
+
+fn facts_of(completion: &Completion) -> AttemptFacts {
+    AttemptFacts {
+        first_token: completion.time_to_first_token,
+        tokens: completion.usage.map(tokens),
+        status_code: None,
+        error: None,
+    }
+}
+
+/// Usage in the words of telemetry.
+pub(super) fn tokens(usage: Usage) -> Tokens {
+    Tokens { input: usage.input, output: usage.output }
+}

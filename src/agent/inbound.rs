@@ -1,0 +1,118 @@
+//! What channels and the agent say to each other.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use picoclaw_telemetry::words::{FailureReason, Rejection, TurnStatus};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::DropGuard;
+
+use crate::chat::{FinishReason, Message, Sampling, Usage};
+
+/// Where a message belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conversation {
+    /// The gateway remembers the history under this name; the inbound messages are only the new ones.
+    Session(String),
+    /// The caller sends the whole history each time; nothing is stored.
+    Stateless,
+}
+
+/// A message on its way from a channel to the agent.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    /// Which channel it came through, as configured (`http`, `cli`, ...).
+    pub channel: &'static str,
+    /// Where it belongs.
+    pub conversation: Conversation,
+    /// The new messages of a session, or the whole history of a stateless conversation; the last one is the user's.
+    pub messages: Vec<Message>,
+    /// The configured model that the caller asks for; `None` for the default.
+    pub model: Option<String>,
+    /// Wishes about how the model writes.
+    pub sampling: Sampling,
+    /// Whether the caller wants the answer as it is written.
+    pub stream: bool,
+    /// When the channel accepted it: the response time counts from here.
+    pub received: Instant,
+}
+
+/// What happens during a turn, for a caller who streams.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A piece of the answer.
+    Text(String),
+    /// A piece of the model's reasoning.
+    Reasoning(String),
+}
+
+/// The end of a successful turn. The session is on disk when this is handed out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The whole answer.
+    pub content: String,
+    /// The configured name of the model that wrote it.
+    pub model_name: String,
+    /// Tokens of all completions of the turn.
+    pub usage: Usage,
+    /// Why the answer ended.
+    pub finish: FinishReason,
+}
+
+/// The end of a turn without an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TurnError {
+    /// How the turn ended: failed, timeout or cancelled.
+    pub status: TurnStatus,
+    /// What the provider failed with, when it was the provider.
+    pub reason: Option<FailureReason>,
+    /// For a person, free of secrets.
+    pub message: String,
+    /// When trying again makes sense, as the provider said.
+    pub retry_after: Option<Duration>,
+}
+
+/// A message that was not accepted: no turn was started.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// Why.
+    pub reason: Rejection,
+    /// For a person.
+    pub message: String,
+}
+
+/// A turn in progress. Dropping it cancels the turn.
+#[derive(Debug)]
+pub struct TurnHandle {
+    /// Pieces of the answer; closed when the turn ends. Empty unless the inbound asked to stream.
+    /// Bounded: a caller who does not read slows down only its own turn.
+    pub progress: mpsc::Receiver<Progress>,
+    /// The end of the turn.
+    pub reply: oneshot::Receiver<Result<Reply, TurnError>>,
+    /// Cancels the turn when dropped.
+    pub cancel: DropGuard,
+}
+
+/// A model that a caller may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// Its configured name.
+    pub name: String,
+    /// Its provider.
+    pub provider: String,
+}
+
+/// What a channel needs of the agent.
+#[async_trait]
+pub trait Assistant: Send + Sync {
+    /// Accepts a message and starts its turn, or says why not. The message counts as received once accepted.
+    async fn submit(&self, inbound: Inbound) -> Result<TurnHandle, Refusal>;
+
+    /// Counts a message that the channel itself had to refuse, for example because it is malformed.
+    fn refused(&self, channel: &'static str, reason: Rejection);
+
+    /// The configured models, the default first.
+    fn models(&self) -> Vec<ModelInfo>;
+}

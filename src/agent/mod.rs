@@ -1,0 +1,28 @@
+//! Turns: from an inbound message to the final reply.
+//!
+//! * [`inbound`]: what channels and the agent say to each other.
+//! * [`models`]: from a configured model name to the providers that can answer for it.
+//! * `gate`: one turn per session at a time, first come first served, with a bounded queue.
+//! * `turn`: the loop of completions and tool calls. `attempts`: one completion, with retries and fallbacks.
+//!   `tool_calls`: the calls that a completion asks for.
+//! * `transcript`: what a turn adds to its session.
+//! * `assistant`: accepts messages. `task`: one of them on its way to its reply.
+//!
+//! Every step is reported on the telemetry bus by guards, so that an abandoned turn is counted like any other.
+
+mod assistant;
+mod attempts;
+mod gate;
+pub mod inbound;
+pub mod models;
+mod task;
+mod tool_calls;
+mod transcript;
+mod turn;
+
+pub use assistant::{Agent, Limits, Setup};
+pub use inbound::{
+    Assistant, Conversation, Inbound, ModelInfo, Progress, Refusal, Reply, TurnError, TurnHandle,
+};
+pub use models::{Candidate, ModelTable};
+pub use tool_calls::Redact;

@@ -1,0 +1,113 @@
+//! From a configured model name to the providers that can answer for it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use picoclaw_telemetry::Label;
+
+use super::inbound::ModelInfo;
+use crate::providers::Provider;
+
+/// A provider with a model of its own: one way to get an answer.
+#[derive(Clone)]
+pub struct Candidate {
+    /// Who is asked.
+    pub provider: Arc<dyn Provider>,
+    /// The model's id on the wire.
+    pub upstream_id: String,
+    /// The configured name of the model.
+    pub model_name: String,
+    /// The label of the provider.
+    pub provider_label: Label,
+    /// The label of the configured model.
+    pub model_label: Label,
+    /// Whether it can stream.
+    pub streaming: bool,
+}
+
+impl std::fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Candidate")
+            .field("model_name", &self.model_name)
+            .field("upstream_id", &self.upstream_id)
+            .field("provider", &self.provider_label)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All entries that share a name: they take turns.
+#[derive(Debug)]
+struct Named {
+    candidates: Vec<Arc<Candidate>>,
+    fallbacks: Vec<String>,
+    next: AtomicUsize,
+}
+
+/// The configured models.
+#[derive(Debug, Default)]
+pub struct ModelTable {
+    by_name: HashMap<String, Named>,
+    order: Vec<String>,
+    default: String,
+    default_fallbacks: Vec<String>,
+}
+
+impl ModelTable {
+    /// A table whose default model has this name and falls back to these.
+    pub fn new(default: &str, default_fallbacks: &[String]) -> Self {
+        Self { default: default.to_owned(), default_fallbacks: default_fallbacks.to_vec(), ..Self::default() }
+    }
+
+    /// Adds a way to get an answer for `candidate.model_name`; several with one name take turns.
+    pub fn add(&mut self, candidate: Candidate, fallbacks: &[String]) {
+        let name = candidate.model_name.clone();
+        let named = self.by_name.entry(name.clone()).or_insert_with(|| {
+            self.order.push(name);
+            Named { candidates: Vec::new(), fallbacks: Vec::new(), next: AtomicUsize::new(0) }
+        });
+        named.candidates.push(Arc::new(candidate));
+        named.fallbacks.extend_from_slice(fallbacks);
+    }
+
+    /// Whom to ask for a model, in order: its entries, beginning with the one whose turn it is, then those of its
+    /// fallbacks. `None` stands for the default model. Returns `None` when the name is not configured.
+    pub fn candidates(&self, name: Option<&str>) -> Option<Vec<Arc<Candidate>>> {
+        let name = name.unwrap_or(&self.default);
+        let named = self.by_name.get(name)?;
+        let mut all = named.in_turn();
+        let default_fallbacks = if name == self.default { self.default_fallbacks.as_slice() } else { &[] };
+        for fallback in named.fallbacks.iter().chain(default_fallbacks) {
+            if let Some(other) = self.by_name.get(fallback)
+                && all.iter().all(|candidate| candidate.model_name != *fallback)
+            {
+                all.extend(other.in_turn());
+            }
+        }
+        Some(all)
+    }
+
+    /// The configured models, the default first.
+    pub fn list(&self) -> Vec<ModelInfo> {
+        let default = self.order.iter().filter(|name| **name == self.default);
+        let others = self.order.iter().filter(|name| **name != self.default);
+        let info = |name: &String| ModelInfo {
+            name: name.clone(),
+            provider: self.by_name[name].candidates[0].provider_label.as_str().to_owned(),
+        };
+        default.chain(others).map(info).collect()
+    }
+
+    /// Every way to get an answer.
+    pub fn all(&self) -> impl Iterator<Item = &Candidate> {
+        self.order.iter().flat_map(|name| &self.by_name[name].candidates).map(Arc::as_ref)
+    }
+}
+
+impl Named {
+    fn in_turn(&self) -> Vec<Arc<Candidate>> {
+        let first = self.next.fetch_add(1, Ordering::Relaxed) % self.candidates.len();
+        let (before, from) = self.candidates.split_at(first);
+        from.iter().chain(before).cloned().collect()
+    }
+}

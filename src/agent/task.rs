@@ -1,0 +1,189 @@
+//! An accepted message on its way to its reply: waits, runs the turn, makes it durable, and hands the reply over.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use picoclaw_telemetry::guard::{Turn, Waiting};
+use picoclaw_telemetry::words::{Origin, Outcome, TurnStatus};
+use picoclaw_telemetry::{Detail, Event, Label};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::assistant::{Agent, Setup};
+use super::gate::{Entered, Place};
+use super::inbound::{Inbound, Progress, Reply, TurnError};
+use super::models::Candidate;
+use super::transcript::Transcript;
+use super::turn::{self, Work};
+use crate::chat::{Message, Role};
+use crate::sessions::SessionId;
+
+/// An accepted message on its way to its reply.
+pub(super) struct Task {
+    pub(super) agent: Agent,
+    pub(super) setup: Arc<Setup>,
+    pub(super) candidates: Vec<Arc<Candidate>>,
+    pub(super) label: Label,
+    pub(super) detail: Detail,
+    pub(super) session: Option<SessionId>,
+    pub(super) progress: Option<mpsc::Sender<Progress>>,
+    pub(super) answer: oneshot::Sender<Result<Reply, TurnError>>,
+    pub(super) cancel: CancellationToken,
+    pub(super) inbound: Inbound,
+}
+
+impl Task {
+    pub(super) async fn run(mut self, place: Option<Place>) {
+        let inner = Arc::clone(&self.agent.0);
+        let entered = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => None,
+            entered = self.enter(place) => Some(entered),
+        };
+        let mut guard = Turn::start(&inner.bus, Origin::User, self.label, self.detail.clone());
+        // Dropped unfinished, the guard counts the turn as cancelled.
+        let Some(_entered) = entered else { return };
+
+        let inbound = std::mem::take(&mut self.inbound.messages);
+        let result = match self.open_transcript(inbound).await {
+            Ok(transcript) => self.converse(&mut guard, transcript).await,
+            Err(error) => Some(Err(error)),
+        };
+        let Some(result) = result else { return };
+        let (status, error) = match &result {
+            Ok((_, status)) => (*status, None),
+            Err(error) => (error.status, Some(Detail::new(&error.message))),
+        };
+        guard.finish(status, error);
+        // Counted before it is handed over: whoever has the reply finds it in the numbers.
+        let duration = self.inbound.received.elapsed();
+        let session = self.detail.clone();
+        if self.answer.is_closed() {
+            let error = Detail::new("the caller went away");
+            inner.bus.emit(Event::ReplyFailed { channel: self.label, session, error });
+            return;
+        }
+        inner.bus.emit(Event::ReplySent { channel: self.label, session, duration });
+        // The caller may go away in this very moment; the reply was handed over all the same.
+        let _ = self.answer.send(result.map(|(reply, _)| reply));
+    }
+
+    /// Waits for the session and then for a worker.
+    async fn enter(&self, place: Option<Place>) -> (Option<Entered>, OwnedSemaphorePermit) {
+        let inner = &self.agent.0;
+        let wait = || Waiting::start(&inner.bus, self.label, self.detail.clone());
+        let mut waiting = None;
+        let entered = match place.map(Place::try_enter) {
+            None => None,
+            Some(Ok(entered)) => Some(entered),
+            Some(Err(place)) => {
+                waiting = Some(wait());
+                Some(place.enter().await)
+            }
+        };
+        let worker = match Arc::clone(&inner.workers).try_acquire_owned() {
+            Ok(worker) => worker,
+            Err(_) => {
+                waiting.get_or_insert_with(wait);
+                Arc::clone(&inner.workers).acquire_owned().await.expect("the workers are never closed")
+            }
+        };
+        drop(waiting);
+        (entered, worker)
+    }
+
+    async fn open_transcript(&self, inbound: Vec<Message>) -> Result<Transcript, TurnError> {
+        let Some(id) = &self.session else {
+            return Ok(Transcript::new(Vec::new(), inbound));
+        };
+        let history = self.agent.0.store.history(id).await.map_err(|error| {
+            let (session, text) = (self.detail.clone(), Detail::from(error.to_string()));
+            self.agent.0.bus.emit(Event::SessionReadFailed { session, error: text });
+            store_error(&error)
+        })?;
+        let mut before = Vec::with_capacity(history.messages.len() + 2);
+        before.extend(self.setup.system_prompt.clone());
+        if !history.summary.is_empty() {
+            let text = format!("Summary of the earlier conversation:\n{}", history.summary);
+            before.push(Arc::new(Message::new(Role::System, text)));
+        }
+        before.extend(history.messages);
+        Ok(Transcript::new(before, inbound))
+    }
+
+    /// Runs the turn and makes its messages durable. `None` when it was cancelled.
+    async fn converse(
+        &self,
+        guard: &mut Turn,
+        mut transcript: Transcript,
+    ) -> Option<Result<(Reply, TurnStatus), TurnError>> {
+        let limits = &self.setup.limits;
+        let mut sampling = self.inbound.sampling.clone();
+        sampling.max_tokens.get_or_insert(limits.max_tokens);
+        sampling.temperature.get_or_insert(limits.temperature);
+        let work = Work {
+            bus: &self.agent.0.bus,
+            setup: &self.setup,
+            session: &self.detail,
+            candidates: &self.candidates,
+            sampling: &sampling,
+            progress: self.progress.as_ref(),
+        };
+        let limit = limits.turn_timeout.unwrap_or(Duration::MAX);
+        let result = tokio::select! {
+            biased;
+            result = tokio::time::timeout(limit, turn::run(&work, guard, &mut transcript)) => Some(result),
+            () = self.cancel.cancelled() => None,
+        };
+        let result = result.map(|result| result.unwrap_or_else(|_| Err(turn_timeout(limit))));
+        let new = match &result {
+            Some(Ok(_)) => transcript.into_new(),
+            Some(Err(_)) | None => transcript.into_completed(),
+        };
+        let stored = self.store(new).await;
+        match (result?, stored) {
+            (Ok(_), Err(error)) => Some(Err(error)),
+            (result, _) => Some(result),
+        }
+    }
+
+    async fn store(&self, new: Vec<Arc<Message>>) -> Result<(), TurnError> {
+        let Some(id) = &self.session else { return Ok(()) };
+        if new.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let result = self.agent.0.store.append(id, new).await;
+        let session = self.detail.clone();
+        self.agent.0.bus.emit(match &result {
+            Ok(commit) => Event::SessionWrite {
+                outcome: Outcome::Success,
+                duration: commit.wait,
+                bytes: commit.bytes,
+                error: None,
+                session,
+            },
+            Err(error) => Event::SessionWrite {
+                outcome: Outcome::Failure,
+                duration: began.elapsed(),
+                bytes: 0,
+                error: Some(Detail::from(error.to_string())),
+                session,
+            },
+        });
+        result.map(|_| ()).map_err(|error| store_error(&error))
+    }
+}
+
+fn turn_timeout(limit: Duration) -> TurnError {
+    TurnError {
+        status: TurnStatus::Timeout,
+        reason: None,
+        message: format!("no answer within {} s (agents.defaults.turn_timeout_secs)", limit.as_secs_f64()),
+        retry_after: None,
+    }
+}
+
+fn store_error(error: &crate::sessions::StoreError) -> TurnError {
+    TurnError { status: TurnStatus::Failed, reason: None, message: error.to_string(), retry_after: None }
+}

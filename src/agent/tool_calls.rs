@@ -1,0 +1,78 @@
+//! The tool calls that a completion asks for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use picoclaw_telemetry::guard::ToolRun;
+use picoclaw_telemetry::words::ToolStatus;
+use picoclaw_telemetry::{Bus, Detail, Dimension, Event, Label};
+
+use crate::chat::{ToolCall, ToolSpec};
+use crate::tools::{Tool, ToolOutput, Toolbox};
+
+/// The tools with their labels, and how long a call may take.
+pub(super) struct Tools {
+    by_name: BTreeMap<String, (Arc<dyn Tool>, Label)>,
+    specs: Vec<ToolSpec>,
+    timeout: Duration,
+    redact: Redact,
+}
+
+/// Takes secrets out of a text that a model will see.
+pub type Redact = Arc<dyn Fn(String) -> String + Send + Sync>;
+
+impl Tools {
+    pub(super) fn new(toolbox: &Toolbox, timeout: Duration, redact: Redact, bus: &Bus) -> Self {
+        let by_name = toolbox
+            .names()
+            .filter_map(|name| {
+                let tool = toolbox.get(name)?;
+                let label = bus.vocabulary().declare(Dimension::Tool, name);
+                Some((name.to_owned(), (Arc::clone(tool), label)))
+            })
+            .collect();
+        Self { by_name, specs: toolbox.specs().to_vec(), timeout, redact }
+    }
+
+    /// What is offered to models.
+    pub(super) fn specs(&self) -> &[ToolSpec] {
+        &self.specs
+    }
+
+    /// The labels, for declaring their series.
+    pub(super) fn labels(&self) -> impl Iterator<Item = Label> {
+        self.by_name.values().map(|(_, label)| *label)
+    }
+
+    /// Does what a call asks for and returns the text for the model, which also learns what went wrong.
+    pub(super) async fn call(&self, bus: &Bus, turn: u64, session: &Detail, call: &ToolCall) -> String {
+        let name = call.function.name.as_str();
+        let Some((tool, label)) = self.by_name.get(name) else {
+            bus.emit(Event::ToolSkipped { turn, name: Detail::new(name), session: session.clone() });
+            let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+            return format!("There is no tool named \"{name}\". Available tools: {}.", known.join(", "));
+        };
+        let run = ToolRun::start(bus, turn, *label, session.clone());
+        let output = self.run(tool.as_ref(), &call.function.arguments).await;
+        let text = (self.redact)(output.text);
+        let error = (output.status != ToolStatus::Success).then(|| Detail::new(&text));
+        run.finish(output.status, error);
+        text
+    }
+
+    async fn run(&self, tool: &dyn Tool, arguments: &str) -> ToolOutput {
+        let text = if arguments.trim().is_empty() { "{}" } else { arguments };
+        let arguments = match serde_json::from_str(text) {
+            Ok(arguments) => arguments,
+            Err(error) => return ToolOutput::error(format!("The arguments are not valid JSON: {error}.")),
+        };
+        match tokio::time::timeout(self.timeout, tool.call(arguments)).await {
+            Ok(output) => output,
+            Err(_) => ToolOutput::timeout(format!(
+                "The tool did not finish within {} s and was stopped.",
+                self.timeout.as_secs_f64()
+            )),
+        }
+    }
+}

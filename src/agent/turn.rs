@@ -1,0 +1,110 @@
+//! The loop of a turn: completion, tool calls, completion, … until the model answers.
+
+use std::sync::Arc;
+
+use picoclaw_telemetry::guard::Turn;
+use picoclaw_telemetry::words::{FailureReason, TurnStatus};
+use picoclaw_telemetry::{Bus, Detail};
+use tokio::sync::mpsc;
+
+use super::assistant::Setup;
+use super::attempts::{self, Question, RetryPolicy};
+use super::inbound::{Progress, Reply, TurnError};
+use super::models::Candidate;
+use super::transcript::Transcript;
+use crate::chat::{FinishReason, Message, Role, Sampling, Usage};
+use crate::providers::ProviderError;
+
+const EMPTY_ANSWER: &str = "The model gave an empty answer.";
+
+/// What a turn works with.
+pub(super) struct Work<'a> {
+    pub(super) bus: &'a Bus,
+    pub(super) setup: &'a Setup,
+    pub(super) session: &'a Detail,
+    pub(super) candidates: &'a [Arc<Candidate>],
+    pub(super) sampling: &'a Sampling,
+    pub(super) progress: Option<&'a mpsc::Sender<Progress>>,
+}
+
+/// Asks and acts until the model answers. The new messages are in the transcript, whatever happens.
+pub(super) async fn run(
+    work: &Work<'_>,
+    guard: &mut Turn,
+    transcript: &mut Transcript,
+) -> Result<(Reply, TurnStatus), TurnError> {
+    let limits = &work.setup.limits;
+    let mut usage = Usage::default();
+    for _ in 0..limits.tool_iterations {
+        let (completion, candidate) = {
+            let messages = transcript.messages();
+            let question = Question {
+                bus: work.bus,
+                turn: guard.number(),
+                session: work.session,
+                candidates: work.candidates,
+                messages: &messages,
+                tools: work.setup.tools.specs(),
+                sampling: work.sampling,
+                progress: work.progress,
+                policy: RetryPolicy { retries: limits.llm_retries, backoff: limits.llm_backoff },
+            };
+            attempts::complete(&question).await.map_err(turn_error)?
+        };
+        let used = completion.usage.unwrap_or_default();
+        usage += used;
+        guard.completion(attempts::tokens(used));
+
+        let calls = completion.tool_calls.clone();
+        let answered = calls.is_empty();
+        let content = match completion.content {
+            text if answered && text.is_empty() => EMPTY_ANSWER.to_owned(),
+            text => text,
+        };
+        transcript.push(Message {
+            model_name: Some(candidate.model_name.clone()),
+            reasoning_content: completion.reasoning,
+            tool_calls: completion.tool_calls,
+            ..Message::new(Role::Assistant, content.clone())
+        });
+        if answered {
+            let model_name = candidate.model_name.clone();
+            return Ok((
+                Reply { content, model_name, usage, finish: completion.finish },
+                TurnStatus::Completed,
+            ));
+        }
+        for call in &calls {
+            let result = work.setup.tools.call(work.bus, guard.number(), work.session, call).await;
+            transcript.push(Message::tool_result(call.id.clone(), result));
+        }
+    }
+    Ok((at_the_limit(work, transcript, usage).await, TurnStatus::ToolLimit))
+}
+
+/// The model still calls tools at the limit: the person gets an answer that says so.
+async fn at_the_limit(work: &Work<'_>, transcript: &mut Transcript, usage: Usage) -> Reply {
+    let content = format!(
+        "I stopped after {} rounds of tool calls without reaching an answer. Ask again with a smaller task, or \
+         raise agents.defaults.max_tool_iterations.",
+        work.setup.limits.tool_iterations
+    );
+    let model_name = work.candidates.first().map_or_else(String::new, |c| c.model_name.clone());
+    transcript.push(Message {
+        model_name: Some(model_name.clone()),
+        ..Message::new(Role::Assistant, content.clone())
+    });
+    if let Some(progress) = work.progress {
+        // A caller who no longer listens has cancelled the turn, which ends it elsewhere.
+        let _ = progress.send(Progress::Text(content.clone())).await;
+    }
+    Reply { content, model_name, usage, finish: FinishReason::Stop }
+}
+
+fn turn_error(error: ProviderError) -> TurnError {
+    let status = match error.reason {
+        FailureReason::Timeout => TurnStatus::Timeout,
+        _ => TurnStatus::Failed,
+    };
+    TurnError { status, reason: Some(error.reason), message: error.message, retry_after: error.retry_after }
+}

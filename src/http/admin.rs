@@ -1,0 +1,150 @@
+//! `/reload`, with the codes and bodies of the existing PicoClaw.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hyper::header::{ALLOW, AUTHORIZATION, HeaderMap, HeaderValue};
+use hyper::{Method, StatusCode};
+use picoclaw_telemetry::words::HttpRejection;
+use serde_json::json;
+use tokio::time::timeout;
+use warp::reply::Response;
+
+use super::observer::Observer;
+use super::reply;
+
+/// Reads the configuration again.
+#[async_trait]
+pub trait Reloader: Send + Sync {
+    /// Returns when the new configuration is in force, or says why the old one still is.
+    async fn reload(&self) -> Result<(), ReloadError>;
+}
+
+/// Why nothing changed, for a person: the path, the value and the remedy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ReloadError(pub String);
+
+/// How long a caller waits for the end of a reload. The reload itself goes on.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The administrative routes.
+pub struct Admin {
+    token: Option<Token>,
+    reloader: Option<Arc<dyn Reloader>>,
+    observer: Arc<dyn Observer>,
+}
+
+impl Admin {
+    /// `token` is the one of the pid file; without it nobody is let in. Without a `reloader` callers get a 503.
+    pub fn new(
+        token: Option<Token>,
+        reloader: Option<Arc<dyn Reloader>>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        Self { token, reloader, observer }
+    }
+
+    /// Answers at `/reload`.
+    pub async fn reload(&self, method: &Method, headers: &HeaderMap) -> Response {
+        if method != Method::POST {
+            let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed, use POST");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            return response;
+        }
+        if !self.token.as_ref().is_some_and(|token| token.is_borne_by(headers)) {
+            self.observer.rejected(HttpRejection::Unauthorized);
+            return error(StatusCode::UNAUTHORIZED, "unauthorized");
+        }
+        let Some(reloader) = self.reloader.clone() else {
+            return error(StatusCode::SERVICE_UNAVAILABLE, "reload not configured");
+        };
+        // A task of its own: a caller who goes away must not stop a reload half-way.
+        let reload = tokio::spawn(async move { reloader.reload().await });
+        match timeout(PATIENCE, reload).await {
+            Ok(Ok(Ok(()))) => reply::json(StatusCode::OK, json!({"status": "reload triggered"}).to_string()),
+            Ok(Ok(Err(ReloadError(why)))) => error(StatusCode::INTERNAL_SERVER_ERROR, &why),
+            Ok(Err(_)) => error(StatusCode::INTERNAL_SERVER_ERROR, "the reload failed inside"),
+            Err(_) => {
+                error(StatusCode::INTERNAL_SERVER_ERROR, "the reload is still going on after 30 seconds")
+            }
+        }
+    }
+}
+
+fn error(status: StatusCode, why: &str) -> Response {
+    reply::json(status, json!({ "error": why }).to_string())
+}
+
+/// A secret that callers prove to know.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// `None` for an empty text: it would let everybody in.
+    pub fn new(secret: impl Into<String>) -> Option<Self> {
+        let secret = secret.into();
+        (!secret.is_empty()).then_some(Self(secret))
+    }
+
+    /// Whether the request has `Authorization: Bearer` with this token.
+    pub fn is_borne_by(&self, headers: &HeaderMap) -> bool {
+        bearer(headers).is_some_and(|presented| self.matches(presented))
+    }
+
+    /// Compares in a time that does not depend on where the texts differ.
+    pub fn matches(&self, presented: &[u8]) -> bool {
+        let secret = self.0.as_bytes();
+        let difference =
+            secret.iter().zip(presented).fold(0, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
+        secret.len() == presented.len() && difference == 0
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// The credential of an `Authorization: Bearer` header; the scheme in any case (RFC 9110, section 11.1).
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(AUTHORIZATION)?.as_bytes();
+    let (scheme, credential) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| credential.trim_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_matches_itself_only() {
+        let token = Token::new("secret").unwrap();
+        assert!(token.matches(b"secret"));
+        for other in ["", "secre", "secrets", "Secret", "secreT"] {
+            assert!(!token.matches(other.as_bytes()), "{other}");
+        }
+        assert_eq!(Token::new(""), None);
+        assert_eq!(format!("{token:?}"), "Token(..)");
+    }
+
+    #[test]
+    fn the_bearer_scheme_is_recognised_in_any_case() {
+        let token = Token::new("secret").unwrap();
+        for (header, expected) in [
+            ("Bearer secret", true),
+            ("bearer  secret ", true),
+            ("Basic secret", false),
+            ("Bearer", false),
+            ("Bearer ", false),
+            ("secret", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_static(header));
+            assert_eq!(token.is_borne_by(&headers), expected, "{header}");
+        }
+        assert!(!token.is_borne_by(&HeaderMap::new()));
+    }
+}

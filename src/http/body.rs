@@ -1,0 +1,145 @@
+//! Reading the body of a request, bounded in size and time.
+
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use hyper::header::{CONTENT_LENGTH, HeaderMap};
+use tokio::time::timeout;
+
+/// How large a body may be and how long it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// In bytes.
+    pub size: usize,
+    /// From the end of the head to the last byte.
+    pub time: Duration,
+}
+
+impl Default for BodyLimits {
+    fn default() -> Self {
+        Self { size: 8 << 20, time: Duration::from_secs(30) }
+    }
+}
+
+/// Why a body could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// It is larger than allowed.
+    #[error("the body is larger than {0} bytes")]
+    TooLarge(usize),
+    /// It did not arrive in time.
+    #[error("the body did not arrive within {0:?}")]
+    TooSlow(Duration),
+    /// The peer broke off, or its chunks are malformed.
+    #[error("the body broke off or its chunks are malformed")]
+    Broken,
+}
+
+/// How much of a body that is too large is read and thrown away, so that the peer, which is still busy
+/// sending, gets to read the answer.
+const DISCARD: usize = 32 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(2);
+
+/// Reads a whole body.
+pub async fn read<S, B, E>(body: S, headers: &HeaderMap, limits: BodyLimits) -> Result<Bytes, BodyError>
+where
+    S: Stream<Item = Result<B, E>>,
+    B: Buf,
+{
+    let mut body = std::pin::pin!(body);
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let result = if announced.is_some_and(|length| length > limits.size) {
+        Err(BodyError::TooLarge(limits.size))
+    } else {
+        timeout(limits.time, collect(body.as_mut(), announced.unwrap_or(0), limits.size))
+            .await
+            .unwrap_or(Err(BodyError::TooSlow(limits.time)))
+    };
+    // A client that asked first (`Expect: 100-continue`) has not begun to send.
+    if matches!(result, Err(BodyError::TooLarge(_))) && !headers.contains_key(hyper::header::EXPECT) {
+        let _ = timeout(DISCARD_TIME, discard(body)).await;
+    }
+    result
+}
+
+async fn collect<S, B, E>(mut body: S, announced: usize, limit: usize) -> Result<Bytes, BodyError>
+where
+    S: Stream<Item = Result<B, E>> + Unpin,
+    B: Buf,
+{
+    let mut whole = BytesMut::new();
+    while let Some(piece) = body.next().await {
+        let mut piece = piece.map_err(|_| BodyError::Broken)?;
+        let length = piece.remaining();
+        if whole.len() + length > limit {
+            return Err(BodyError::TooLarge(limit));
+        }
+        if whole.is_empty() && length == announced {
+            return Ok(piece.copy_to_bytes(length));
+        }
+        whole.reserve(length);
+        while piece.has_remaining() {
+            let chunk = piece.chunk();
+            whole.extend_from_slice(chunk);
+            let taken = chunk.len();
+            piece.advance(taken);
+        }
+    }
+    Ok(whole.freeze())
+}
+
+async fn discard<S, B, E>(mut body: S)
+where
+    S: Stream<Item = Result<B, E>> + Unpin,
+    B: Buf,
+{
+    let mut discarded = 0;
+    while let Some(Ok(piece)) = body.next().await {
+        discarded += piece.remaining();
+        if discarded > DISCARD {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    async fn read_pieces(pieces: &[&'static str], size: usize) -> Result<Bytes, BodyError> {
+        let pieces = stream::iter(pieces.iter().map(|text| Ok::<_, ()>(Bytes::from_static(text.as_bytes()))));
+        read(pieces, &HeaderMap::new(), BodyLimits { size, ..BodyLimits::default() }).await
+    }
+
+    #[tokio::test]
+    async fn the_limit_counts_all_pieces() {
+        assert_eq!(read_pieces(&["ab", "cd"], 4).await.unwrap(), "abcd");
+        assert_eq!(read_pieces(&["ab", "cde"], 4).await, Err(BodyError::TooLarge(4)));
+        assert_eq!(read_pieces(&[], 4).await.unwrap(), "");
+    }
+
+    #[tokio::test]
+    async fn an_announced_excess_is_refused_without_collecting() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_LENGTH, 5.into());
+        let body = stream::iter([Ok::<_, ()>(Bytes::from_static(b"ab"))]);
+        let limits = BodyLimits { size: 4, ..BodyLimits::default() };
+        assert_eq!(read(body, &headers, limits).await, Err(BodyError::TooLarge(4)));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_given_up() {
+        let body = stream::pending::<Result<Bytes, ()>>();
+        let limits = BodyLimits { size: 4, time: Duration::from_millis(10) };
+        assert_eq!(read(body, &HeaderMap::new(), limits).await, Err(BodyError::TooSlow(limits.time)));
+    }
+
+    #[tokio::test]
+    async fn a_broken_body_is_an_error() {
+        let body = stream::iter([Ok(Bytes::from_static(b"ab")), Err(())]);
+        assert_eq!(read(body, &HeaderMap::new(), BodyLimits::default()).await, Err(BodyError::Broken));
+    }
+}

@@ -1,0 +1,39 @@
+//! The HTTP server.
+//!
+//! | Path | Methods | What |
+//! |---|---|---|
+//! | `/live` | GET, HEAD | the process serves: always 200 `{"alive":true}` |
+//! | `/ready` | GET, HEAD | 200 when the gateway accepts messages, otherwise 503, with its checks |
+//! | `/reload` | POST | reads the configuration again; needs the token of the pid file |
+//! | `/v1/chat/completions` | POST | one message, answered at once or as a stream ([`crate::channels::http`]) |
+//! | `/v1/models`, `/v1/models/{id}` | GET, HEAD | the configured models |
+//! | any other path of the [`EndpointTable`] | GET, HEAD | what the sinks offer: `/metrics`, `/health`, ... |
+//!
+//! A path matches exactly or not at all. Everything else is a 404 in the error shape of the OpenAI API.
+//!
+//! [`serve`] runs warp filters on an accept loop of its own, because warp's has no limit on connections, no
+//! deadline for a request's head, and never sets `TCP_NODELAY`. Layers, outermost first: [`bind()`] makes
+//! listeners, [`serve`] accepts, one task per connection watches its deadlines, [`routes`] finds the handler.
+
+pub mod admin;
+pub mod bind;
+pub mod body;
+mod connection;
+pub mod encoding;
+pub mod endpoints;
+pub mod observer;
+pub mod readiness;
+pub mod reply;
+pub mod routes;
+pub mod server;
+mod watch;
+
+pub use bind::{BindError, Bound, bind};
+pub use endpoints::{EndpointTable, Endpoints};
+pub use observer::{ConnInfo, Observer};
+pub use server::{Drained, Limits, serve};
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

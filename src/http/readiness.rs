@@ -1,0 +1,133 @@
+//! `/live` and `/ready`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use picoclaw_telemetry::sink::{Endpoint, EndpointRequest, EndpointResponse};
+
+/// Knows whether the gateway can do its work.
+pub trait Readiness: Send + Sync {
+    /// The judgement of this moment. Called for every request to `/ready`: it looks, it does not try.
+    fn report(&self) -> ReadinessReport;
+}
+
+/// A judgement with its grounds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadinessReport {
+    /// Whether messages are accepted.
+    pub ready: bool,
+    /// How long the gateway runs, in the form of Go's durations (`1h2m3s`).
+    pub uptime: String,
+    /// Conditions that stand at the top of the document, for example `config_loaded`.
+    pub conditions: Vec<(&'static str, bool)>,
+    /// The checks in detail.
+    pub checks: Vec<Check>,
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What was checked; also its key in the document.
+    pub name: String,
+    /// Whether it is well.
+    pub ok: bool,
+    /// What is wrong, or what is worth knowing.
+    pub message: Option<String>,
+    /// When it was checked, RFC 3339.
+    pub timestamp: String,
+}
+
+impl Serialize for ReadinessReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("status", if self.ready { "ready" } else { "not ready" })?;
+        map.serialize_entry("ready", &self.ready)?;
+        map.serialize_entry("uptime", &self.uptime)?;
+        for (name, holds) in &self.conditions {
+            map.serialize_entry(name, holds)?;
+        }
+        map.serialize_entry("checks", &Checks(&self.checks))?;
+        map.end()
+    }
+}
+
+struct Checks<'a>(&'a [Check]);
+
+impl Serialize for Checks<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|check| (&check.name, check)))
+    }
+}
+
+impl Serialize for Check {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("status", if self.ok { "ok" } else { "fail" })?;
+        if let Some(message) = &self.message {
+            map.serialize_entry("message", message)?;
+        }
+        map.serialize_entry("timestamp", &self.timestamp)?;
+        map.end()
+    }
+}
+
+/// `/ready`: 200 or 503.
+pub struct ReadyEndpoint(Arc<dyn Readiness>);
+
+impl ReadyEndpoint {
+    /// Asks `readiness` for every request.
+    pub fn new(readiness: Arc<dyn Readiness>) -> Self {
+        Self(readiness)
+    }
+}
+
+#[async_trait]
+impl Endpoint for ReadyEndpoint {
+    async fn ask(&self, _: EndpointRequest) -> EndpointResponse {
+        let report = self.0.report();
+        let document = serde_json::to_vec(&report).expect("a report has only text as keys");
+        EndpointResponse::json(if report.ready { 200 } else { 503 }, document)
+    }
+}
+
+/// `/live`: an answer at all is the message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LiveEndpoint;
+
+#[async_trait]
+impl Endpoint for LiveEndpoint {
+    async fn ask(&self, _: EndpointRequest) -> EndpointResponse {
+        EndpointResponse::json(200, &b"{\"alive\":true}"[..])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_has_booleans_at_the_top_and_checks_by_name() {
+        let report = ReadinessReport {
+            ready: false,
+            uptime: "3s".to_owned(),
+            conditions: vec![("config_loaded", true)],
+            checks: vec![Check {
+                name: "sessions".to_owned(),
+                ok: false,
+                message: Some("disk full".to_owned()),
+                timestamp: "2026-01-01T00:00:00Z".to_owned(),
+            }],
+        };
+        assert_eq!(
+            serde_json::to_string(&report).unwrap(),
+            concat!(
+                r#"{"status":"not ready","ready":false,"uptime":"3s","config_loaded":true,"checks":{"sessions":"#,
+                r#"{"name":"sessions","status":"fail","message":"disk full","timestamp":"2026-01-01T00:00:00Z"}}}"#
+            )
+        );
+    }
+}

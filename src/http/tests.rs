@@ -1,0 +1,6 @@
+//! The server over real sockets.
+
+mod admin;
+mod endpoints;
+mod hostile;
+mod lifecycle;
