@@ -1,0 +1,95 @@
+//! `picoclaw agent`: talk to the agent on the terminal.
+//!
+//! When a gateway runs on this home directory, the message goes through it: its metrics then tell of it, and the
+//! session's turns follow one another. Otherwise the agent runs right here.
+
+mod local;
+mod remote;
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::process::ExitCode;
+
+use async_trait::async_trait;
+use picoclaw_sinks::registry::known_types;
+
+use super::small_runtime;
+use crate::config::{self, Environment};
+use crate::pidfile;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The message; without it, every line of the standard input is one.
+    #[arg(short, long)]
+    message: Option<String>,
+    /// The session that remembers the conversation.
+    #[arg(short, long, default_value = "cli:default")]
+    session: String,
+    /// The configured model that answers.
+    #[arg(long)]
+    model: Option<String>,
+    /// Log everything.
+    #[arg(short, long)]
+    debug: bool,
+}
+
+/// Somebody who answers.
+#[async_trait]
+trait Answering {
+    /// Answers one message, piece by piece on standard output.
+    async fn answer(&self, message: &str) -> anyhow::Result<()>;
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let mut environment = Environment::process();
+    if arguments.debug {
+        environment = environment.with("PICOCLAW_LOG_LEVEL", "debug");
+    }
+    let loaded = config::load(&environment, &known_types())?;
+    let runtime = small_runtime()?;
+    let result = runtime.block_on(async {
+        match pidfile::running(&loaded.paths.pid_file) {
+            Some(gateway) => talk(arguments, &remote::Remote::new(&gateway, arguments)?).await,
+            None => {
+                let local = local::Local::start(&loaded, arguments)?;
+                let result = talk(arguments, &local).await;
+                local.stop().await;
+                result
+            }
+        }
+    });
+    runtime.shutdown_background();
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+async fn talk(arguments: &Arguments, agent: &dyn Answering) -> anyhow::Result<()> {
+    if let Some(message) = &arguments.message {
+        return agent.answer(message).await;
+    }
+    let terminal = std::io::stdin().is_terminal();
+    loop {
+        if terminal {
+            write_out("You: ");
+        }
+        let line = tokio::task::spawn_blocking(|| {
+            let mut line = String::new();
+            std::io::stdin().lock().read_line(&mut line).map(|read| (read > 0).then_some(line))
+        });
+        let Some(line) = line.await?? else { return Ok(()) };
+        match line.trim() {
+            "" => {}
+            "exit" | "quit" => return Ok(()),
+            message => {
+                if let Err(error) = agent.answer(message).await {
+                    super::complain(&format!("{error:#}"));
+                }
+            }
+        }
+    }
+}
+
+/// A piece of text on standard output, at once.
+fn write_out(text: &str) {
+    let mut out = std::io::stdout().lock();
+    // A reader who has gone away is no error.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

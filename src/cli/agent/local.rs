@@ -1,0 +1,86 @@
+//! An agent of our own, when no gateway runs.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use picoclaw_sinks::config::SinkConfig;
+use picoclaw_sinks::supervisor::Supervisor;
+use picoclaw_telemetry::words::Level;
+
+use super::{Answering, Arguments, write_out};
+use crate::agent::{Agent, Assistant, Conversation, Inbound, Progress};
+use crate::channels::http::CLI_CHANNEL;
+use crate::chat::{Message, Role, Sampling};
+use crate::config::Loaded;
+use crate::gateway::{console, session_options, setup};
+use crate::sessions::SessionStore;
+
+/// How long the end may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The agent with what it needs.
+pub(super) struct Local {
+    agent: Agent,
+    store: SessionStore,
+    supervisor: tokio::sync::Mutex<Supervisor>,
+    bus: picoclaw_telemetry::Bus,
+    session: String,
+    model: Option<String>,
+}
+
+impl Local {
+    /// Only the console listens to its telemetry: log files and metrics belong to the gateway.
+    pub(super) fn start(loaded: &Loaded, arguments: &Arguments) -> anyhow::Result<Self> {
+        let context = crate::cli::sinks::context(loaded);
+        let (bus, masker) = (context.bus.clone(), std::sync::Arc::clone(&context.masker));
+        crate::diagnostics::install(&bus, Level::Debug);
+        let console: SinkConfig = console(loaded.config.gateway.log_level);
+        let supervisor = Supervisor::start(&[console], context)?;
+        let setup = setup(&bus, &loaded.config, &loaded.paths, &masker)?;
+        let store = SessionStore::open(&loaded.paths.sessions_dir, &session_options(&loaded.config))?;
+        let window = Duration::from_secs(60 * loaded.config.telemetry.session_active_minutes);
+        let agent = Agent::new(bus.clone(), setup, store.clone(), &[CLI_CHANNEL], 1, window);
+        Ok(Self {
+            agent,
+            store,
+            supervisor: tokio::sync::Mutex::new(supervisor),
+            bus,
+            session: arguments.session.clone(),
+            model: arguments.model.clone(),
+        })
+    }
+
+    /// Makes sure that everything is on disk and said.
+    pub(super) async fn stop(&self) {
+        self.agent.drain(PATIENCE).await;
+        if let Err(error) = self.store.close().await {
+            tracing::error!(%error, "Sessions could not be closed.");
+        }
+        self.bus.close();
+        self.supervisor.lock().await.drain(PATIENCE).await;
+    }
+}
+
+#[async_trait]
+impl Answering for Local {
+    async fn answer(&self, message: &str) -> anyhow::Result<()> {
+        let inbound = Inbound {
+            channel: CLI_CHANNEL,
+            conversation: Conversation::Session(self.session.clone()),
+            messages: vec![Message::new(Role::User, message)],
+            model: self.model.clone(),
+            sampling: Sampling::default(),
+            stream: true,
+            received: Instant::now(),
+        };
+        let mut turn = self.agent.submit(inbound).await?;
+        while let Some(progress) = turn.progress.recv().await {
+            if let Progress::Text(text) = progress {
+                write_out(&text);
+            }
+        }
+        turn.reply.await.map_err(|_| anyhow::anyhow!("the turn was cancelled"))??;
+        write_out("\n");
+        Ok(())
+    }
+}

@@ -1,0 +1,37 @@
+//! `picoclaw gateway`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::config::Environment;
+use crate::gateway::{Options, run as run_gateway};
+
+/// Threads that serve; more would cost memory and bring nothing to a gateway that waits for others.
+const MOST_WORKERS: usize = 4;
+/// How long the process waits for a blocked write, for example to a full pipe, before it ends all the same.
+const LAST_PATIENCE: Duration = Duration::from_millis(500);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Log everything.
+    #[arg(short, long)]
+    debug: bool,
+    /// Do not shorten long texts in the log (accepted for compatibility; texts are bounded anyway).
+    #[arg(short = 'T', long, requires = "debug")]
+    no_truncate: bool,
+    /// Start even when no default model is configured (always possible: the built-in model answers).
+    #[arg(short = 'E', long)]
+    allow_empty: bool,
+    /// Listen here instead of at gateway.host.
+    #[arg(long, value_name = "HOST")]
+    host: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let options = Options { host: arguments.host.clone(), debug: arguments.debug };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let result = runtime.block_on(run_gateway(Environment::process(), options));
+    runtime.shutdown_timeout(LAST_PATIENCE);
+    result.map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,76 @@
+//! The command line.
+//!
+//! Each command is a file: it reads its arguments, calls the part that does the work, and prints.
+
+mod agent;
+mod config;
+mod gateway;
+mod sinks;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An AI-assistant gateway that can be monitored, truthfully.
+#[derive(Debug, Parser)]
+#[command(name = "picoclaw", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the gateway.
+    #[command(alias = "g")]
+    Gateway(gateway::Arguments),
+    /// Talk to the agent: one message with -m, otherwise line by line.
+    Agent(agent::Arguments),
+    /// Show what is configured and how a running gateway is.
+    Status,
+    /// Print the version.
+    Version,
+    /// Check the configuration, or print its schema or an example.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// List the telemetry sinks, or try whether they can work.
+    #[command(subcommand)]
+    Sinks(sinks::Command),
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Gateway(arguments) => gateway::run(&arguments),
+        Command::Agent(arguments) => agent::run(&arguments),
+        Command::Status => status::run(),
+        Command::Version => {
+            say(&format!("picoclaw {}", env!("CARGO_PKG_VERSION")));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Config(command) => config::run(&command),
+        Command::Sinks(command) => sinks::run(&command),
+    };
+    result.unwrap_or_else(|error| {
+        complain(&format!("{error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// A line on standard output. A reader who has gone away is no error.
+fn say(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// A line on standard error.
+fn complain(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "picoclaw: {line}");
+}
+
+/// A runtime for commands that do a single thing.
+fn small_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}

@@ -1,0 +1,18 @@
+//! The composition root: the one place that knows every part and puts them together.
+//!
+//! * [`run`]: from a configuration to a stopped gateway.
+//! * `setup`: models, tools and limits from the configuration. `routes`: who answers at which path.
+//! * `reload`: takes a new configuration over while it runs, or refuses it whole.
+//! * `signals`: what the operating system asks for. `hot_reload`: what a changed file asks for.
+
+mod hot_reload;
+mod parts;
+mod reload;
+mod routes;
+mod run;
+mod setup;
+mod signals;
+
+pub use parts::console;
+pub use run::{Options, run};
+pub use setup::{SetupError, session_options, setup};

@@ -1,0 +1,107 @@
+//! The running parts, as a reload and a shutdown need them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use picoclaw_sinks::config::SinkConfig;
+use picoclaw_sinks::supervisor::Supervisor;
+use picoclaw_telemetry::Bus;
+use picoclaw_telemetry::words::{HttpRejection, Level};
+use serde_json::json;
+
+use crate::agent::Agent;
+use crate::channels::http::access::Access;
+use crate::channels::http::{HttpChannel, Settings};
+use crate::config::{Config, Environment, Loaded};
+use crate::health::{Judge, Watched};
+use crate::http::admin::Token;
+use crate::http::body::BodyLimits;
+use crate::http::endpoints::Endpoints;
+
+/// Everything that a reload touches.
+pub(super) struct Parts {
+    pub(super) bus: Bus,
+    pub(super) agent: Agent,
+    pub(super) judge: Arc<Judge>,
+    pub(super) masker: Arc<picoclaw_sinks::mask::Masker>,
+    pub(super) channel: Arc<HttpChannel>,
+    pub(super) endpoints: Endpoints,
+    pub(super) operator: Option<Token>,
+    pub(super) environment: Environment,
+    pub(super) debug: bool,
+    // One reload at a time; the lock is held across its awaits.
+    pub(super) running: tokio::sync::Mutex<Running>,
+}
+
+/// What is in force.
+pub(super) struct Running {
+    pub(super) loaded: Loaded,
+    pub(super) supervisor: Supervisor,
+}
+
+const CONSOLE: &str = "console";
+
+/// Lines for people on standard error, from `level` on.
+pub fn console(level: Level) -> SinkConfig {
+    let options = json!({ "path": "stderr", "format": "text", "level": level.as_str() });
+    let options = options.as_object().cloned().unwrap_or_default();
+    SinkConfig { name: Some(CONSOLE.to_owned()), ..SinkConfig::new("jsonlog") }.with_options(options)
+}
+
+/// The sinks of a configuration: those that it names, and a console for people unless one of them already writes to
+/// the standard streams.
+pub(super) fn sinks(loaded: &Loaded, debug: bool) -> Vec<SinkConfig> {
+    let mut sinks = loaded.config.effective_sinks(&loaded.paths);
+    let to_stream = |sink: &SinkConfig| {
+        let path = sink.options.get("path").and_then(|path| path.as_str());
+        sink.enabled && matches!(path, Some("stdout" | "stderr"))
+    };
+    if !sinks.iter().any(to_stream) {
+        let level = if debug { Level::Debug } else { loaded.config.gateway.log_level };
+        let taken: BTreeSet<&str> = sinks.iter().map(SinkConfig::name).collect();
+        let name = if taken.contains(CONSOLE) { "console_stderr" } else { CONSOLE };
+        sinks.push(SinkConfig { name: Some(name.to_owned()), ..console(level) });
+    }
+    sinks
+}
+
+/// Who may use the HTTP channel, and how much they may send.
+pub(super) fn settings(config: &Config, operator: Option<Token>) -> Settings {
+    let gateway = &config.gateway;
+    let hosts = gateway.host.split(',').map(|host| host.trim().to_owned()).collect();
+    Settings {
+        access: Access {
+            api_key: gateway.api_key.as_ref().and_then(|key| Token::new(key.expose())),
+            operator,
+            allow_origins: gateway.allow_origins.clone(),
+            hosts,
+        },
+        body: BodyLimits { size: gateway.max_body_bytes, ..BodyLimits::default() },
+    }
+}
+
+/// What the judge watches.
+pub(super) fn watched(loaded: &Loaded, bus: &Bus, sinks: &[SinkConfig]) -> Watched {
+    use picoclaw_telemetry::Dimension::Provider;
+    let names: BTreeSet<&str> =
+        loaded.config.models().map(crate::config::ModelConfig::provider_name).collect();
+    Watched {
+        providers: names.into_iter().map(|name| bus.vocabulary().declare(Provider, name).as_str()).collect(),
+        sinks: sinks.iter().filter(|s| s.enabled).map(|s| (s.name().to_owned(), s.critical)).collect(),
+        failing_after: Duration::from_secs(loaded.config.gateway.health_check.failing_after_seconds),
+    }
+}
+
+/// Tells the bus what the HTTP server sees.
+pub(super) struct OnBus(pub(super) Bus);
+
+impl crate::http::Observer for OnBus {
+    fn rejected(&self, reason: HttpRejection) {
+        self.0.emit(picoclaw_telemetry::Event::HttpRejected { reason });
+    }
+
+    fn connections(&self, open: usize) {
+        self.0.vitals().set_http_connections(open);
+    }
+}

@@ -1,0 +1,131 @@
+//! Models, tools and limits from the configuration.
+
+use std::sync::Arc;
+
+use picoclaw_sinks::mask::Masker;
+use picoclaw_telemetry::{Bus, Dimension};
+
+use crate::agent::{Candidate, Limits, ModelTable, Redact, Setup};
+use crate::config::{Config, ModelConfig, Paths, SecretString};
+use crate::providers::{self, HttpClients, ModelSpec};
+use crate::sessions;
+use crate::tools::{AllowedHosts, Toolbox, ToolboxOptions, WebFetchOptions};
+
+/// A configuration that names something that cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A model entry.
+    #[error(transparent)]
+    Model(#[from] providers::BuildError),
+    /// An entry of the list of private hosts.
+    #[error("tools.web.private_host_whitelist: {0}")]
+    Hosts(#[from] crate::tools::InvalidHost),
+}
+
+/// What the agent works with. The secrets that `masker` knows do not reach a model through a tool's result.
+///
+/// # Errors
+/// When a model or a tool cannot be built; the error names the entry and the remedy.
+pub fn setup(bus: &Bus, config: &Config, paths: &Paths, masker: &Arc<Masker>) -> Result<Setup, SetupError> {
+    let models = models(bus, config)?;
+    let toolbox = Toolbox::built_in(&tool_options(config, paths)?);
+    let prompt = format!(
+        "You are PicoClaw, a helpful assistant. Answer in the language of the person. Your workspace is the \
+         directory {}; file tools see nothing else.",
+        paths.workspace.display()
+    );
+    let redact: Redact = if config.tools.filter_sensitive_data {
+        let masker = Arc::clone(masker);
+        Arc::new(move |text| masker.mask(&text).into_owned())
+    } else {
+        Arc::new(|text| text)
+    };
+    Ok(Setup::new(bus, models, &toolbox, limits(config), redact, Some(&prompt)))
+}
+
+/// How sessions are kept.
+pub fn session_options(config: &Config) -> sessions::Options {
+    let persistence = match config.session.persistence {
+        crate::config::Persistence::Durable => sessions::Persistence::Durable,
+        crate::config::Persistence::Memory => sessions::Persistence::Memory,
+    };
+    sessions::Options { persistence, ..sessions::Options::default() }
+}
+
+fn models(bus: &Bus, config: &Config) -> Result<ModelTable, providers::BuildError> {
+    let clients = HttpClients::new();
+    let defaults = &config.agents.defaults;
+    let mut table = ModelTable::new(config.default_model(), &defaults.model_fallbacks);
+    for model in config.models() {
+        let keys: Vec<Option<&SecretString>> = match model.keys().map(Some).collect::<Vec<_>>() {
+            none if none.is_empty() => vec![None],
+            keys => keys,
+        };
+        for key in keys {
+            let spec = spec(model, key);
+            table.add(
+                Candidate {
+                    provider: providers::build(&spec, &clients)?,
+                    upstream_id: spec.model,
+                    provider_label: bus.vocabulary().declare(Dimension::Provider, &spec.provider),
+                    model_label: bus.vocabulary().declare(Dimension::Model, &spec.name),
+                    model_name: spec.name,
+                    streaming: spec.streaming,
+                },
+                &model.fallbacks,
+            );
+        }
+    }
+    Ok(table)
+}
+
+fn spec(model: &ModelConfig, key: Option<&SecretString>) -> ModelSpec {
+    let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+    ModelSpec {
+        api_base: given(&model.api_base),
+        api_key: key.map(|key| key.expose().to_owned()),
+        request_timeout: model.timeout(),
+        max_tokens_field: given(&model.max_tokens_field),
+        extra_body: model.extra_body.clone(),
+        custom_headers: model
+            .custom_headers
+            .iter()
+            .map(|(k, v)| (k.clone(), v.expose().to_owned()))
+            .collect(),
+        streaming: model.streaming.enabled,
+        user_agent: given(&model.user_agent),
+        proxy: model.proxy.as_ref().map(|proxy| proxy.expose().to_owned()).filter(|proxy| !proxy.is_empty()),
+        ..ModelSpec::new(&model.model_name, model.provider_name(), model.upstream_id())
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let defaults = &config.agents.defaults;
+    Limits {
+        tool_iterations: defaults.tool_iterations(),
+        llm_retries: defaults.max_llm_retries,
+        llm_backoff: defaults.retry_backoff(),
+        turn_timeout: defaults.turn_timeout(),
+        tool_timeout: config.tools.timeout(),
+        max_tokens: defaults.max_tokens,
+        temperature: defaults.temperature,
+    }
+}
+
+fn tool_options(config: &Config, paths: &Paths) -> Result<ToolboxOptions, crate::tools::InvalidHost> {
+    let tools = &config.tools;
+    let web_fetch = (tools.web_fetch.enabled && tools.web.enabled)
+        .then(|| {
+            let hosts = tools.web.private_host_whitelist.iter().map(String::as_str);
+            let private_host_whitelist = AllowedHosts::parse(hosts)?;
+            Ok(WebFetchOptions { private_host_whitelist, ..WebFetchOptions::default() })
+        })
+        .transpose()?;
+    Ok(ToolboxOptions {
+        workspace: paths.workspace.clone(),
+        read_file: tools.read_file.enabled,
+        write_file: tools.write_file.enabled,
+        list_dir: tools.list_dir.enabled,
+        web_fetch,
+    })
+}

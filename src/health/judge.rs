@@ -1,0 +1,263 @@
+//! The judgement.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use picoclaw_telemetry::health::{Check, HealthReport, HealthSource};
+use picoclaw_telemetry::words::HealthStatus;
+use picoclaw_telemetry::{Bus, Ledger, Metric, SinkRegistry};
+
+use super::recent::{Recent, Totals};
+use crate::http::readiness::{self, Readiness, ReadinessReport};
+
+/// Failures in a row that make a provider count as failing.
+const CONSECUTIVE_FAILURES: f64 = 3.0;
+/// Requests in the last minute from which on their error rate says something.
+const TELLING_REQUESTS: u64 = 10;
+/// Lateness of a timer that a person would notice.
+const SLOW_LOOP: Duration = Duration::from_secs(1);
+
+/// Where the gateway is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Not all parts run yet.
+    Starting,
+    /// Messages are accepted.
+    Serving,
+    /// The gateway is stopping.
+    Draining,
+}
+
+/// What is configured and therefore watched.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// Labels of the providers.
+    pub providers: Vec<&'static str>,
+    /// Names of the sinks that run, and whether the gateway is unwell without them.
+    pub sinks: Vec<(String, bool)>,
+    /// How long something of ours must be broken before the gateway is `failing`.
+    pub failing_after: Duration,
+}
+
+/// Knows how the gateway is.
+#[derive(Debug)]
+pub struct Judge {
+    bus: Bus,
+    sinks: SinkRegistry,
+    phase: AtomicU8,
+    started: Instant,
+    watched: ArcSwap<Watched>,
+    memory: Mutex<Memory>,
+}
+
+/// What must be remembered between judgements.
+#[derive(Debug, Default)]
+struct Memory {
+    recent: Recent,
+    /// Since when an issue of the gateway's own stands.
+    since: HashMap<String, Instant>,
+    /// How many session writes had failed when a test write last worked: older failures are over.
+    forgiven_failures: u64,
+}
+
+impl Judge {
+    /// A judge of a gateway that is starting.
+    pub fn new(bus: Bus, sinks: SinkRegistry) -> Self {
+        Self {
+            bus,
+            sinks,
+            phase: AtomicU8::new(Phase::Starting as u8),
+            started: Instant::now(),
+            watched: ArcSwap::default(),
+            memory: Mutex::default(),
+        }
+    }
+
+    /// Watches other things from now on.
+    pub fn set_watched(&self, watched: Watched) {
+        self.watched.store(watched.into());
+    }
+
+    /// Notes where the gateway is in its life.
+    pub fn set_phase(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Release);
+    }
+
+    /// Where the gateway is in its life.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Starting,
+            1 => Phase::Serving,
+            _ => Phase::Draining,
+        }
+    }
+
+    /// How long the gateway runs.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Remembers the totals of this moment, for the rates of the last minute.
+    pub(super) fn sample(&self, now: Instant) {
+        let watched = self.watched.load();
+        let totals: Vec<_> = self
+            .bus
+            .inspect(|ledger| watched.providers.iter().map(|name| (*name, totals(ledger, name))).collect());
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, totals) in totals {
+            memory.recent.sample(name, now, totals);
+        }
+    }
+
+    /// Whether turns could not be made durable, so that a test write is called for.
+    pub(super) fn sessions_in_doubt(&self) -> bool {
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        self.bus.inspect(|ledger| unwritable(ledger, &memory))
+    }
+
+    /// A test write worked: what failed before is over.
+    pub(super) fn sessions_writable(&self) {
+        let failures = self.bus.inspect(store_failures);
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).forgiven_failures = failures;
+    }
+
+    fn checks(&self, now: Instant) -> (Vec<Check>, bool) {
+        let watched = self.watched.load();
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut checks = Vec::new();
+        let mut own = Vec::new();
+        self.bus.inspect(|ledger| {
+            let bad = unwritable(ledger, &memory);
+            checks.push(check(
+                "sessions",
+                bad,
+                "sessions_unwritable",
+                "conversations cannot be made durable",
+            ));
+            own.push(bad);
+            let late = self.bus.vitals().event_loop_lag() > SLOW_LOOP;
+            checks.push(check("event_loop", late, "event_loop_slow", "timers fire more than a second late"));
+            own.push(late);
+            for name in &watched.providers {
+                checks.push(provider(ledger, name, memory.recent.since(name, totals(ledger, name))));
+                own.push(false);
+            }
+            for series in ledger.series(Metric::ChannelUp) {
+                let name = series.labels[0];
+                let down = ledger.gauge(Metric::ChannelUp, &[name]) == 0.0;
+                let issue = format!("channel_{name}_down");
+                checks.push(check(
+                    &format!("channel_{name}"),
+                    down,
+                    &issue,
+                    "the channel receives no messages",
+                ));
+                own.push(false);
+            }
+        });
+        for stats in self.sinks.all() {
+            let Some((name, critical)) = watched.sinks.iter().find(|(name, _)| *name == stats.name) else {
+                continue;
+            };
+            let issue = format!("sink_{name}_down");
+            checks.push(check(&format!("sink_{name}"), !stats.up(), &issue, "its sends fail"));
+            own.push(*critical && !stats.up());
+        }
+        let broken = checks.iter().zip(own).filter_map(|(check, own)| check.issue.clone().filter(|_| own));
+        let failing = memory.sustained(broken.collect(), now, watched.failing_after);
+        (checks, failing)
+    }
+}
+
+impl Memory {
+    /// Whether one of the issues has stood for long.
+    fn sustained(&mut self, broken: Vec<String>, now: Instant, long: Duration) -> bool {
+        self.since.retain(|issue, _| broken.contains(issue));
+        for issue in broken {
+            self.since.entry(issue).or_insert(now);
+        }
+        self.since.values().any(|since| now.duration_since(*since) >= long)
+    }
+}
+
+impl HealthSource for Judge {
+    fn report(&self) -> HealthReport {
+        let (checks, failing) = self.checks(Instant::now());
+        let issues = checks.iter().any(|check| check.issue.is_some());
+        let status = match self.phase() {
+            Phase::Starting => HealthStatus::Starting,
+            Phase::Draining => HealthStatus::Draining,
+            Phase::Serving if failing => HealthStatus::Failing,
+            Phase::Serving if issues => HealthStatus::Degraded,
+            Phase::Serving => HealthStatus::Healthy,
+        };
+        HealthReport { status, checks }
+    }
+}
+
+impl Readiness for Judge {
+    fn report(&self) -> ReadinessReport {
+        let report = HealthSource::report(self);
+        let serving = self.phase() == Phase::Serving;
+        let timestamp = jiff::Timestamp::now().to_string();
+        let up = self.bus.inspect(|ledger| {
+            ledger.series(Metric::ChannelUp).all(|s| ledger.gauge(Metric::ChannelUp, s.labels) == 1.0)
+        });
+        ReadinessReport {
+            ready: report.http_status() == 200,
+            uptime: picoclaw_sinks::health_document::go_duration(self.uptime()),
+            conditions: vec![
+                ("config_loaded", true),
+                ("providers_initialized", serving),
+                ("channels_connected", serving && up),
+            ],
+            checks: report.checks.into_iter().map(|check| readiness_check(check, &timestamp)).collect(),
+        }
+    }
+}
+
+fn readiness_check(check: Check, timestamp: &str) -> readiness::Check {
+    let message = (!check.ok).then_some(check.message);
+    readiness::Check { name: check.name, ok: check.ok, message, timestamp: timestamp.to_owned() }
+}
+
+fn check(name: &str, bad: bool, issue: &str, message: &str) -> Check {
+    Check {
+        name: name.to_owned(),
+        ok: !bad,
+        issue: bad.then(|| issue.to_owned()),
+        message: if bad { message.to_owned() } else { String::new() },
+    }
+}
+
+fn provider(ledger: &Ledger, name: &str, recent: Totals) -> Check {
+    let in_a_row = ledger.gauge(Metric::ProviderConsecutiveFailures, &[name]);
+    let often = recent.requests >= TELLING_REQUESTS && recent.errors * 2 >= recent.requests;
+    let message = if in_a_row >= CONSECUTIVE_FAILURES {
+        format!("the last {in_a_row} requests failed")
+    } else {
+        format!("{} of {} requests failed in the last minute", recent.errors, recent.requests)
+    };
+    let bad = in_a_row >= CONSECUTIVE_FAILURES || often;
+    check(&format!("provider_{name}"), bad, &format!("provider_{name}_failing"), &message)
+}
+
+fn totals(ledger: &Ledger, provider: &str) -> Totals {
+    Totals {
+        requests: ledger.counter(Metric::ProviderRequestsTotal, &[provider]),
+        errors: ledger.counter(Metric::ProviderErrorsTotal, &[provider]),
+    }
+}
+
+fn store_failures(ledger: &Ledger) -> u64 {
+    ledger.counter(Metric::SessionWritesTotal, &["failure"]) + ledger.total(Metric::SessionReadFailuresTotal)
+}
+
+fn unwritable(ledger: &Ledger, memory: &Memory) -> bool {
+    ledger.gauge(Metric::SessionConsecutiveFailures, &[]) > 0.0
+        && store_failures(ledger) > memory.forgiven_failures
+}

@@ -1,0 +1,23 @@
+//! Whether the gateway is well, computed from what happened.
+//!
+//! The [`Judge`] reads the exact ledger and the sinks' statistics. Somebody else's outage makes the gateway
+//! `degraded`: it serves, and restarting it would repair nothing. Only what keeps it from doing its own work, for
+//! longer than a moment, makes it `failing`.
+//!
+//! | Issue | When | Worst status |
+//! |---|---|---|
+//! | `provider_<name>_failing` | its last three requests failed, or half of at least ten in the last minute | degraded |
+//! | `channel_<name>_down` | a channel cannot receive messages | degraded |
+//! | `sink_<name>_down` | a sink's sends fail; a `critical` sink for long | degraded; failing |
+//! | `sessions_unwritable` | the last attempt to make a turn durable failed; for long | failing |
+//! | `event_loop_slow` | timers fire more than a second late; for long | failing |
+
+mod judge;
+mod recent;
+mod watch;
+
+pub use judge::{Judge, Phase, Watched};
+pub use watch::watch;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! Looks after the gateway once a second.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use picoclaw_telemetry::health::HealthSource;
+use picoclaw_telemetry::words::HealthStatus;
+use picoclaw_telemetry::{Bus, Detail, Event};
+use tokio_util::sync::CancellationToken;
+
+use super::judge::Judge;
+use crate::agent::Agent;
+
+const EVERY: Duration = Duration::from_secs(1);
+/// Every how many rounds totals are remembered, and the sessions tried.
+const SLOW_ROUNDS: u32 = 5;
+
+/// Measures how late its timer fires, tells when the judgement changes, lets sessions expire, and tries the session
+/// directory when turns could not be made durable: without traffic nobody else would notice that it works again.
+pub async fn watch(bus: Bus, judge: Arc<Judge>, agent: Agent, sessions: PathBuf, stop: CancellationToken) {
+    let mut status = HealthStatus::Starting;
+    let mut round = 0_u32;
+    loop {
+        let due = tokio::time::Instant::now() + EVERY;
+        status = tell(&bus, judge.as_ref(), status);
+        tokio::select! {
+            () = tokio::time::sleep_until(due) => {}
+            () = stop.cancelled() => {
+                tell(&bus, judge.as_ref(), status);
+                return;
+            }
+        }
+        bus.vitals().set_event_loop_lag(due.elapsed());
+        agent.expire_sessions(Instant::now());
+        if round.is_multiple_of(SLOW_ROUNDS) {
+            judge.sample(Instant::now());
+            if judge.sessions_in_doubt() {
+                let directory = sessions.clone();
+                if let Ok(Ok(())) = tokio::task::spawn_blocking(move || try_write(&directory)).await {
+                    judge.sessions_writable();
+                }
+            }
+        }
+        round = round.wrapping_add(1);
+    }
+}
+
+fn tell(bus: &Bus, judge: &Judge, from: HealthStatus) -> HealthStatus {
+    let report = judge.report_health();
+    if report.status != from {
+        bus.emit(Event::HealthChanged { from, to: report.status, issues: Detail::from(report.issues()) });
+    }
+    report.status
+}
+
+impl Judge {
+    fn report_health(&self) -> picoclaw_telemetry::health::HealthReport {
+        HealthSource::report(self)
+    }
+}
+
+/// Writes, forces to the disk, and removes a small file.
+fn try_write(directory: &Path) -> std::io::Result<()> {
+    let path = directory.join(".writable");
+    let mut file = std::fs::File::create(&path)?;
+    file.write_all(&[0; 4096])?;
+    file.sync_data()?;
+    std::fs::remove_file(&path)
+}

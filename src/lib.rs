@@ -1,0 +1,14 @@
+//! PicoClaw: an AI-assistant gateway that can be monitored, truthfully.
+pub mod agent;
+pub mod channels;
+pub mod chat;
+pub mod cli;
+pub mod config;
+pub mod diagnostics;
+pub mod gateway;
+pub mod health;
+pub mod http;
+pub mod pidfile;
+pub mod providers;
+pub mod sessions;
+pub mod tools;

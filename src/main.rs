@@ -1,0 +1,7 @@
+//! The `picoclaw` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    picoclaw::cli::main()
+}

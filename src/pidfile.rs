@@ -1,0 +1,171 @@
+//! The pid file: who runs, where, and the token that lets its reader administer the gateway.
+//!
+//! Its schema is the existing PicoClaw's, so launchers find this gateway as they found that one.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// What the pid file says.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PidRecord {
+    /// The gateway's process.
+    pub pid: u32,
+    /// Whoever knows it may reload the gateway and speak as `picoclaw agent`. 32 hexadecimal digits.
+    pub token: String,
+    /// The gateway's version.
+    pub version: String,
+    /// Where it listens.
+    pub port: u16,
+    /// On which address.
+    pub host: String,
+}
+
+impl PidRecord {
+    /// The address of a path of this gateway, for a program on the same machine.
+    pub fn url(&self, port: u16, path: &str) -> String {
+        let host = match self.host.as_str() {
+            // A wildcard is no address to connect to.
+            "0.0.0.0" | "" => "127.0.0.1".to_owned(),
+            "::" => "[::1]".to_owned(),
+            host if host.contains(':') => format!("[{host}]"),
+            host => host.to_owned(),
+        };
+        format!("http://{host}:{port}{path}")
+    }
+}
+
+impl std::fmt::Debug for PidRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PidRecord").field("pid", &self.pid).field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+/// Why the pid file cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum PidError {
+    /// Another gateway runs on the same home directory.
+    #[error("gateway is already running (PID: {pid}); stop it first, or set another PICOCLAW_HOME")]
+    Running {
+        /// Its process.
+        pid: u32,
+    },
+    /// The file cannot be written.
+    #[error("cannot write the pid file {path}: {source}; check that the directory exists and is writable")]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The file of the running gateway. Removed when dropped.
+#[derive(Debug)]
+pub struct PidFile {
+    path: PathBuf,
+    record: PidRecord,
+}
+
+impl PidFile {
+    /// Writes the file, unless another gateway lives.
+    ///
+    /// # Errors
+    /// When another gateway runs, or the file cannot be written.
+    pub fn take(path: &Path, record: PidRecord) -> Result<Self, PidError> {
+        if let Some(other) = running(path)
+            && other.pid != record.pid
+        {
+            return Err(PidError::Running { pid: other.pid });
+        }
+        write(path, &record).map_err(|source| PidError::Write { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), record })
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Another gateway may have taken over a file that was deleted by hand: only our own is removed.
+        if read(&self.path).is_some_and(|found| found == self.record) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The gateway that runs on a home directory, if one does.
+pub fn running(path: &Path) -> Option<PidRecord> {
+    read(path).filter(|record| is_gateway(record.pid))
+}
+
+fn read(path: &Path) -> Option<PidRecord> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+/// Whether the process lives and is a PicoClaw. Process 1 is always stale: in a container every gateway is process
+/// 1, and a file that survived the last container speaks of that one.
+fn is_gateway(pid: u32) -> bool {
+    pid != 1
+        && pid != std::process::id()
+        && fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.contains("picoclaw"))
+}
+
+fn write(path: &Path, record: &PidRecord) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    let temporary = path.with_extension("pid.new");
+    // A rest of an earlier start may have other permissions.
+    let _ = fs::remove_file(&temporary);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    file.write_all(&serde_json::to_vec(record)?)?;
+    fs::rename(&temporary, path)
+}
+
+/// A new token.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn new_token() -> io::Result<String> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn record(pid: u32) -> PidRecord {
+        let token = new_token().unwrap();
+        PidRecord { pid, token, version: "0.1.0".into(), port: 1, host: "127.0.0.1".into() }
+    }
+
+    #[test]
+    fn the_file_is_private_and_goes_with_the_gateway() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("deep/.picoclaw.pid");
+        let file = PidFile::take(&path, record(std::process::id())).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(read(&path).unwrap().token.len(), 32);
+        drop(file);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn stale_files_are_taken_over_and_foreign_ones_left() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(".picoclaw.pid");
+        for stale in [1, u32::MAX / 2] {
+            fs::write(&path, serde_json::to_vec(&record(stale)).unwrap()).unwrap();
+            assert!(running(&path).is_none());
+        }
+        let file = PidFile::take(&path, record(std::process::id())).unwrap();
+        fs::write(&path, serde_json::to_vec(&record(7)).unwrap()).unwrap();
+        drop(file);
+        assert!(path.exists());
+    }
+}
