@@ -1,0 +1,115 @@
+//! `/health` tells the truth, in a form that every monitor reads.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{Gateway, Home, request, wait_for};
+
+#[test]
+fn the_document_is_flat_for_whoever_asks() {
+    let gateway = Gateway::start(json!({}));
+    let answer = gateway.get("/health");
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert!(answer.text().starts_with(r#"{"status":"healthy","#));
+    let document = answer.json();
+    assert!(document.as_object().unwrap().values().all(|value| value.is_string() || value.is_number()));
+    assert_eq!(document["pid"], json!(gateway.pid()));
+    for headers in [vec![("Accept", "text/html")], vec![("Host", "anything.example")]] {
+        let other = request(gateway.port, "GET", "/health?probe=1", &headers, b"").unwrap();
+        assert_eq!((other.status, other.header("content-type")), (200, "application/json"));
+    }
+    let head = request(gateway.port, "HEAD", "/health", &[], b"").unwrap();
+    assert_eq!(head.status, 200);
+    assert_eq!(gateway.get("/live").text(), r#"{"alive":true}"#);
+    let ready = gateway.get("/ready").json();
+    assert_eq!(
+        (&ready["status"], &ready["ready"], &ready["config_loaded"]),
+        (&json!("ready"), &json!(true), &json!(true))
+    );
+    assert_eq!(ready["checks"]["sessions"]["status"], "ok");
+}
+
+#[test]
+fn a_failing_provider_degrades_and_an_answer_heals() {
+    let gateway = Gateway::start(json!({}));
+    assert_eq!(gateway.say("s", "!fail 500").status, 502);
+    let answer = gateway.get("/health");
+    assert_eq!(answer.status, 200, "somebody else's outage alone is no 503");
+    assert_eq!(
+        (answer.json()["status"].clone(), answer.json()["issues"].clone()),
+        (json!("degraded"), json!("provider_echo_failing"))
+    );
+    assert!(!answer.text().contains("healthy"));
+    gateway.chat("s", "better");
+    assert_eq!(gateway.health()["status"], "healthy");
+    wait_for("the change in the log", || {
+        let kinds = gateway.home.log().iter().filter(|line| line["kind"] == "gateway.health.changed").count();
+        (kinds >= 1).then_some(())
+    });
+}
+
+#[test]
+fn sessions_that_cannot_be_written_fail_the_gateway_until_they_can() {
+    let gateway = Gateway::start(json!({ "gateway": { "health_check": { "failing_after_seconds": 1 } } }));
+    let sessions = gateway.home.join("workspace/sessions");
+    let aside = gateway.home.join("workspace/aside");
+    fs::rename(&sessions, &aside).unwrap();
+    fs::write(&sessions, "a file where the directory was").unwrap();
+    let answer = gateway.say("new-session", "x");
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(answer.text().contains("sessions"), "{}", answer.text());
+    assert_eq!(gateway.health()["issues"], "sessions_unwritable");
+    let failing = wait_for("failing", || Some(gateway.get("/health")).filter(|answer| answer.status == 503));
+    assert_eq!(failing.json()["status"], "failing");
+    assert_eq!(gateway.get("/ready").status, 503);
+    fs::remove_file(&sessions).unwrap();
+    fs::rename(&aside, &sessions).unwrap();
+    // Nobody sends messages to a failing gateway: it has to find out by itself.
+    wait_for("recovery", || (gateway.health()["status"] == "healthy").then_some(()));
+    gateway.chat("new-session", "x");
+}
+
+#[test]
+fn path_port_and_existence_are_configured() {
+    let gateway = Gateway::start(json!({ "gateway": { "health_check": { "path": "/status/health" } } }));
+    assert_eq!((gateway.get("/status/health").status, gateway.get("/health").status), (200, 404));
+    let gateway = Gateway::start(json!({ "gateway": { "health_check": { "enabled": false } } }));
+    assert_eq!((gateway.get("/live").status, gateway.get("/ready").status), (404, 404));
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let gateway = Gateway::start(json!({ "gateway": { "health_check": { "port": free } } }));
+    let other = |path: &str| request(free, "GET", path, &[], b"").unwrap().status;
+    assert_eq!(
+        (other("/health"), other("/live"), other("/metrics"), other("/v1/models")),
+        (200, 200, 404, 404)
+    );
+    assert_eq!(gateway.get("/metrics").status, 200);
+}
+
+#[test]
+fn without_the_sink_the_basic_keys_remain() {
+    let gateway = Gateway::start(json!({ "telemetry": { "sinks": [] } }));
+    let document: Value = gateway.health();
+    assert_eq!(document["status"], "healthy");
+    for key in ["issues", "issues_count", "time", "uptime", "uptime_seconds", "pid", "version"] {
+        assert!(!document[key].is_null(), "{key}");
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_shows_and_stops_nothing() {
+    let home = Home::new(json!({}));
+    fs::write(home.join("logs"), "a file where the directory should be").unwrap();
+    let gateway = Gateway::start_in(home);
+    wait_for("the sink to be down", || (gateway.health()["issues"] == "sink_jsonlog_down").then_some(()));
+    assert_eq!((gateway.get("/health").status, gateway.chat("s", "x").as_str()), (200, "x"));
+    assert_eq!(gateway.scrape().get(r#"picoclaw_sink_up{sink="jsonlog"}"#), 0.0);
+    fs::remove_file(gateway.home.join("logs")).unwrap();
+    wait_for("recovery", || (gateway.health()["status"] == "healthy").then_some(()));
+    // Everything that waited is there.
+    let lines = gateway.home.log();
+    assert!(lines.iter().any(|line| line["kind"] == "gateway.start"));
+    let numbers: Vec<u64> = lines.iter().map(|line| line["seq"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+}

@@ -1,0 +1,23 @@
+//! Promises to operators, kept by the real binary: a module per promise.
+//!
+//! Every test starts a gateway of its own in a home of its own, on ports that the system chooses, and waits for
+//! conditions, never for time.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::needless_pass_by_value)] // A test that fails should say so at once.
+
+mod support;
+
+mod agent_cli;
+mod chat;
+mod crash;
+mod datadog;
+mod exactness;
+mod faults;
+mod health;
+mod hostile;
+mod lifecycle;
+mod logs;
+mod metrics;
+mod reload;
+mod startup;
+mod tree;

@@ -1,0 +1,30 @@
+//! What the tests share: a gateway, an HTTP client, a provider that fails on demand, a DogStatsD receiver.
+
+mod agent;
+mod gateway;
+mod http;
+mod scrape;
+mod upstream;
+
+use std::time::{Duration, Instant};
+
+pub(crate) use agent::Agent;
+pub(crate) use gateway::{Gateway, Home, picoclaw};
+pub(crate) use http::{Client, request};
+pub(crate) use scrape::Scrape;
+pub(crate) use upstream::{Behaviour, Upstream};
+
+/// How long a condition may take on a busy machine before the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `condition` gives something.
+pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = condition() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,113 @@
+//! The tree keeps its shape: crates depend in one direction, and the tables in the docs are those of the code.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use picoclaw_telemetry::words::Level;
+use picoclaw_telemetry::{Kind, Metric, MetricKind};
+use serde_json::Value;
+
+#[test]
+fn crates_depend_in_one_direction() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut allowed = BTreeMap::new();
+    allowed.insert("picoclaw", vec!["picoclaw-sinks", "picoclaw-telemetry"]);
+    allowed.insert("picoclaw-sinks", vec!["picoclaw-telemetry", "picoclaw-plugin"]);
+    allowed.insert("picoclaw-telemetry", vec![]);
+    allowed.insert("picoclaw-plugin", vec!["picoclaw-telemetry"]);
+    allowed.insert("picoclaw-bench", vec!["picoclaw-sinks", "picoclaw-telemetry"]);
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        let allowed = allowed.get(name).unwrap_or_else(|| panic!("{name} has no place in the layout"));
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let of = dependency["name"].as_str().unwrap();
+            assert!(!of.starts_with("picoclaw") || allowed.contains(&of), "{name} must not depend on {of}");
+        }
+    }
+}
+
+#[test]
+fn only_the_composition_root_and_the_command_line_name_the_sinks() {
+    for file in rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let path = file.display().to_string();
+        let may = ["src/gateway/", "src/cli/", "src/config/", "src/health/"];
+        assert!(
+            !text.contains("picoclaw_sinks::") || may.iter().any(|part| path.contains(part)),
+            "{path} must not know the sinks"
+        );
+    }
+}
+
+fn rust_files(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+/// Compares the table between the markers of a document with the code's; `UPDATE_DOCS=1` writes it.
+fn assert_table(file: &str, table: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    let (begin, end) = ("<!-- table: begin -->\n", "<!-- table: end -->");
+    let from = text.find(begin).expect("a beginning") + begin.len();
+    let to = text.find(end).expect("an end");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, format!("{}{table}{}", &text[..from], &text[to..])).unwrap();
+    } else {
+        assert_eq!(
+            &text[from..to],
+            table,
+            "{file} is stale: run UPDATE_DOCS=1 cargo test --test blackbox tree"
+        );
+    }
+}
+
+#[test]
+fn the_metric_reference_is_the_catalogue() {
+    let mut table = String::from("| Metric | Type | Labels | Meaning | DogStatsD |\n|---|---|---|---|---|\n");
+    for metric in Metric::ALL {
+        let info = metric.info();
+        let labels = if info.labels.is_empty() { "–".to_owned() } else { info.labels.join(", ") };
+        let kind = match info.kind {
+            MetricKind::Counter => "c",
+            MetricKind::Gauge => "g",
+            MetricKind::Histogram(_) => "d",
+        };
+        table.push_str(&format!(
+            "| `{}` | {} | {labels} | {} | `picoclaw.{}` {kind} |\n",
+            info.name,
+            info.kind.as_str(),
+            info.help,
+            info.statsd
+        ));
+    }
+    assert_table("docs/metrics.md", &table);
+}
+
+#[test]
+fn the_event_reference_is_the_set_of_kinds() {
+    let source =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("telemetry/src/event/kind.rs"))
+            .unwrap();
+    let mut table = String::from("| Kind | Meaning |\n|---|---|\n");
+    for kind in Kind::ALL {
+        // The meaning is the doc comment in front of the word.
+        let word = format!("= \"{}\",", kind.as_str());
+        let at = source.find(&word).unwrap();
+        let comment = source[..at].rfind("/// ").unwrap() + 4;
+        let meaning = source[comment..].lines().next().unwrap();
+        table.push_str(&format!("| `{}` | {meaning} |\n", kind.as_str()));
+    }
+    assert_table("docs/events.md", &table);
+    assert_eq!(Level::ALL.len(), 4);
+}
