@@ -28,6 +28,8 @@ pub mod prometheus;
 pub mod registry;
 mod runner;
 pub mod supervisor;
+#[cfg(test)]
+mod testing;
 mod window;
 
 pub use context::Context;

@@ -7,7 +7,9 @@ use crate::context::Context;
 
 type Read<T> = fn(&SinkStats) -> T;
 
-/// Calls `visit` with every series of every own metric, in the order of the catalogue.
+/// Calls `visit` with every series of every own metric, in the order of the catalogue. Every outcome, reason and kind
+/// of a sink has its series from the start. As in a ledger, series are never removed or reordered: the sinks stand in
+/// the order in which they appeared.
 pub fn visit(context: &Context, mut visit: impl FnMut(Metric, &[&str], SeriesValue<'_>)) {
     use SeriesValue::{Counter, Gauge};
     let sinks = context.sinks.all();
@@ -65,5 +67,59 @@ pub fn visit(context: &Context, mut visit: impl FnMut(Metric, &[&str], SeriesVal
         let flush = sink.flush();
         let value = SeriesValue::Histogram(&flush.buckets, flush.sum);
         visit(Metric::SinkFlushSeconds, &[&sink.name], value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use picoclaw_telemetry::metric::Source;
+    use picoclaw_telemetry::{Bus, MetricKind};
+
+    use super::*;
+    use crate::testing;
+
+    fn visited(context: &Context) -> Vec<(Metric, Vec<String>)> {
+        let mut seen = Vec::new();
+        visit(context, |metric, labels, value| {
+            let info = metric.info();
+            assert_eq!(labels.len(), info.labels.len(), "{}", info.name);
+            let fits = match (info.kind, value) {
+                (MetricKind::Counter, SeriesValue::Counter(_))
+                | (MetricKind::Gauge, SeriesValue::Gauge(_)) => true,
+                (MetricKind::Histogram(bounds), SeriesValue::Histogram(buckets, _)) => {
+                    buckets.len() == bounds.len() + 1
+                }
+                _ => false,
+            };
+            assert!(fits, "{}: {value:?}", info.name);
+            seen.push((metric, labels.iter().map(|label| (*label).to_owned()).collect()));
+        });
+        seen
+    }
+
+    #[test]
+    fn every_own_metric_is_visited_in_the_order_of_the_catalogue() {
+        let context = testing::context(&Bus::default());
+        context.sinks.entry("a");
+        let mut metrics: Vec<Metric> = visited(&context).into_iter().map(|(metric, _)| metric).collect();
+        metrics.dedup();
+        let own = Metric::ALL.iter().copied().filter(|metric| metric.info().source == Source::Own);
+        assert_eq!(metrics, own.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_new_sink_adds_series_behind_the_others_of_a_metric() {
+        let context = testing::context(&Bus::default());
+        context.sinks.entry("b");
+        let before = visited(&context);
+        context.sinks.entry("a");
+        let after = visited(&context);
+        for metric in Metric::ALL {
+            let of = |seen: &[(Metric, Vec<String>)]| -> Vec<Vec<String>> {
+                seen.iter().filter(|(m, _)| m == metric).map(|(_, labels)| labels.clone()).collect()
+            };
+            assert!(of(&after).starts_with(&of(&before)), "{metric:?}");
+        }
+        assert!(after.len() > before.len());
     }
 }

@@ -21,8 +21,8 @@ impl Format {
 
 /// The format for an `Accept` header. Text, unless OpenMetrics is named and wanted at least as much.
 pub(super) fn choose(accept: Option<&str>) -> Format {
-    let mut open_metrics = 0.0_f32;
-    let mut text = 0.0_f32;
+    let mut open_metrics = Wanted::default();
+    let mut text = Wanted::default();
     for range in accept.unwrap_or_default().split(',') {
         let mut parts = range.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -36,14 +36,34 @@ pub(super) fn choose(accept: Option<&str>) -> Format {
             }
         }
         match (kind.as_str(), version) {
-            ("application/openmetrics-text", None | Some("1.0.0")) => {
-                open_metrics = open_metrics.max(quality);
-            }
-            ("text/plain" | "text/*" | "*/*", None | Some("0.0.4")) => text = text.max(quality),
+            ("application/openmetrics-text", Some("1.0.0")) => open_metrics.by(4, quality),
+            ("application/openmetrics-text", None) => open_metrics.by(3, quality),
+            ("text/plain", Some("0.0.4")) => text.by(4, quality),
+            ("text/plain", None) => text.by(3, quality),
+            ("text/*", None) => text.by(2, quality),
+            ("*/*", None) => text.by(1, quality),
             _ => {}
         }
     }
+    let (open_metrics, text) = (open_metrics.quality, text.quality);
     if open_metrics > 0.0 && open_metrics >= text { Format::OpenMetrics } else { Format::Text }
+}
+
+/// How much a format is wanted: what the most specific range says (RFC 9110, section 12.5.1).
+#[derive(Default)]
+struct Wanted {
+    specificity: u8,
+    quality: f32,
+}
+
+impl Wanted {
+    fn by(&mut self, specificity: u8, quality: f32) {
+        if specificity > self.specificity {
+            *self = Self { specificity, quality };
+        } else if specificity == self.specificity {
+            self.quality = self.quality.max(quality);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -70,6 +90,8 @@ mod tests {
             (Some("application/openmetrics-text"), Format::OpenMetrics),
             (Some("application/openmetrics-text; version=1.0.0; charset=utf-8"), Format::OpenMetrics),
             (Some("application/openmetrics-text;q=0, text/plain"), Format::Text),
+            (Some("text/plain;q=0.2, application/openmetrics-text;q=0.5, */*;q=0.9"), Format::OpenMetrics),
+            (Some("application/openmetrics-text;q=0.5, */*;q=0.9"), Format::Text),
             (Some("application/vnd.google.protobuf;encoding=delimited"), Format::Text),
         ] {
             assert_eq!(choose(accept), format, "{accept:?}");

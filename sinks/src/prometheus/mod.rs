@@ -3,15 +3,20 @@
 //! It folds its own ledger, so a scrape never waits for anybody. The runner takes in everything up to the moment of
 //! the question first: what happened before a scrape is in it.
 //!
-//! * `accept`: which format a client wants. `encode`: our own encoder, which writes from cached prefixes and costs
-//!   a fraction of the `prometheus` crate's. [`collector`]: the same numbers for a `prometheus::Registry`, which is
-//!   also how the process facts come in and how the encoder is checked.
+//! * `accept`: which format a client wants.
+//! * `encode`: our own encoder, which writes from cached prefixes and costs a fraction of the `prometheus` crate's.
+//!   `line`: what lines are made of. `foreign`: the families of other collectors.
+//! * [`collector`]: the same numbers for a `prometheus::Registry`, which is also how the process facts come in and how
+//!   the encoder is checked.
+//!
+//! Every metric of the catalogue has its HELP and TYPE from the start, also while it has no series.
 
 mod accept;
 pub mod collector;
 mod encode;
+mod foreign;
+mod line;
 
-use bytes::Bytes;
 use picoclaw_telemetry::sink::{EndpointRequest, EndpointResponse, Sink, Verdict};
 use picoclaw_telemetry::{Checkpoint, Ledger, Record};
 use prometheus::Registry;
@@ -45,8 +50,7 @@ impl Default for Options {
 pub fn build(config: &SinkConfig, index: usize, context: &Context) -> Result<Built, BuildError> {
     let options: Options = parse_options(config, index)?;
     let foreign = Registry::new();
-    // The registry is new: nothing can be registered twice.
-    let _ = foreign.register(Box::new(ProcessCollector::new()));
+    foreign.register(Box::new(ProcessCollector::new())).expect("a new registry has nothing of this name");
     let sink = Prometheus {
         path: options.path,
         ledger: Ledger::new(),
@@ -89,12 +93,7 @@ impl Sink for Prometheus {
             Format::OpenMetrics => self.open_metrics.get_or_insert_with(|| Encoder::new(format)),
         };
         let body = encoder.encode(&self.ledger, &self.context, &self.foreign.gather());
-        EndpointResponse {
-            status: 200,
-            content_type: format.content_type(),
-            headers: Vec::new(),
-            body: Bytes::from(body),
-        }
+        EndpointResponse { status: 200, content_type: format.content_type(), headers: Vec::new(), body }
     }
 }
 
