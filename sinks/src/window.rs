@@ -1,9 +1,17 @@
 //! What happened lately: a ring of samples of cumulative numbers.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Samples that reach back one window. The clock is the monotonic one: setting the time of day changes nothing.
+use tokio::time::Instant;
+
+/// About how many samples a window holds: it begins at most a thirtieth of its length too early.
+const SAMPLES: u32 = 30;
+/// Sampling more often than this is not worth waking up for.
+const SHORTEST_CADENCE: Duration = Duration::from_secs(10);
+
+/// Samples that reach back one window. The clock is the monotonic one: setting the time of day changes nothing. It is
+/// tokio's, which tests can turn.
 #[derive(Debug)]
 pub(crate) struct Window<T> {
     length: Duration,
@@ -14,6 +22,11 @@ impl<T> Window<T> {
     /// An empty window.
     pub(crate) fn new(length: Duration) -> Self {
         Self { length, samples: VecDeque::new() }
+    }
+
+    /// How often to push: a window holds few samples however long it is.
+    pub(crate) fn cadence(&self) -> Duration {
+        (self.length / SAMPLES).max(SHORTEST_CADENCE)
     }
 
     /// Remembers the numbers of a moment. One sample at or before the window's beginning stays.
@@ -64,6 +77,19 @@ mod tests {
         }
         let (age, sample) = window.begin(start + Duration::from_secs(120)).unwrap();
         assert_eq!((age, *sample), (Duration::from_secs(60), 60));
+    }
+
+    #[test]
+    fn a_long_window_holds_few_samples() {
+        for (seconds, cadence) in [(10, 10), (300, 10), (86_400, 2_880)] {
+            let mut window = Window::new(Duration::from_secs(seconds));
+            assert_eq!(window.cadence(), Duration::from_secs(cadence));
+            let start = Instant::now();
+            for n in 0..200 {
+                window.push(start + window.cadence() * n, n);
+            }
+            assert!(window.samples.len() <= SAMPLES as usize + 1, "{}", window.samples.len());
+        }
     }
 
     #[test]

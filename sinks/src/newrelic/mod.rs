@@ -7,12 +7,13 @@
 
 mod sample;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use picoclaw_telemetry::sink::{Cadence, EndpointRequest, EndpointResponse, Sink, Verdict};
 use picoclaw_telemetry::{Checkpoint, Ledger, Metric, Record};
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use self::sample::Sample;
 use crate::config::{OptionsError, SinkConfig, parse_options};
@@ -22,8 +23,6 @@ use crate::process;
 use crate::registry::{BuildError, Built};
 use crate::window::{Window, quantile};
 
-/// How often the numbers are sampled.
-const SAMPLE_EVERY: Duration = Duration::from_secs(10);
 /// Rates of a gateway younger than this are per minute all the same: five messages in the first second are five in
 /// this minute, not three hundred.
 const SHORTEST_RATE: Duration = Duration::from_secs(60);
@@ -85,7 +84,7 @@ impl Sink for NewRelic {
     }
 
     fn cadence(&self) -> Cadence {
-        Cadence::Every(SAMPLE_EVERY)
+        Cadence::Every(self.window.cadence())
     }
 
     fn seal(&mut self, _: bool) -> Option<picoclaw_telemetry::sink::Batch> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use picoclaw_telemetry::metric::RESPONSE_BOUNDS;
 use picoclaw_telemetry::{Ledger, Metric, SeriesValue};
 
 use crate::process::ProcessFacts;
@@ -12,7 +13,7 @@ pub(super) struct Sample {
     pub(super) messages: u64,
     pub(super) requests: u64,
     pub(super) errors: u64,
-    pub(super) response_buckets: Vec<u64>,
+    pub(super) response_buckets: [u64; RESPONSE_BOUNDS.len() + 1],
     response_sum: Duration,
     cpu_seconds: f64,
 }
@@ -20,10 +21,12 @@ pub(super) struct Sample {
 impl Sample {
     /// The numbers now.
     pub(super) fn take(ledger: &Ledger, facts: &ProcessFacts) -> Self {
-        let (response_buckets, response_sum) = match ledger.get(Metric::ResponseTime, &[]) {
-            Some(SeriesValue::Histogram(buckets, sum)) => (buckets.to_vec(), sum),
-            _ => (Vec::new(), Duration::ZERO),
-        };
+        let mut response_buckets = [0; RESPONSE_BOUNDS.len() + 1];
+        let mut response_sum = Duration::ZERO;
+        if let Some(SeriesValue::Histogram(buckets, sum)) = ledger.get(Metric::ResponseTime, &[]) {
+            response_buckets.copy_from_slice(buckets);
+            response_sum = sum;
+        }
         Self {
             messages: ledger.total(Metric::MessagesTotal),
             requests: ledger.total(Metric::ProviderRequestsTotal),
@@ -34,14 +37,14 @@ impl Sample {
         }
     }
 
-    /// What came since an earlier sample.
+    /// What came since an earlier sample. Exact ledgers only grow; should one not, nothing came.
     pub(super) fn since(&self, then: &Self) -> Self {
-        let buckets = self.response_buckets.iter().zip(&then.response_buckets);
+        let buckets = &self.response_buckets;
         Self {
-            messages: self.messages - then.messages,
-            requests: self.requests - then.requests,
-            errors: self.errors - then.errors,
-            response_buckets: buckets.map(|(now, then)| now - then).collect(),
+            messages: self.messages.saturating_sub(then.messages),
+            requests: self.requests.saturating_sub(then.requests),
+            errors: self.errors.saturating_sub(then.errors),
+            response_buckets: std::array::from_fn(|at| buckets[at].saturating_sub(then.response_buckets[at])),
             response_sum: self.response_sum.saturating_sub(then.response_sum),
             cpu_seconds: (self.cpu_seconds - then.cpu_seconds).max(0.0),
         }

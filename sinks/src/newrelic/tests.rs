@@ -2,36 +2,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use picoclaw_telemetry::event::{AttemptOutcome, LlmResponse};
-use picoclaw_telemetry::health::{Check, HealthReport, HealthSource};
 use picoclaw_telemetry::words::{FailureReason, HealthStatus};
-use picoclaw_telemetry::{Bus, Dimension, Event, SinkRegistry};
+use picoclaw_telemetry::{Bus, Dimension, Event, Label};
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::mask::Masker;
-
-struct Judged(HealthStatus);
-
-impl HealthSource for Judged {
-    fn report(&self) -> HealthReport {
-        let issue = (self.0 != HealthStatus::Healthy).then(|| "provider_x_failing".to_owned());
-        let check = Check { name: "provider_x".into(), ok: issue.is_none(), issue, message: String::new() };
-        HealthReport { status: self.0, checks: vec![check] }
-    }
-}
+use crate::testing::{self, Judged};
 
 fn document(bus: &Bus, status: HealthStatus) -> (u16, Map<String, Value>, String) {
-    let context = Context {
-        bus: bus.clone(),
-        sinks: SinkRegistry::default(),
-        health: Arc::new(Judged(status)),
-        masker: Arc::new(Masker::new(&[])),
-        started: SystemTime::now(),
-    };
+    let context = testing::context_of(bus, Judged(status, "provider_x_failing".into()));
     let mut sink = build(&SinkConfig::new("newrelic"), 0, &context).unwrap().sink;
-    sink.gap(0, &Bus::default().checkpoint());
+    sink.start(&Bus::default().checkpoint());
     sink.gap(0, &bus.checkpoint());
+    asked(sink.as_mut())
+}
+
+fn asked(sink: &mut dyn Sink) -> (u16, Map<String, Value>, String) {
     let response = sink.serve(&EndpointRequest::default());
+    assert_eq!(response.content_type, "application/json");
     let text = String::from_utf8(response.body.to_vec()).unwrap();
     let object = serde_json::from_str::<Value>(&text).unwrap().as_object().unwrap().clone();
     (response.status, object, text)
@@ -39,31 +28,37 @@ fn document(bus: &Bus, status: HealthStatus) -> (u16, Map<String, Value>, String
 
 fn busy() -> Bus {
     let bus = Bus::default();
+    work(&bus);
+    bus
+}
+
+fn work(bus: &Bus) {
     let provider = bus.vocabulary().declare(Dimension::Provider, "p");
     let model = bus.vocabulary().declare(Dimension::Model, "m");
     let channel = bus.vocabulary().declare(Dimension::Channel, "http");
     for n in 1..=20 {
         bus.emit(Event::MessageReceived { channel, session: "s".into() });
         bus.emit(Event::LlmRequest { turn: n, provider, model, attempt: 1, session: "s".into() });
-        bus.emit(Event::LlmResponse(Arc::new(LlmResponse {
-            turn: n,
-            provider,
-            model,
-            outcome: if n % 4 == 0 {
-                AttemptOutcome::Failed(FailureReason::Server)
-            } else {
-                AttemptOutcome::Success
-            },
-            duration: Duration::from_millis(10),
-            first_token: None,
-            tokens: None,
-            status_code: None,
-            error: None,
-            session: "s".into(),
-        })));
+        bus.emit(response(provider, model, n, n % 4 == 0));
         bus.emit(Event::ReplySent { channel, session: "s".into(), duration: Duration::from_millis(40) });
     }
-    bus
+}
+
+fn response(provider: Label, model: Label, turn: u64, failed: bool) -> Event {
+    let outcome =
+        if failed { AttemptOutcome::Failed(FailureReason::Server) } else { AttemptOutcome::Success };
+    Event::LlmResponse(Arc::new(LlmResponse {
+        turn,
+        provider,
+        model,
+        outcome,
+        duration: Duration::from_millis(10),
+        first_token: None,
+        tokens: None,
+        status_code: None,
+        error: None,
+        session: "s".into(),
+    }))
 }
 
 #[test]
@@ -77,14 +72,101 @@ fn the_document_is_flat_and_its_keys_never_change() {
         assert_eq!(keys(&object), keys(&healthy));
     }
     assert!(healthy.len() <= 40, "{}", healthy.len());
-    for (key, value) in &healthy {
+    fit_for_nri_flex(&healthy);
+}
+
+/// What nri-flex and New Relic make something else of.
+fn fit_for_nri_flex(document: &Map<String, Value>) {
+    for (key, value) in document {
         assert!(value.is_number() || value.is_string(), "{key}: {value}");
+        assert!(value.as_f64().is_none_or(f64::is_finite), "{key}: {value}");
         let reserved = ["error", "timestamp", "type", "eventType", "entityName", "hostname", ""];
         assert!(!reserved.contains(&key.as_str()) && !key.contains("Samples"), "{key}");
-        assert!(
-            value.as_str().is_none_or(|text| text.parse::<f64>().is_err()),
-            "{key} would become a number"
-        );
+        let becomes_number = value.as_str().is_some_and(|text| text.parse::<f64>().is_ok());
+        assert!(!becomes_number, "{key}: {value}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happened_the_document_is_flat_json_with_the_same_keys(
+        durations in proptest::collection::vec(0_u64..u64::MAX / 2, 0..20),
+        failures in proptest::collection::vec(proptest::bool::ANY, 0..20),
+        issue in ".{0,40}",
+        status in proptest::sample::select(HealthStatus::ALL),
+    ) {
+        let bus = Bus::default();
+        let context = testing::context_of(&bus, Judged(status, format!("provider_{issue}_failing")));
+        context.sinks.entry("a");
+        let mut sink = build(&SinkConfig::new("newrelic"), 0, &context).unwrap().sink;
+        sink.start(&bus.checkpoint());
+        let (_, before, _) = asked(sink.as_mut());
+        let channel = bus.vocabulary().declare(Dimension::Channel, "http");
+        let provider = bus.vocabulary().declare(Dimension::Provider, "p");
+        let model = bus.vocabulary().declare(Dimension::Model, "m");
+        for nanos in durations {
+            let duration = Duration::from_nanos(nanos);
+            bus.emit(Event::ReplySent { channel, session: "s".into(), duration });
+        }
+        for failed in failures {
+            bus.emit(response(provider, model, 1, failed));
+        }
+        sink.gap(0, &bus.checkpoint());
+        let (_, after, text) = asked(sink.as_mut());
+        fit_for_nri_flex(&after);
+        prop_assert!(before.keys().eq(after.keys()));
+        let start = format!("{{\"status\":\"{}\",\"issues\":\"", status.as_str());
+        prop_assert!(text.starts_with(&start));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happened_before_the_window_is_in_the_totals_only() {
+    let bus = Bus::default();
+    let mut sink = build(&SinkConfig::new("newrelic"), 0, &testing::context(&bus)).unwrap().sink;
+    sink.start(&bus.checkpoint());
+    let Cadence::Every(cadence) = sink.cadence() else { panic!("it takes no samples") };
+    let pass = async |sink: &mut dyn Sink, time: Duration| {
+        for _ in 0..time.as_secs() / cadence.as_secs() {
+            tokio::time::advance(cadence).await;
+            sink.tick(SystemTime::now());
+            assert!(sink.seal(false).is_none());
+        }
+    };
+    work(&bus);
+    sink.gap(0, &bus.checkpoint());
+    let recent = |sink: &mut dyn Sink| {
+        let (_, now, _) = asked(sink);
+        let of = |key: &str| now[key].as_f64().unwrap();
+        (
+            of("messages_total"),
+            of("messages_per_minute"),
+            of("provider_error_percent"),
+            of("response_time_p95_ms"),
+        )
+    };
+    pass(sink.as_mut(), Duration::from_secs(120)).await;
+    let (total, rate, errors, p95) = recent(sink.as_mut());
+    assert_eq!((total, rate, errors), (20.0, 10.0, 25.0));
+    assert!(p95 > 25.0);
+    pass(sink.as_mut(), Duration::from_secs(240)).await;
+    assert_eq!(recent(sink.as_mut()), (20.0, 0.0, 0.0, 0.0));
+    work(&bus);
+    sink.gap(0, &bus.checkpoint());
+    let (total, rate, ..) = recent(sink.as_mut());
+    assert_eq!((total, rate), (40.0, 4.0));
+}
+
+#[test]
+fn options_out_of_bounds_and_unknown_ones_are_refused_by_name() {
+    for (options, start) in [
+        (json!({"window_seconds": 9}), "telemetry.sinks[1].options.window_seconds: "),
+        (json!({"window": 60}), "telemetry.sinks[1].options.window: unknown field"),
+    ] {
+        let mut config = SinkConfig::new("newrelic");
+        config.options = options;
+        let Err(error) = build(&config, 1, &testing::context(&Bus::default())) else { panic!("{start}") };
+        assert!(error.to_string().starts_with(start), "{error}");
     }
 }
 
