@@ -220,13 +220,13 @@ async fn serve_signals(parts: &Arc<Parts>, signals: &mut Signals) -> &'static st
         match signals.next().await {
             Asked::Stop(cause) => return cause,
             Asked::Reload => {
-                // Log files first and at once: a rotator has renamed them.
-                if let Ok(running) = parts.running.try_lock() {
-                    running.supervisor.reopen().await;
-                }
                 // A task of its own, so that a stop is heard meanwhile. The outcome is on the bus.
-                let reload = Reload(Arc::clone(parts));
-                tokio::spawn(async move { reload.reload().await });
+                let parts = Arc::clone(parts);
+                tokio::spawn(async move {
+                    // Log files first: a rotator has renamed them. A reload that is under way is waited for.
+                    parts.running.lock().await.supervisor.reopen().await;
+                    Reload(parts).reload().await
+                });
             }
         }
     }

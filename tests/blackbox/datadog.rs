@@ -23,7 +23,10 @@ fn the_agent_hears_what_metrics_say() {
     let scrape = gateway.scrape();
     gateway.stop();
     let heard = wait_for("the last flush", || {
-        Some(agent.heard()).filter(|heard| heard.count("picoclaw.messages") == 8.0)
+        Some(agent.heard()).filter(|heard| {
+            heard.observations.get("picoclaw.response_time") == Some(&8)
+                && heard.count("picoclaw.provider.errors") == 3.0
+        })
     });
     assert_eq!(scrape.get("picoclaw_messages_total"), 8.0);
     assert_eq!(heard.observations["picoclaw.response_time"], 8);

@@ -111,7 +111,9 @@ fn run(messages: usize, ring: usize) {
     }
     let home = gateway.stop();
     let heard = wait_for("the last flush", || {
-        Some(agent.heard()).filter(|heard| heard.count("picoclaw.messages") == all)
+        let heard = agent.heard();
+        let observed = heard.observations.get("picoclaw.response_time").copied().unwrap_or(0) as f64;
+        (heard.count("picoclaw.messages") == all && observed == replies).then_some(heard)
     });
     assert_eq!(heard.count("picoclaw.provider.errors"), errors);
     assert_eq!(heard.count("picoclaw.provider.requests"), requests);
