@@ -1,265 +1,207 @@
-//! The contest: relay and gateway in turn, pinned to one core, the rest on the other.
+//! The contest: relay and gateways in turn on one core, upstream and load on the other.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
-use procfs::process::Process;
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::json;
 
-use crate::load::{Round, round};
-use crate::say;
+use crate::gateway::{Gateway, Variant, four_sinks};
+use crate::load::{Plan, Round, TURNS, round};
+use crate::process::{Core, Running, resolution};
+use crate::report::{Report, median};
+use crate::streams;
 
-const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_secs(2);
+/// Many and short: what else the machine does then hits all contestants of a round alike.
+const ROUNDS: usize = 10;
 const CONNECTIONS: usize = 16;
+const SESSIONS: usize = 1000;
 
 /// A process under test.
-struct Contestant {
-    name: &'static str,
-    child: Child,
-    port: u16,
+pub(crate) struct Contestant {
+    pub(crate) name: &'static str,
+    process: Process,
     /// Whether its callers name sessions.
     sessions: bool,
     cpu_per_request: Vec<f64>,
     rounds: Vec<Round>,
-    _home: Option<TempDir>,
 }
 
-impl Drop for Contestant {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+enum Process {
+    Relay(Running, u16),
+    Gateway(Gateway),
+}
+
+impl Contestant {
+    fn new(name: &'static str, process: Process, sessions: bool) -> Self {
+        Self { name, process, sessions, cpu_per_request: Vec::new(), rounds: Vec::new() }
+    }
+
+    pub(crate) fn running(&self) -> &Running {
+        match &self.process {
+            Process::Relay(running, _) => running,
+            Process::Gateway(gateway) => &gateway.running,
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        match &self.process {
+            Process::Relay(_, port) => *port,
+            Process::Gateway(gateway) => gateway.port,
+        }
+    }
+
+    fn plan(&self, time: Duration) -> Plan {
+        if self.sessions { Plan::Conversations(time) } else { Plan::Messages(time) }
+    }
+
+    fn median(&self, of: impl Fn(&Round) -> f64) -> f64 {
+        median(self.rounds.iter().map(of))
+    }
+
+    fn cpu(&self) -> f64 {
+        median(self.cpu_per_request.iter().copied())
+    }
+
+    /// CPU per request against another's in the same round: median, least, most.
+    fn against(&self, other: &Self) -> [f64; 3] {
+        let pairs = self.cpu_per_request.iter().zip(&other.cpu_per_request);
+        let ratios: Vec<f64> = pairs.map(|(own, other)| own / other).collect();
+        let [least, most] = [f64::min, f64::max].map(|pick| ratios.iter().copied().reduce(pick));
+        [median(ratios), least.unwrap_or_default(), most.unwrap_or_default()]
+    }
+
+    fn answers(&self) -> u64 {
+        self.rounds.iter().map(|round| round.answers).sum()
     }
 }
 
-/// Runs everything and prints the tables.
-pub(crate) fn run(binary: &Path) -> anyhow::Result<()> {
-    say(&format!("binary: {:.1} MB", fs::metadata(binary)?.len() as f64 / 1e6));
-    start_and_rest(binary)?;
-    let (_upstream, upstream) = helper(&["upstream"], "0")?;
-    let (relay, relay_port) = helper(&["relay", &upstream.to_string()], "1")?;
-    let agent = std::net::UdpSocket::bind("127.0.0.1:0")?;
-    let all = json!([
-        { "type": "prometheus" }, { "type": "newrelic" }, { "type": "jsonlog" },
-        { "type": "datadog", "options": { "address": agent.local_addr()?.to_string() } },
-    ]);
-    std::thread::spawn(move || {
-        let mut bytes = [0; 65536];
-        while agent.recv(&mut bytes).is_ok() {}
-    });
-    let mut contestants = vec![
-        contestant("bare relay, hyper to hyper", relay, relay_port, false, None),
-        gateway(binary, "no sinks, nothing kept", upstream, &json!([]), "memory", false)?,
-        gateway(binary, "four sinks, nothing kept", upstream, &all, "memory", false)?,
-        gateway(binary, "four sinks, sessions in memory", upstream, &all, "memory", true)?,
-        gateway(binary, "four sinks, durable sessions", upstream, &all, "durable", true)?,
+/// Runs everything, each contestant for `time`.
+pub(crate) fn run(binary: &Path, time: Duration, report: &mut Report) -> anyhow::Result<()> {
+    let (_upstream, upstream) = Running::helper(&["upstream"], Core::Rest)?;
+    let (relay, port) = Running::helper(&["relay", &upstream.to_string()], Core::Contestant)?;
+    let all = four_sinks()?;
+    let gateway = |name, sinks: &serde_json::Value, persistence, sessions| {
+        let variant = Variant { sinks: sinks.clone(), persistence, upstream };
+        let gateway = Gateway::start(binary, &variant, Core::Contestant).context(name)?;
+        anyhow::Ok(Contestant::new(name, Process::Gateway(gateway), sessions))
+    };
+    let mut contestants = [
+        Contestant::new("bare relay, hyper to hyper", Process::Relay(relay, port), false),
+        gateway("no sinks, nothing kept", &json!([]), "memory", false)?,
+        gateway("four sinks, nothing kept", &all, "memory", false)?,
+        gateway("four sinks, sessions in memory", &all, "memory", true)?,
+        gateway("four sinks, durable sessions", &all, "durable", true)?,
     ];
     for _ in 0..ROUNDS {
         for contestant in &mut contestants {
-            let before = cpu(&contestant.child)?;
-            let round = round(contestant.port, CONNECTIONS, contestant.sessions, ROUND)
+            let before = contestant.running().cpu()?;
+            let round = round(contestant.port(), CONNECTIONS, contestant.plan(time / u32::try_from(ROUNDS)?))
                 .with_context(|| contestant.name)?;
-            let used = cpu(&contestant.child)? - before;
+            let used = contestant.running().cpu()? - before;
             contestant.cpu_per_request.push(used * 1e6 / round.answers as f64);
             contestant.rounds.push(round);
         }
     }
-    report(&mut contestants)?;
-    latency(&contestants)
+    throughput(&contestants, time, report)?;
+    latency(&contestants, time / 20, report)?;
+    streams::run(&[&contestants[0], &contestants[2]], ROUNDS / 2, time / 10, CONNECTIONS, report)?;
+    drop(contestants);
+    let variant = Variant { sinks: all, persistence: "durable", upstream };
+    memory(&Gateway::start(binary, &variant, Core::Contestant)?, report)
 }
 
-fn report(contestants: &mut [Contestant]) -> anyhow::Result<()> {
-    say(&format!(
-        "\n{ROUNDS} interleaved rounds of {} s, {CONNECTIONS} connections, medians:",
-        ROUND.as_secs()
-    ));
-    say("| Contestant | requests/s | CPU us/request | against relay | p50 us | p99 us | peak RSS MB |");
-    say("|---|---|---|---|---|---|---|");
-    let relay = median(&mut contestants[0].cpu_per_request.clone());
-    let mut cpus = Vec::new();
-    for contestant in contestants.iter_mut() {
-        let cpu = median(&mut contestant.cpu_per_request);
-        cpus.push(cpu);
-        let per_second = |round: &Round| round.answers as f64 / round.elapsed.as_secs_f64();
-        let rate = median(&mut contestant.rounds.iter().map(per_second).collect::<Vec<_>>());
-        let micros = |q: f64| {
-            let of_round = |round: &Round| round.quantile(q).as_secs_f64() * 1e6;
-            contestant.rounds.iter().map(of_round).collect::<Vec<_>>()
-        };
-        let (p50, p99) = (median(&mut micros(0.5)), median(&mut micros(0.99)));
-        let peak = status(&contestant.child, "VmHWM")?;
-        say(&format!(
-            "| {} | {rate:.0} | {cpu:.1} | {:.2}x | {p50:.0} | {p99:.0} | {peak:.1} |",
+fn throughput(contestants: &[Contestant], time: Duration, report: &mut Report) -> anyhow::Result<()> {
+    let [relay, none, all, in_memory, durable] = contestants else {
+        anyhow::bail!("five contestants were expected");
+    };
+    let mut rows = Vec::new();
+    for contestant in contestants {
+        if let Process::Gateway(gateway) = &contestant.process
+            && !std::ptr::eq(contestant, none)
+        {
+            let (told, counted) = (gateway.messages()?, contestant.answers());
+            anyhow::ensure!(told == counted, "{}: {told} messages, not {counted}", contestant.name);
+        }
+        let bytes: u64 = contestant.rounds.iter().map(|round| round.bytes).sum();
+        let [ratio, least, most] = contestant.against(relay);
+        rows.push((
             contestant.name,
-            cpu / relay
+            vec![
+                contestant.median(Round::per_second),
+                contestant.cpu(),
+                ratio,
+                least,
+                most,
+                contestant.against(none)[0],
+                contestant.median(|round| round.micros(0.5)),
+                contestant.median(|round| round.micros(0.99)),
+                contestant.running().memory()?.peak,
+                contestant.answers() as f64,
+                bytes as f64 / contestant.answers() as f64,
+            ],
         ));
     }
-    verdict("CPU, sinks, sessions in memory, against relay", cpus[3] / relay, 2.5, 1.7);
-    verdict("CPU, sinks, durable sessions, against relay", cpus[4] / relay, 4.0, 2.5);
-    verdict("telemetry tax: four sinks against none", cpus[2] / cpus[1], 1.15, 1.06);
-    verdict("RSS under load, MB", status(&contestants[4].child, "VmHWM")?, 25.0, 12.0);
+    let round = time.as_secs_f64() / ROUNDS as f64;
+    let title = format!(
+        "{ROUNDS} interleaved rounds of {round:.1} s, {CONNECTIONS} connections, conversations of {TURNS} messages, \
+         medians; CPU time is counted in steps of {:.0} ms; answers equal /metrics exactly:",
+        resolution() * 1e3
+    );
+    let head = [
+        "Contestant",
+        "requests/s",
+        "CPU us/request",
+        "against relay",
+        "least",
+        "most",
+        "against no sinks",
+        "p50 us",
+        "p99 us",
+        "peak RSS MiB",
+        "answers",
+        "bytes each",
+    ];
+    report.table(&title, &head, &rows);
+    report.at_most("CPU, sinks, sessions in memory, against relay", in_memory.against(relay)[0], 2.5, 1.7);
+    report.at_most("CPU, sinks, durable sessions, against relay", durable.against(relay)[0], 4.0, 2.5);
+    report.at_most("telemetry tax: CPU, four sinks against none", all.against(none)[0], 1.15, 1.06);
     Ok(())
 }
 
 /// Latency at a low rate: one caller.
-fn latency(contestants: &[Contestant]) -> anyhow::Result<()> {
-    let mut p50 = vec![Vec::new(); contestants.len()];
+fn latency(contestants: &[Contestant], time: Duration, report: &mut Report) -> anyhow::Result<()> {
+    let mut rounds: Vec<Vec<Round>> = contestants.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
-        for (contestant, p50) in contestants.iter().zip(&mut p50) {
-            let round = round(contestant.port, 1, contestant.sessions, Duration::from_secs(1))?;
-            p50.push(round.quantile(0.5).as_secs_f64() * 1e6);
+        for (contestant, rounds) in contestants.iter().zip(&mut rounds) {
+            rounds.push(round(contestant.port(), 1, contestant.plan(time))?);
         }
     }
-    let p50: Vec<f64> = p50.iter_mut().map(|p50| median(p50)).collect();
-    say("\nOne connection, median latency in us:");
-    contestants.iter().zip(&p50).for_each(|(c, p50)| say(&format!("  {:<42} {p50:.0}", c.name)));
-    verdict("latency p50, nothing kept, against relay", p50[2] / p50[0], 1.5, 1.15);
+    let quantile = |rounds: &[Round], q| median(rounds.iter().map(|round| round.micros(q)));
+    let p50: Vec<f64> = rounds.iter().map(|rounds| quantile(rounds, 0.5)).collect();
+    let rows: Vec<_> = contestants
+        .iter()
+        .zip(&rounds)
+        .zip(&p50)
+        .map(|((c, rounds), half)| (c.name, vec![*half, quantile(rounds, 0.99), half / p50[0]]))
+        .collect();
+    report.table("One connection:", &["Contestant", "p50 us", "p99 us", "p50 against relay"], &rows);
+    report.at_most("latency p50, four sinks, nothing kept, against relay", p50[2] / p50[0], 1.5, 1.15);
     Ok(())
 }
 
-/// From the start of the process to the first 200, and memory at rest.
-fn start_and_rest(binary: &Path) -> anyhow::Result<()> {
-    let mut times = Vec::new();
-    for _ in 0..15 {
-        let port = free_port()?;
-        let home = home(&json!({ "gateway": { "port": port, "host": "127.0.0.1" } }))?;
-        let began = Instant::now();
-        let mut child = command(binary, home.path()).spawn()?;
-        while !healthy(port) {
-            anyhow::ensure!(began.elapsed() < Duration::from_secs(10), "the gateway does not start");
-            std::thread::sleep(Duration::from_micros(100));
-        }
-        times.push(began.elapsed().as_secs_f64() * 1e3);
-        if times.len() == 15 {
-            std::thread::sleep(Duration::from_secs(3));
-            verdict("idle RSS, default sinks, MB", status(&child, "VmRSS")?, 8.0, 5.0);
-        }
-        child.kill()?;
-        child.wait()?;
-    }
-    verdict("start to first 200, ms (median)", median(&mut times), 10.0, 3.0);
+/// Memory with many conversations, in a gateway that has done nothing else.
+fn memory(gateway: &Gateway, report: &mut Report) -> anyhow::Result<()> {
+    let idle = gateway.running.memory()?.now;
+    let round = round(gateway.port, CONNECTIONS, Plan::Sessions(SESSIONS))?;
+    let told = gateway.messages()?;
+    anyhow::ensure!(told == round.answers, "{told} messages, not {}", round.answers);
+    let memory = gateway.running.memory()?;
+    report.table(
+        &format!("{SESSIONS} durable sessions of {TURNS} messages at the same time, four sinks, {CONNECTIONS} connections:"),
+        &["", "RSS before MiB", "after MiB", "peak MiB", "messages/s"],
+        &[("gateway", vec![idle, memory.now, memory.peak, round.per_second()])],
+    );
+    report.at_most("RSS under load with 1,000 sessions, MiB", memory.peak, 25.0, 12.0);
     Ok(())
-}
-
-fn healthy(port: u16) -> bool {
-    use std::io::{Read, Write};
-    let ask = || {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        std::io::Result::Ok(answer)
-    };
-    ask().is_ok_and(|answer| answer.contains(" 200 "))
-}
-
-fn gateway(
-    binary: &Path,
-    name: &'static str,
-    upstream: u16,
-    sinks: &Value,
-    persistence: &str,
-    sessions: bool,
-) -> anyhow::Result<Contestant> {
-    let port = free_port()?;
-    let model = json!({
-        "model_name": "m", "provider": "openai", "model": "m", "api_base": format!("http://127.0.0.1:{upstream}/v1"),
-        "streaming": { "enabled": false },
-    });
-    let home = home(&json!({
-        "gateway": { "port": port, "host": "127.0.0.1" },
-        "model_list": [model],
-        "agents": { "defaults": { "model_name": "m" } },
-        "tools": { "read_file": { "enabled": false }, "write_file": { "enabled": false },
-                   "list_dir": { "enabled": false }, "web_fetch": { "enabled": false } },
-        "session": { "persistence": persistence },
-        "telemetry": { "sinks": sinks },
-    }))?;
-    let child = pinned(binary, home.path(), "1").spawn()?;
-    let began = Instant::now();
-    while !healthy(port) {
-        anyhow::ensure!(began.elapsed() < Duration::from_secs(10), "{name} does not start");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    Ok(contestant(name, child, port, sessions, Some(home)))
-}
-
-fn contestant(
-    name: &'static str,
-    child: Child,
-    port: u16,
-    sessions: bool,
-    home: Option<TempDir>,
-) -> Contestant {
-    Contestant { name, child, port, sessions, cpu_per_request: Vec::new(), rounds: Vec::new(), _home: home }
-}
-
-fn home(config: &Value) -> anyhow::Result<TempDir> {
-    let home = tempfile::tempdir()?;
-    fs::write(home.path().join("config.json"), config.to_string())?;
-    Ok(home)
-}
-
-fn command(binary: &Path, home: &Path) -> Command {
-    let mut command = Command::new(binary);
-    command.arg("gateway").env("PICOCLAW_HOME", home).stdout(Stdio::null()).stderr(Stdio::null());
-    command
-}
-
-fn pinned(binary: &Path, home: &Path, core: &str) -> Command {
-    let mut command = Command::new("taskset");
-    command.args(["-c", core]).arg(binary).arg("gateway");
-    command.env("PICOCLAW_HOME", home).stdout(Stdio::null()).stderr(Stdio::null());
-    command
-}
-
-/// Starts this very program in another mode and reads the port that it prints.
-fn helper(mode: &[&str], core: &str) -> anyhow::Result<(Child, u16)> {
-    let mut child = Command::new("taskset")
-        .args(["-c", core])
-        .arg(std::env::current_exe()?)
-        .args(mode)
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
-    Ok((child, line.trim().parse()?))
-}
-
-fn free_port() -> std::io::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-/// CPU seconds of a process.
-fn cpu(child: &Child) -> anyhow::Result<f64> {
-    let stat = Process::new(i32::try_from(child.id())?)?.stat()?;
-    Ok((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64)
-}
-
-/// A memory figure of a process in MB.
-fn status(child: &Child, key: &str) -> anyhow::Result<f64> {
-    let text = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
-    let line = text.lines().find(|line| line.starts_with(key)).context("no such figure")?;
-    let kib: f64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
-    Ok(kib / 1024.0)
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
-}
-
-fn verdict(what: &str, value: f64, floor: f64, stretch: f64) {
-    let word = match value {
-        v if v <= stretch => "better than the stretch goal",
-        v if v <= floor => "ok",
-        _ => "MISSED",
-    };
-    say(&format!("{what}: {value:.2} (at most {floor}, stretch {stretch}): {word}"));
 }

@@ -1,99 +1,125 @@
-//! A closed loop of callers.
+//! A closed loop of callers: each sends its next message when the last one is answered.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Turns of one conversation.
-const TURNS: usize = 8;
+use crate::answer::Caller;
+use crate::upstream::TEXT;
 
-static NEXT_SESSION: AtomicUsize = AtomicUsize::new(0);
+/// Messages of one conversation. What is compared is one message, not the cost of sending a history that grows
+/// without end.
+pub(crate) const TURNS: usize = 8;
 
 /// What a round brought.
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     pub(crate) answers: u64,
+    /// Bytes of the answers' bodies.
+    pub(crate) bytes: u64,
     /// Sorted.
     pub(crate) latencies: Vec<Duration>,
     pub(crate) elapsed: Duration,
 }
 
 impl Round {
-    pub(crate) fn quantile(&self, q: f64) -> Duration {
+    /// A quantile of the latency in microseconds.
+    pub(crate) fn micros(&self, q: f64) -> f64 {
         let at = ((self.latencies.len() as f64 - 1.0) * q) as usize;
-        self.latencies.get(at).copied().unwrap_or_default()
+        self.latencies.get(at).copied().unwrap_or_default().as_secs_f64() * 1e6
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        self.answers as f64 / self.elapsed.as_secs_f64()
     }
 }
 
-/// Lets `connections` callers talk to a port for this long, in `sessions` that the gateway keeps or without.
+/// Who talks, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Plan {
+    /// For this long, each message on its own.
+    Messages(Duration),
+    /// For this long, in conversations that the gateway keeps.
+    Conversations(Duration),
+    /// This many conversations at the same time, a message in each and then the next one in each.
+    Sessions(usize),
+}
+
+static NEXT_SESSION: AtomicUsize = AtomicUsize::new(0);
+
+/// Lets callers talk to a port.
 ///
 /// # Errors
 ///
-/// When an answer is not 200: a contestant that fails is no contestant.
-pub(crate) fn round(port: u16, connections: usize, sessions: bool, time: Duration) -> anyhow::Result<Round> {
+/// When an answer is not the upstream's text: a contestant that fails is no contestant.
+pub(crate) fn round(port: u16, connections: usize, plan: Plan) -> anyhow::Result<Round> {
     let began = Instant::now();
-    let callers: Vec<_> =
-        (0..connections).map(|_| std::thread::spawn(move || call(port, sessions, time))).collect();
+    let callers: Vec<_> = (0..connections)
+        .map(|at| {
+            std::thread::spawn(move || {
+                let mut call = Call { caller: Caller::connect(port)?, round: Round::default() };
+                match plan {
+                    Plan::Messages(time) => call.messages(began + time),
+                    Plan::Conversations(time) => call.conversations(began + time),
+                    Plan::Sessions(n) => call.sessions(&(at..n).step_by(connections)),
+                }?;
+                anyhow::Ok(call.round)
+            })
+        })
+        .collect();
     let mut round = Round::default();
     for caller in callers {
-        let latencies = caller.join().map_err(|_| anyhow::anyhow!("a caller panicked"))??;
-        round.answers += latencies.len() as u64;
-        round.latencies.extend(latencies);
+        let part = caller.join().map_err(|_| anyhow::anyhow!("a caller panicked"))??;
+        round.answers += part.answers;
+        round.bytes += part.bytes;
+        round.latencies.extend(part.latencies);
     }
     round.elapsed = began.elapsed();
     round.latencies.sort_unstable();
     Ok(round)
 }
 
-fn call(port: u16, sessions: bool, time: Duration) -> anyhow::Result<Vec<Duration>> {
-    let stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut reader = BufReader::new(stream);
-    let mut latencies = Vec::new();
-    let end = Instant::now() + time;
-    let (mut turn, mut session) = (0, 0);
-    while Instant::now() < end {
-        // A conversation has a few turns and then another one begins: what is compared is one message, not the cost
-        // of sending a history that grows without end.
-        if turn % TURNS == 0 {
-            session = NEXT_SESSION.fetch_add(1, Ordering::Relaxed);
-        }
-        turn += 1;
-        let named = if sessions { format!(r#""session_id":"bench-{session}","#) } else { String::new() };
-        let body =
-            format!(r#"{{{named}"messages":[{{"role":"user","content":"Tell me about foxes and dogs."}}]}}"#);
-        let request = format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let began = Instant::now();
-        reader.get_mut().write_all(request.as_bytes())?;
-        read_answer(&mut reader)?;
-        latencies.push(began.elapsed());
-    }
-    Ok(latencies)
+struct Call {
+    caller: Caller,
+    round: Round,
 }
 
-fn read_answer(reader: &mut BufReader<TcpStream>) -> anyhow::Result<()> {
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    anyhow::ensure!(line.contains(" 200 "), "the answer was {line:?}");
-    let mut length = 0;
-    loop {
-        line.clear();
-        reader.read_line(&mut line)?;
-        if line.trim().is_empty() {
-            break;
+impl Call {
+    fn messages(&mut self, end: Instant) -> anyhow::Result<()> {
+        while Instant::now() < end {
+            self.say("")?;
         }
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse()?;
-        }
+        Ok(())
     }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
-    Ok(())
+
+    fn conversations(&mut self, end: Instant) -> anyhow::Result<()> {
+        while Instant::now() < end {
+            let session = NEXT_SESSION.fetch_add(1, Ordering::Relaxed);
+            let session = format!(r#""session_id":"bench-{session}","#);
+            for _ in 0..TURNS {
+                self.say(&session)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sessions(&mut self, numbers: &(impl Iterator<Item = usize> + Clone)) -> anyhow::Result<()> {
+        for _ in 0..TURNS {
+            for number in numbers.clone() {
+                self.say(&format!(r#""session_id":"kept-{number}","#))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, fields: &str) -> anyhow::Result<()> {
+        let began = Instant::now();
+        self.caller.ask(fields)?;
+        let body = self.caller.answer()?;
+        self.round.latencies.push(began.elapsed());
+        let has_text = body.windows(TEXT.len()).any(|part| part == TEXT.as_bytes());
+        anyhow::ensure!(has_text, "not the upstream's text: {}", String::from_utf8_lossy(body));
+        self.round.answers += 1;
+        self.round.bytes += body.len() as u64;
+        Ok(())
+    }
 }
