@@ -107,8 +107,8 @@ fn a_log_that_cannot_be_written_shows_and_stops_nothing() {
     assert_eq!(gateway.scrape().get(r#"picoclaw_sink_up{sink="jsonlog"}"#), 0.0);
     fs::remove_file(gateway.home.join("logs")).unwrap();
     wait_for("recovery", || (gateway.health()["status"] == "healthy").then_some(()));
-    // Everything that waited is there.
-    let lines = gateway.home.log();
+    // Everything that waited is there once the gateway has stopped.
+    let lines = gateway.stop().log();
     assert!(lines.iter().any(|line| line["kind"] == "gateway.start"));
     let numbers: Vec<u64> = lines.iter().map(|line| line["seq"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
