@@ -10,6 +10,9 @@ use picoclaw_telemetry::{Bus, SinkRegistry};
 use crate::context::Context;
 use crate::mask::Masker;
 
+/// What the configuration of these contexts keeps secret.
+pub(crate) const SECRET: &str = "hunter2hunter2";
+
 /// A judgement that stands. It has an issue of this code unless all is well.
 pub(crate) struct Judged(pub(crate) HealthStatus, pub(crate) String);
 
@@ -32,7 +35,7 @@ pub(crate) fn context_of(bus: &Bus, health: Judged) -> Context {
         bus: bus.clone(),
         sinks: SinkRegistry::default(),
         health: Arc::new(health),
-        masker: Arc::new(Masker::new(&[])),
+        masker: Arc::new(Masker::new(&[SECRET.to_owned()])),
         started: SystemTime::now(),
     }
 }

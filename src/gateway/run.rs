@@ -57,6 +57,7 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     let loaded = config::load(&environment, &known_types())?;
     let mut signals = Signals::listen().context("listening for signals")?;
     let token = new_token().context("making the token of the pid file")?;
+    // Before the port is tried: a gateway that runs is a better answer than a port in use.
     if let Some(other) = crate::pidfile::running(&loaded.paths.pid_file) {
         return Err(crate::pidfile::PidError::Running { pid: other.pid }.into());
     }
@@ -81,20 +82,22 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     }
     parts.judge.set_phase(Phase::Serving);
     let stop_watch = CancellationToken::new();
-    let sessions = parts.running.lock().await.loaded.paths.sessions_dir.clone();
+    let (paths, hot_reload) = {
+        let running = parts.running.lock().await;
+        (running.loaded.paths.clone(), running.loaded.config.gateway.hot_reload)
+    };
     let watching = health::watch(
         parts.bus.clone(),
         Arc::clone(&parts.judge),
         parts.agent.clone(),
-        sessions,
+        paths.sessions_dir,
         stop_watch.clone(),
     );
     let watching = tokio::spawn(watching);
     let address = bound.addresses.first().map_or_else(String::new, ToString::to_string);
     parts.bus.emit(Event::GatewayReady { address: Detail::from(address.clone()), elapsed: began.elapsed() });
     greet(&parts, &address).await;
-    if parts.running.lock().await.loaded.config.gateway.hot_reload {
-        let paths = parts.running.lock().await.loaded.paths.clone();
+    if hot_reload {
         let files = vec![paths.config_file, paths.security_file, paths.telemetry_file];
         tokio::spawn(hot_reload::watch(Arc::clone(&parts), files));
     }

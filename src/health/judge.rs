@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use picoclaw_telemetry::health::{Check, HealthReport, HealthSource};
 use picoclaw_telemetry::words::HealthStatus;
-use picoclaw_telemetry::{Bus, Ledger, Metric, SinkRegistry};
+use picoclaw_telemetry::{Bus, Ledger, Metric, SeriesValue, SinkRegistry};
 
 use super::recent::{Recent, Totals};
 use crate::http::readiness::{self, Readiness, ReadinessReport};
@@ -129,34 +129,28 @@ impl Judge {
         let watched = self.watched.load();
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let mut checks = Vec::new();
-        let mut own = Vec::new();
+        // What is the gateway's own and broken: it cannot do its work if that lasts.
+        let mut broken = Vec::new();
         self.bus.inspect(|ledger| {
             let bad = unwritable(ledger, &memory);
-            checks.push(check(
-                "sessions",
-                bad,
-                "sessions_unwritable",
-                "conversations cannot be made durable",
-            ));
-            own.push(bad);
+            let text = "conversations cannot be made durable";
+            let sessions = check("sessions", bad, "sessions_unwritable", text);
             let late = self.bus.vitals().event_loop_lag() > SLOW_LOOP;
-            checks.push(check("event_loop", late, "event_loop_slow", "timers fire more than a second late"));
-            own.push(late);
+            let event_loop =
+                check("event_loop", late, "event_loop_slow", "timers fire more than a second late");
+            broken.extend([&sessions, &event_loop].into_iter().filter_map(|check| check.issue.clone()));
+            checks.extend([sessions, event_loop]);
             for name in &watched.providers {
                 checks.push(provider(ledger, name, memory.recent.since(name, totals(ledger, name))));
-                own.push(false);
             }
-            for series in ledger.series(Metric::ChannelUp) {
-                let name = series.labels[0];
-                let down = ledger.gauge(Metric::ChannelUp, &[name]) == 0.0;
+            for (name, up) in channels(ledger) {
                 let issue = format!("channel_{name}_down");
                 checks.push(check(
                     &format!("channel_{name}"),
-                    down,
+                    !up,
                     &issue,
                     "the channel receives no messages",
                 ));
-                own.push(false);
             }
         });
         for stats in self.sinks.all() {
@@ -164,11 +158,11 @@ impl Judge {
                 continue;
             };
             let issue = format!("sink_{name}_down");
-            checks.push(check(&format!("sink_{name}"), !stats.up(), &issue, "its sends fail"));
-            own.push(*critical && !stats.up());
+            let sink = check(&format!("sink_{name}"), !stats.up(), &issue, "its sends fail");
+            broken.extend(sink.issue.clone().filter(|_| *critical));
+            checks.push(sink);
         }
-        let broken = checks.iter().zip(own).filter_map(|(check, own)| check.issue.clone().filter(|_| own));
-        let failing = memory.sustained(broken.collect(), now, watched.failing_after);
+        let failing = memory.sustained(broken, now, watched.failing_after);
         (checks, failing)
     }
 }
@@ -204,9 +198,7 @@ impl Readiness for Judge {
         let report = HealthSource::report(self);
         let serving = self.phase() == Phase::Serving;
         let timestamp = jiff::Timestamp::now().to_string();
-        let up = self.bus.inspect(|ledger| {
-            ledger.series(Metric::ChannelUp).all(|s| ledger.gauge(Metric::ChannelUp, s.labels) == 1.0)
-        });
+        let up = self.bus.inspect(|ledger| channels(ledger).all(|(_, up)| up));
         ReadinessReport {
             ready: report.http_status() == 200,
             uptime: picoclaw_sinks::health_document::go_duration(self.uptime()),
@@ -244,6 +236,11 @@ fn provider(ledger: &Ledger, name: &str, recent: Totals) -> Check {
     };
     let bad = in_a_row >= CONSECUTIVE_FAILURES || often;
     check(&format!("provider_{name}"), bad, &format!("provider_{name}_failing"), &message)
+}
+
+/// The channels, and whether each can receive messages.
+fn channels(ledger: &Ledger) -> impl Iterator<Item = (&'static str, bool)> + '_ {
+    ledger.series(Metric::ChannelUp).map(|series| (series.labels[0], series.value == SeriesValue::Gauge(1.0)))
 }
 
 fn totals(ledger: &Ledger, provider: &str) -> Totals {

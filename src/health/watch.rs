@@ -48,17 +48,11 @@ pub async fn watch(bus: Bus, judge: Arc<Judge>, agent: Agent, sessions: PathBuf,
 }
 
 fn tell(bus: &Bus, judge: &Judge, from: HealthStatus) -> HealthStatus {
-    let report = judge.report_health();
+    let report = HealthSource::report(judge);
     if report.status != from {
         bus.emit(Event::HealthChanged { from, to: report.status, issues: Detail::from(report.issues()) });
     }
     report.status
-}
-
-impl Judge {
-    fn report_health(&self) -> picoclaw_telemetry::health::HealthReport {
-        HealthSource::report(self)
-    }
 }
 
 /// Writes, forces to the disk, and removes a small file.

@@ -1,38 +1,21 @@
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
-use std::sync::Arc;
 
 use picoclaw_telemetry::event::Declaration;
-use picoclaw_telemetry::health::{HealthReport, HealthSource};
-use picoclaw_telemetry::words::HealthStatus;
-use picoclaw_telemetry::{Bus, Dimension, Label, Metric, Next, SinkRegistry};
+use picoclaw_telemetry::{Bus, Dimension, Label, Metric, Next};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::mask::Masker;
 use crate::supervisor::Supervisor;
+use crate::testing;
 
 mod agent;
 
 use self::agent::{Agent, assert_told};
 
-struct Well;
-
-impl HealthSource for Well {
-    fn report(&self) -> HealthReport {
-        HealthReport { status: HealthStatus::Healthy, checks: Vec::new() }
-    }
-}
-
 fn context(ring: usize) -> Context {
-    Context {
-        bus: Bus::new(ring),
-        sinks: SinkRegistry::default(),
-        health: Arc::new(Well),
-        masker: Arc::new(Masker::new(&[])),
-        started: std::time::SystemTime::now(),
-    }
+    testing::context(&Bus::new(ring))
 }
 
 fn config(options: &Value) -> SinkConfig {

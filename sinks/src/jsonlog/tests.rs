@@ -1,35 +1,18 @@
 //! The log as the gateway uses it: with the registry, the supervisor, the runner and real files.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use picoclaw_telemetry::health::{HealthReport, HealthSource};
-use picoclaw_telemetry::words::HealthStatus;
-use picoclaw_telemetry::{Bus, Detail, Event, SinkRegistry};
+use picoclaw_telemetry::{Bus, Detail, Event};
 use serde_json::{Value, json};
 
 use crate::config::SinkConfig;
 use crate::context::Context;
-use crate::mask::Masker;
 use crate::supervisor::{Supervisor, check, conservation};
-
-struct Well;
-
-impl HealthSource for Well {
-    fn report(&self) -> HealthReport {
-        HealthReport { status: HealthStatus::Healthy, checks: Vec::new() }
-    }
-}
+use crate::testing;
 
 fn context(ring: usize) -> Context {
-    Context {
-        bus: Bus::new(ring),
-        sinks: SinkRegistry::default(),
-        health: Arc::new(Well),
-        masker: Arc::new(Masker::new(&["hunter2hunter2".to_owned()])),
-        started: SystemTime::now(),
-    }
+    testing::context(&Bus::new(ring))
 }
 
 fn config(options: &Value) -> SinkConfig {

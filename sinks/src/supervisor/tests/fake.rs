@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use picoclaw_telemetry::health::{HealthReport, HealthSource};
 use picoclaw_telemetry::sink::{
     Batch, Cadence, EndpointRequest, EndpointResponse, SendError, Sink, Transport, Verdict,
 };
-use picoclaw_telemetry::words::HealthStatus;
-use picoclaw_telemetry::{Bus, Checkpoint, Event, Record, SinkRegistry, SinkStats};
+use picoclaw_telemetry::{Bus, Checkpoint, Event, Record, SinkStats};
 
 use crate::config::{OptionsError, SinkConfig};
 use crate::context::Context;
 use crate::registry::{BuildError, Built};
 use crate::supervisor::{BuildSink, StartError, Supervisor};
+use crate::testing;
 
 /// What the destination does with one batch.
 #[derive(Clone, Debug)]
@@ -181,27 +180,9 @@ pub(super) struct World {
     fakes: Arc<Mutex<HashMap<String, Arc<Fake>>>>,
 }
 
-struct Well;
-
-impl HealthSource for Well {
-    fn report(&self) -> HealthReport {
-        HealthReport { status: HealthStatus::Healthy, checks: Vec::new() }
-    }
-}
-
 impl World {
     pub(super) fn new(ring: usize) -> Self {
-        let masker = crate::mask::Masker::new(&["hunter2hunter2".to_owned()]);
-        Self {
-            context: Context {
-                bus: Bus::new(ring),
-                sinks: SinkRegistry::default(),
-                health: Arc::new(Well),
-                masker: Arc::new(masker),
-                started: std::time::SystemTime::now(),
-            },
-            fakes: Arc::default(),
-        }
+        Self { context: testing::context(&Bus::new(ring)), fakes: Arc::default() }
     }
 
     pub(super) fn start(&self, sinks: &[SinkConfig]) -> Result<Supervisor, StartError> {
