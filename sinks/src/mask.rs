@@ -23,6 +23,8 @@ pub struct Masker(ArcSwap<Automaton>);
 struct Automaton {
     // The well-known shapes come first, then the secrets.
     search: AhoCorasick,
+    /// A shorter text has no room for a secret. Most values in a log are words.
+    least: usize,
 }
 
 impl Default for Masker {
@@ -44,10 +46,10 @@ impl Masker {
 
     /// The text with `***` in place of secrets. Text without secrets is searched once and not copied.
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if text.len() < SHORTEST {
+        let automaton = self.0.load();
+        if text.len() < automaton.least {
             return Cow::Borrowed(text);
         }
-        let automaton = self.0.load();
         let mut masked = String::new();
         let mut done = 0;
         let mut from = 0;
@@ -82,6 +84,8 @@ impl Automaton {
         secrets.dedup();
         let size: usize = secrets.iter().map(|secret| secret.len()).sum();
         let kind = if size <= SMALL { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
+        let known = secrets.iter().map(|secret| secret.len());
+        let least = known.chain(shapes::SHAPES.iter().map(shapes::Shape::least)).min().unwrap_or(SHORTEST);
         let patterns = shapes::SHAPES.iter().map(|shape| shape.sign).chain(secrets);
         let search = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
@@ -89,7 +93,7 @@ impl Automaton {
             .kind(Some(kind))
             .build(patterns)
             .expect("a configuration's secrets are far fewer than an automaton can hold");
-        Self { search }
+        Self { search, least }
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod account;
 mod command;
+mod fence;
 mod finish;
 mod intake;
 mod outbox;
@@ -24,6 +25,7 @@ use tokio::time::Instant;
 
 pub(crate) use account::{Account, Gauges};
 pub(crate) use command::{Address, Command, SinkEndpoint, unavailable};
+pub(crate) use fence::Fence;
 pub(crate) use finish::Finished;
 pub(crate) use intake::Intake;
 pub(crate) use outbox::Outbox;
@@ -52,7 +54,7 @@ pub(crate) struct Runner<'a> {
 }
 
 impl<'a> Runner<'a> {
-    /// A sink that begins where `intake` stands, with the numbers of `start`.
+    /// A sink that begins where `intake` stands, with the numbers of `start`, after `crashed` records were lost.
     pub(crate) fn new(
         mut sink: Box<dyn Sink>,
         intake: &'a mut Intake,
@@ -60,8 +62,12 @@ impl<'a> Runner<'a> {
         account: &'a mut Account,
         status: &'a Status,
         start: &Checkpoint,
+        crashed: u64,
     ) -> Self {
         sink.start(start);
+        if crashed > 0 {
+            sink.crashed(crashed);
+        }
         let cadence = sink.cadence();
         let due = match cadence {
             Cadence::Every(interval) => Some(Instant::now() + interval),
@@ -87,11 +93,11 @@ impl<'a> Runner<'a> {
                 command = commands.recv() => match command {
                     Some(Command::Ask { request, upto, reply }) => self.answer(&request, upto, reply).await,
                     Some(Command::Reopen { reply }) => self.outbox.reopen(reply),
-                    Some(Command::Drain { deadline, until, reply }) => {
-                        return self.finish(deadline, until, Some(reply)).await;
+                    Some(Command::Drain { deadline, reply }) => {
+                        return self.finish(deadline, Some(reply)).await;
                     }
                     // The supervisor is gone without a word.
-                    None => return self.finish(Instant::now(), None, None).await,
+                    None => return self.finish(Instant::now(), None).await,
                 },
                 done = self.outbox.finished() => self.settle(done),
                 () = until(wake) => self.on_time().await,

@@ -10,23 +10,24 @@ mod errors;
 mod keeper;
 mod plan;
 mod reload;
+mod reopener;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use picoclaw_telemetry::sink::Route;
-use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::config::SinkConfig;
 use crate::context::Context;
 use crate::registry::{BuildError, Built};
-use crate::runner::{Command, SinkEndpoint};
+use crate::runner::SinkEndpoint;
 
 pub use check::{CheckError, check};
 pub use conservation::{Imbalance, conservation};
 pub use errors::{ReloadError, StartError};
 pub use reload::Changes;
+pub use reopener::Reopener;
 
 use entry::Entry;
 
@@ -36,14 +37,12 @@ pub type BuildSink = Arc<dyn Fn(&SinkConfig, usize, &Context) -> Result<Built, B
 /// How long a reload waits for a sink that it stops.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long everybody may take to open files anew; those that are in the middle of a send do it afterwards.
-const REOPEN_PATIENCE: Duration = Duration::from_secs(2);
-
 /// The sinks at work.
 pub struct Supervisor {
     context: Context,
     build: BuildSink,
     entries: Vec<Entry>,
+    reopener: Reopener,
 }
 
 /// How a sink is.
@@ -78,11 +77,13 @@ impl Supervisor {
     /// As [`Supervisor::start`].
     pub fn start_with(sinks: &[SinkConfig], context: Context, build: BuildSink) -> Result<Self, StartError> {
         let planned = plan::plan(sinks, &[], &context, &build)?;
-        let entries = planned
+        let entries: Vec<_> = planned
             .into_iter()
             .map(|planned| Entry::start(planned, &context, &build, context.bus.subscribe(), None))
             .collect();
-        Ok(Self { context, build, entries })
+        let reopener = Reopener::default();
+        reopener.reach(&entries);
+        Ok(Self { context, build, entries, reopener })
     }
 
     /// The paths that the sinks answer. A sink that a reload restarts keeps answering under its old routes.
@@ -112,25 +113,14 @@ impl Supervisor {
     /// When a sink cannot be built, or two want the same name, path or destination. Nothing has changed then.
     pub async fn reload(&mut self, sinks: &[SinkConfig]) -> Result<Changes, ReloadError> {
         let planned = plan::plan(sinks, &self.entries, &self.context, &self.build)?;
-        Ok(reload::take_over(self, planned, sinks).await)
+        let changes = reload::take_over(self, planned, sinks).await;
+        self.reopener.reach(&self.entries);
+        Ok(changes)
     }
 
-    /// Opens all files anew, at once: a log rotator has renamed them.
-    pub async fn reopen(&self) {
-        let mut answers = Vec::new();
-        for entry in &self.entries {
-            let (reply, answer) = oneshot::channel();
-            // A sink whose queue of commands is full is about to be restarted, which reopens as well.
-            if entry.address.sender().try_send(Command::Reopen { reply }).is_ok() {
-                answers.push(answer);
-            }
-        }
-        let all = async {
-            for answer in answers {
-                let _ = answer.await;
-            }
-        };
-        let _ = timeout(REOPEN_PATIENCE, all).await;
+    /// What opens all files anew. It does not wait for a reload to end.
+    pub fn reopener(&self) -> Reopener {
+        self.reopener.clone()
     }
 
     /// Lets all sinks send what they have, each at most `per_sink` long, and stops them. Returns the names of those
@@ -138,7 +128,7 @@ impl Supervisor {
     pub async fn drain(&mut self, per_sink: Duration) -> Vec<String> {
         let entries = std::mem::take(&mut self.entries);
         let deadline = Instant::now() + per_sink;
-        let stopping: Vec<_> = entries.into_iter().map(|entry| entry.stop(deadline, None)).collect();
+        let stopping: Vec<_> = entries.into_iter().map(|entry| entry.stop(deadline)).collect();
         let mut unfinished = Vec::new();
         for stopping in stopping {
             if let Err(name) = stopping.finished().await {

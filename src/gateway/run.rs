@@ -219,15 +219,16 @@ impl http::Observer for Unobserved {
 
 /// Reloads and reopens as asked; returns why the gateway must stop.
 async fn serve_signals(parts: &Arc<Parts>, signals: &mut Signals) -> &'static str {
+    let reopener = parts.running.lock().await.supervisor.reopener();
     loop {
         match signals.next().await {
             Asked::Stop(cause) => return cause,
             Asked::Reload => {
                 // A task of its own, so that a stop is heard meanwhile. The outcome is on the bus.
-                let parts = Arc::clone(parts);
+                let (parts, reopener) = (Arc::clone(parts), reopener.clone());
                 tokio::spawn(async move {
-                    // Log files first: a rotator has renamed them. A reload that is under way is waited for.
-                    parts.running.lock().await.supervisor.reopen().await;
+                    // Log files first, whatever a reload that is under way waits for: a rotator has renamed them.
+                    reopener.reopen().await;
                     Reload(parts).reload().await
                 });
             }

@@ -119,9 +119,17 @@ impl Bus {
 
     /// A subscription to everything after this moment, and the numbers at this moment.
     pub fn subscribe(&self) -> Subscription {
+        self.subscribe_after(|_| {})
+    }
+
+    /// The same, once `before` has seen the numbers with which the subscription begins. Nobody can read a later event
+    /// before `before` has returned: one subscriber can take over from another without a hole and without an overlap.
+    /// Emitters wait for it, so it must be short.
+    pub fn subscribe_after(&self, before: impl FnOnce(&Checkpoint)) -> Subscription {
         let core = self.lock();
         let receiver = core.sender.as_ref().map(broadcast::Sender::subscribe);
         let checkpoint = Checkpoint { ledger: core.ledger.clone() };
+        before(&checkpoint);
         drop(core);
         Subscription { bus: self.clone(), receiver, start: checkpoint }
     }

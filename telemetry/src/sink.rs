@@ -136,6 +136,10 @@ pub trait Sink: Send {
     /// Learns that `missed` records were overwritten, and the exact numbers now.
     fn gap(&mut self, missed: u64, checkpoint: &Checkpoint);
 
+    /// Learns that `lost` records went down with the panic after which the sink was started anew. Called after
+    /// [`start`](Sink::start), whose checkpoint already contains them: of interest to a sink that carries records.
+    fn crashed(&mut self, _lost: u64) {}
+
     /// Whether the sink passes records on, so that the configured filter applies. A sink that only counts sees all of
     /// them: its totals would be wrong otherwise.
     fn carries_records(&self) -> bool {

@@ -112,14 +112,12 @@ impl LogFile {
         if !folder.exists() {
             DirBuilder::new().recursive(true).mode(0o750).create(folder)?;
         }
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(self.mode)
-            .open(&self.path)
-            // A file that may be written but not read can still be a log.
-            .or_else(|_| OpenOptions::new().append(true).open(&self.path))?;
+        let mut options = OpenOptions::new();
+        let mut file = match options.read(true).append(true).create(true).mode(self.mode).open(&self.path) {
+            Ok(file) => file,
+            // A file that may be written but not read can still be a log. If it is none, the first error says why.
+            Err(error) => OpenOptions::new().append(true).open(&self.path).map_err(|_| error)?,
+        };
         let facts = file.metadata()?;
         let mut size = facts.len();
         let regular = facts.is_file();

@@ -54,8 +54,10 @@ pub fn build(config: &SinkConfig, index: usize, context: &Context) -> Result<Bui
         path => {
             let path = PathBuf::from(path);
             let name = path.display().to_string();
+            // However the path is spelt, the file can be one sink's only.
+            let claim = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
             let file = LogFile::new(path, &options, progress);
-            Box::new(Writer::new(file, vec![format!("file {name}")], name))
+            Box::new(Writer::new(file, vec![format!("file {}", claim.display())], name))
         }
     };
     Ok(Built { sink: Box::new(sink), transport: Some(transport) })

@@ -51,19 +51,21 @@ struct Missing {
     buffer_full: u64,
     too_large: u64,
     gave_up: u64,
+    crashed: u64,
 }
 
 impl Missing {
-    fn total(&self) -> u64 {
-        self.lagged + self.buffer_full + self.too_large + self.gave_up
+    fn total(self) -> u64 {
+        self.by_reason().map(|(meaning, _)| meaning.missing).sum()
     }
 
-    fn by_reason(&self) -> impl Iterator<Item = (Meaning, &'static str)> {
+    fn by_reason(self) -> impl Iterator<Item = (Meaning, &'static str)> {
         [
             (Meaning::unseen(self.lagged), "lagged"),
             (Meaning::lost(self.buffer_full), DropReason::BufferFull.as_str()),
             (Meaning::lost(self.too_large), DropReason::TooLarge.as_str()),
             (Meaning::lost(self.gave_up), DropReason::GaveUp.as_str()),
+            (Meaning::lost(self.crashed), DropReason::Crashed.as_str()),
         ]
         .into_iter()
         .filter(|(meaning, _)| meaning.missing > 0)
@@ -132,26 +134,35 @@ impl Sink for JsonLog {
         if record.event.level() < self.level {
             return Verdict::Filtered;
         }
-        let missing = std::mem::take(&mut self.after);
+        let missing = self.after;
         let encoder = &mut self.encoder;
         let pushed = self.buffer.push(1 + missing.total(), |out| {
             encoder.gaps(record.time, missing, out);
             encoder.event(record, out);
         });
-        let (reason, missed) = match pushed {
-            Pushed::Stored => return Verdict::Buffered,
-            Pushed::Full => (DropReason::BufferFull, &mut self.after.buffer_full),
-            Pushed::TooLarge => (DropReason::TooLarge, &mut self.after.too_large),
-        };
-        *missed += 1;
-        self.after.lagged += missing.lagged;
-        self.after.buffer_full += missing.buffer_full;
-        self.after.too_large += missing.too_large;
-        Verdict::Dropped(reason)
+        match pushed {
+            Pushed::Stored => {
+                // They were told on the way; else they wait for the next line.
+                self.after = Missing::default();
+                Verdict::Buffered
+            }
+            Pushed::Full => {
+                self.after.buffer_full += 1;
+                Verdict::Dropped(DropReason::BufferFull)
+            }
+            Pushed::TooLarge => {
+                self.after.too_large += 1;
+                Verdict::Dropped(DropReason::TooLarge)
+            }
+        }
     }
 
     fn gap(&mut self, missed: u64, _checkpoint: &Checkpoint) {
         self.after.lagged += missed;
+    }
+
+    fn crashed(&mut self, lost: u64) {
+        self.after.crashed += lost;
     }
 
     fn carries_records(&self) -> bool {

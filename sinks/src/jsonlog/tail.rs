@@ -4,8 +4,16 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use flate2::read::MultiGzDecoder;
+
 /// More than the longest line, so that the last whole line is within.
 const WINDOW: u64 = 128 * 1024;
+
+/// In how many rotated files a number is looked for: the newest ones may hold text.
+const MOST_FILES: usize = 4;
+
+/// How much of a compressed file is read, which must be read from its beginning.
+const MOST_BYTES: u64 = 4 << 30;
 
 /// The end of a file.
 #[derive(Debug, Default)]
@@ -21,24 +29,46 @@ pub(super) fn read(file: &mut File, size: u64) -> io::Result<Tail> {
     file.seek(SeekFrom::Start(size.saturating_sub(WINDOW)))?;
     let mut bytes = Vec::new();
     file.take(WINDOW).read_to_end(&mut bytes)?;
-    Ok(Tail {
-        seq: bytes.rsplit(|b| *b == b'\n').find_map(number),
-        torn: bytes.last().is_some_and(|last| *last != b'\n'),
+    Ok(Tail { seq: last_number(&bytes), torn: bytes.last().is_some_and(|last| *last != b'\n') })
+}
+
+fn last_number(bytes: &[u8]) -> Option<u64> {
+    bytes.rsplit(|b| *b == b'\n').find_map(number)
+}
+
+/// The last number in the newest of the files that were rotated away from `path`, by us or by others: logrotate names
+/// them `a.log.1` or `a.log-20240115`, and may compress them at once.
+pub(super) fn of_rotated(path: &Path) -> Option<u64> {
+    let mut rotated = named_after(path, &['.', '-']).ok()?;
+    rotated.retain(|sibling| sibling.extension().is_none_or(|e| e != "tmp"));
+    rotated.sort_by_cached_key(|sibling| std::fs::metadata(sibling).and_then(|m| m.modified()).ok());
+    rotated.iter().rev().take(MOST_FILES).find_map(|rotated| {
+        let mut file = File::open(rotated).ok()?;
+        if rotated.extension().is_some_and(|end| end == "gz") {
+            return last_number(&end_of(MultiGzDecoder::new(file).take(MOST_BYTES)));
+        }
+        let size = file.metadata().ok()?.len();
+        read(&mut file, size).ok()?.seq
     })
 }
 
-/// The last number in the newest of the files that were rotated away from `path`, by us or by others.
-pub(super) fn of_rotated(path: &Path) -> Option<u64> {
-    let mut rotated = siblings(path).ok()?;
-    rotated.retain(|sibling| sibling.extension().is_none_or(|e| e != "gz" && e != "tmp"));
-    rotated.sort_by_cached_key(|sibling| std::fs::metadata(sibling).and_then(|m| m.modified()).ok());
-    let mut file = File::open(rotated.last()?).ok()?;
-    let size = file.metadata().ok()?.len();
-    read(&mut file, size).ok()?.seq
+/// The last part of what can be read, at least [`WINDOW`] of it if there is as much.
+fn end_of(mut from: impl Read) -> Vec<u8> {
+    let window = usize::try_from(WINDOW).expect("the window is small");
+    let mut end = Vec::new();
+    // A file that breaks off ends there.
+    while let Ok(1..) = from.by_ref().take(WINDOW).read_to_end(&mut end) {
+        end.drain(..end.len().saturating_sub(window));
+    }
+    end
 }
 
 /// The files whose names begin with the name of `path` and a dot.
 pub(super) fn siblings(path: &Path) -> io::Result<Vec<PathBuf>> {
+    named_after(path, &['.'])
+}
+
+fn named_after(path: &Path, separators: &[char]) -> io::Result<Vec<PathBuf>> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut siblings = Vec::new();
     for entry in std::fs::read_dir(parent(path))? {
@@ -46,7 +76,7 @@ pub(super) fn siblings(path: &Path) -> io::Result<Vec<PathBuf>> {
         let other = entry.file_name();
         let other = other.to_string_lossy();
         let is_rotated =
-            other.strip_prefix(&*name).is_some_and(|rest| rest.len() > 1 && rest.starts_with('.'));
+            other.strip_prefix(&*name).is_some_and(|rest| rest.len() > 1 && rest.starts_with(separators));
         if is_rotated && entry.file_type()?.is_file() {
             siblings.push(entry.path());
         }
@@ -99,14 +129,28 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
         assert_eq!(of_rotated(&path), None);
-        for (name, seq, age) in
-            [("a.log.1", 8, 60), ("a.log.20240115T103000.000000Z", 9, 30), ("b.log.1", 99, 0)]
-        {
+        let rotate = |name: &str, content: &[u8], age| {
             let rotated = dir.path().join(name);
-            std::fs::write(&rotated, format!("{{\"m\":1,\"seq\":{seq}}}\n")).unwrap();
+            std::fs::write(&rotated, content).unwrap();
             let then = std::time::SystemTime::now() - std::time::Duration::from_secs(age);
             File::options().append(true).open(&rotated).unwrap().set_modified(then).unwrap();
-        }
+        };
+        let line = |seq: u64| format!("{{\"m\":1,\"seq\":{seq}}}\n").into_bytes();
+        rotate("a.log.1", &line(8), 60);
+        rotate("a.log.20240115T103000.000000Z", &line(9), 50);
+        rotate("b.log.1", &line(99), 0);
         assert_eq!(of_rotated(&path), Some(9));
+        rotate("a.log-20240116", &line(10), 40);
+        assert_eq!(of_rotated(&path), Some(10));
+
+        let mut text = b"no number here\n".repeat(60_000);
+        text.extend(line(11));
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gz, &text).unwrap();
+        rotate("a.log-20240117.gz", &gz.finish().unwrap(), 30);
+        assert_eq!(of_rotated(&path), Some(11));
+        rotate("a.log.2", b"2024-01-15T10:30:00.123Z INFO main Text has no numbers\n", 20);
+        rotate("a.log.3.gz", b"this is not compressed", 10);
+        assert_eq!(of_rotated(&path), Some(11));
     }
 }

@@ -50,6 +50,14 @@ fn wrong_options_are_named() {
 }
 
 #[tokio::test]
+async fn one_file_is_one_sinks_however_its_path_is_spelt() {
+    let two = ["logs/a.log", "./logs//a.log"].map(|path| config(&json!({ "path": path })));
+    let two = two.map(|sink| SinkConfig { name: Some(sink.options["path"].to_string()), ..sink });
+    let error = Supervisor::start(&two, context(2)).unwrap_err().to_string();
+    assert!(error.contains("/logs/a.log is used by the sink"), "{error}");
+}
+
+#[tokio::test]
 async fn a_check_describes_and_creates_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("logs/a.log");
@@ -111,7 +119,7 @@ async fn a_rotator_that_sends_a_hangup_finds_all_lines() {
             tokio::task::yield_now().await;
         }
         std::fs::rename(&path, dir.path().join(format!("a.log.{}", 9 - rotation))).unwrap();
-        supervisor.reopen().await;
+        supervisor.reopener().reopen().await;
         assert!(path.exists(), "a new file is there as soon as it is opened anew");
     }
     assert!(supervisor.drain(PATIENCE).await.is_empty());

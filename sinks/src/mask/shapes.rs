@@ -61,6 +61,11 @@ fn hex(byte: u8) -> bool {
 }
 
 impl Shape {
+    /// How long a text with such a key is at least.
+    pub(super) fn least(&self) -> usize {
+        self.sign.len() + self.least
+    }
+
     /// What to mask, when there is a key at a sign that was found at `start..end`.
     pub(super) fn secret(&self, text: &str, start: usize, end: usize) -> Option<Range<usize>> {
         let bytes = text.as_bytes();

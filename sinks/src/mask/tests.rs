@@ -47,6 +47,14 @@ fn ordinary_text_is_left_alone_and_not_copied() {
 }
 
 #[test]
+fn a_text_that_is_a_secret_and_no_more_is_masked() {
+    assert_eq!(masker(&["hunt"]).mask("hunt"), "***");
+    assert_eq!(masker(&["a-very-long-secret"]).mask("a-very-long-secret"), "***");
+    assert_eq!(masker(&["a-very-long-secret"]).mask("xoxb-1234567"), "xoxb-1234567");
+    assert_eq!(masker(&["a-very-long-secret"]).mask("xoxb-12345678"), "***");
+}
+
+#[test]
 fn a_secret_within_a_false_shape_is_found() {
     assert_eq!(masker(&["-hunter2"]).mask("sk-hunter2"), "sk***");
 }

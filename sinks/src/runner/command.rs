@@ -23,8 +23,8 @@ pub(crate) enum Command {
     Ask { request: EndpointRequest, upto: u64, reply: oneshot::Sender<EndpointResponse> },
     /// Open files anew.
     Reopen { reply: oneshot::Sender<()> },
-    /// Send what there is up to event `until` (or to the end of the stream), and stop.
-    Drain { deadline: Instant, until: Option<u64>, reply: oneshot::Sender<u64> },
+    /// Send what there is up to the sink's [`Fence`](super::Fence) (or to the last event now), and stop.
+    Drain { deadline: Instant, reply: oneshot::Sender<u64> },
 }
 
 /// Where a sink's runner can be reached: a reload puts another runner in its place.

@@ -3,7 +3,7 @@
 use picoclaw_telemetry::sink::{Sink, Verdict};
 use picoclaw_telemetry::{Bus, Checkpoint, Next, Subscription};
 
-use super::Account;
+use super::{Account, Fence};
 use crate::filter::EventFilter;
 
 /// A subscription, how far it was read, and where it ends for this sink. It outlives a panic of the sink: what was not
@@ -14,15 +14,18 @@ pub(crate) struct Intake {
     filter: EventFilter,
     /// The number of the last event that was read or is known to be overwritten.
     position: u64,
-    /// The number of the last event for this sink, once it was told to stop: a successor may begin after it.
+    /// Where a successor begins.
+    fence: Fence,
+    /// The number of the last event for this sink, once it was told to stop.
     until: Option<u64>,
     closed: bool,
 }
 
 impl Intake {
     /// What does not pass the filter is kept from sinks that carry records.
-    pub(crate) fn new(subscription: Subscription, filter: EventFilter) -> Self {
-        Self { position: subscription.start().ledger.seq(), subscription, filter, until: None, closed: false }
+    pub(crate) fn new(subscription: Subscription, filter: EventFilter, fence: Fence) -> Self {
+        let position = subscription.start().ledger.seq();
+        Self { subscription, filter, position, fence, until: None, closed: false }
     }
 
     pub(crate) fn bus(&self) -> &Bus {
@@ -34,14 +37,16 @@ impl Intake {
         self.subscription.start()
     }
 
-    /// Lets the sink see events up to this number only; without one, up to the last one now. Returns that number.
-    pub(crate) fn end_at(&mut self, until: Option<u64>) -> u64 {
-        *self.until.insert(until.unwrap_or_else(|| self.subscription.bus().seq()))
+    /// Lets the sink see events up to where its successor begins, without one up to the last one now. Returns the number
+    /// of the last.
+    pub(crate) fn end(&mut self) -> u64 {
+        let now = self.subscription.bus().seq();
+        *self.until.get_or_insert_with(|| self.fence.seq().unwrap_or(now))
     }
 
     /// Whether it was told to end.
     pub(crate) fn is_ending(&self) -> bool {
-        self.until.is_some()
+        self.until.is_some() || self.fence.seq().is_some()
     }
 
     /// Whether there is nothing more to come.
@@ -50,7 +55,7 @@ impl Intake {
     }
 
     fn last(&self) -> u64 {
-        self.until.unwrap_or(u64::MAX)
+        self.until.or_else(|| self.fence.seq()).unwrap_or(u64::MAX)
     }
 
     /// Counts what will not be taken in any more. Returns how many events that are.
@@ -58,7 +63,7 @@ impl Intake {
         if self.is_over() {
             return 0;
         }
-        let missed = self.end_at(self.until) - self.position;
+        let missed = self.end() - self.position;
         if missed > 0 {
             account.lagged(missed);
         }
@@ -95,7 +100,10 @@ impl Intake {
                 self.position += missed;
                 if mine > 0 {
                     account.lagged(mine);
-                    sink.gap(mine, &checkpoint);
+                    // Nor are its numbers this sink's.
+                    let beyond =
+                        self.fence.checkpoint().filter(|end| end.ledger.seq() < checkpoint.ledger.seq());
+                    sink.gap(mine, beyond.unwrap_or(&checkpoint));
                 }
             }
             Next::Record(record) => {
@@ -117,5 +125,51 @@ impl Intake {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use picoclaw_telemetry::{Event, Record, SinkStats};
+
+    /// Notes with which numbers it went on after each gap.
+    #[derive(Default)]
+    struct Gaps(Vec<(u64, u64)>);
+
+    impl Sink for Gaps {
+        fn record(&mut self, _: &Record) -> Verdict {
+            Verdict::Delivered
+        }
+        fn gap(&mut self, missed: u64, checkpoint: &Checkpoint) {
+            self.0.push((missed, checkpoint.ledger.seq()));
+        }
+    }
+
+    #[test]
+    fn a_gap_that_reaches_over_the_fence_ends_there() {
+        let bus = Bus::new(4);
+        let fence = Fence::default();
+        let mut intake =
+            Intake::new(bus.subscribe(), EventFilter::new(&crate::config::Filter::default()), fence.clone());
+        let mut account = Account::new(Arc::new(SinkStats::new("x")), Arc::default());
+        let mut sink = Gaps::default();
+        let emit = |n| {
+            for _ in 0..n {
+                bus.emit(Event::ReloadStarted);
+            }
+        };
+        emit(7);
+        let successor = bus.subscribe_after(|checkpoint| fence.set(checkpoint));
+        emit(20);
+        while !intake.is_over() {
+            let next = intake.try_next().expect("there is more");
+            intake.take(next, &mut sink, &mut account);
+        }
+        assert_eq!(sink.0, [(7, 7)], "nothing of what the successor counts");
+        assert_eq!((account.stats().lagged(), account.stats().recorded()), (7, 0));
+        assert_eq!(successor.start().ledger.seq(), 7);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use picoclaw_telemetry::{SinkStats, Subscription};
+use picoclaw_telemetry::{Bus, SinkStats, Subscription};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -14,7 +14,7 @@ use super::{BuildSink, SinkState};
 use crate::config::SinkConfig;
 use crate::context::Context;
 use crate::filter::EventFilter;
-use crate::runner::{Account, Address, Command, Gauges, Intake, Status};
+use crate::runner::{Account, Address, Command, Fence, Gauges, Intake, Status};
 
 /// How long a runner may take beyond its deadline to say that it has stopped.
 const GRACE: Duration = Duration::from_millis(500);
@@ -28,6 +28,7 @@ pub(super) struct Entry {
     status: Arc<Status>,
     stats: Arc<SinkStats>,
     gauges: Arc<Gauges>,
+    fence: Fence,
     task: JoinHandle<()>,
 }
 
@@ -55,7 +56,8 @@ impl Entry {
             status: Arc::clone(&status),
         };
         let filter = EventFilter::new(&planned.config.filter);
-        let intake = Intake::new(subscription, filter);
+        let fence = Fence::default();
+        let intake = Intake::new(subscription, filter, fence.clone());
         let task = tokio::spawn(keeper.keep(planned.built, intake));
         let address = match predecessor {
             Some(old) => {
@@ -72,6 +74,7 @@ impl Entry {
             status,
             stats,
             gauges,
+            fence,
             task,
         }
     }
@@ -96,21 +99,21 @@ impl Entry {
         }
     }
 
-    /// Asks the sink to stop, with what it has seen up to event `until`.
-    pub(super) fn stop(self, deadline: Instant, until: Option<u64>) -> Stopping {
+    /// A subscription for a successor: it begins where this sink ends.
+    pub(super) fn hand_over(&self, bus: &Bus) -> Subscription {
+        bus.subscribe_after(|checkpoint| self.fence.set(checkpoint))
+    }
+
+    /// Asks the sink to stop, with what it is to see up to now, or up to where a successor begins.
+    pub(super) fn stop(self, deadline: Instant) -> Stopping {
         let commands = self.address.sender();
-        self.stop_via(commands, deadline, until)
+        self.stop_via(commands, deadline)
     }
 
     /// The same, when a successor already has the sink's address.
-    pub(super) fn stop_via(
-        self,
-        commands: mpsc::Sender<Command>,
-        deadline: Instant,
-        until: Option<u64>,
-    ) -> Stopping {
+    pub(super) fn stop_via(self, commands: mpsc::Sender<Command>, deadline: Instant) -> Stopping {
         let (reply, answer) = oneshot::channel();
-        let drain = Command::Drain { deadline, until, reply };
+        let drain = Command::Drain { deadline, reply };
         tokio::spawn(async move { commands.send(drain).await });
         Stopping { name: self.name().to_owned(), answer, deadline, task: self.task }
     }

@@ -41,13 +41,19 @@ impl Keeper {
         let mut next = built;
         let mut start = intake.start().clone();
         let mut failures = 0;
+        let mut crashed = 0;
         loop {
             let began = Instant::now();
-            let error = match self.run(next.take(), &mut intake, &start).await {
+            let delivered = self.account.stats().delivered();
+            let error = match self.run(next.take(), &mut intake, &start, crashed).await {
                 Ok(finished) => return answer_drain(finished),
                 Err(error) => error,
             };
-            self.account.abandon(DropReason::Crashed);
+            if self.account.stats().delivered() > delivered {
+                // What was lost before has been told by now.
+                crashed = 0;
+            }
+            crashed += self.account.abandon(DropReason::Crashed);
             if intake.is_ending() {
                 // A successor may be at work. Whoever waits for the end learns it from the silence.
                 intake.give_up(&mut self.account);
@@ -72,6 +78,7 @@ impl Keeper {
         built: Option<Built>,
         intake: &mut Intake,
         start: &Checkpoint,
+        crashed: u64,
     ) -> Result<Finished, String> {
         let Self { config, index, context, build, commands, account, status } = self;
         let once = async {
@@ -80,7 +87,7 @@ impl Keeper {
                 None => build(config, *index, context).map_err(|error| error.to_string())?,
             };
             let outbox = Outbox::new(built.transport, config.retry);
-            let runner = Runner::new(built.sink, intake, outbox, account, status, start);
+            let runner = Runner::new(built.sink, intake, outbox, account, status, start, crashed);
             Ok(runner.run(commands).await)
         };
         let mut once = Box::pin(once);
@@ -104,22 +111,15 @@ impl Keeper {
                     let _ = reply.send(unavailable(self.config.name(), "is being restarted"));
                 }
                 Some(Command::Reopen { reply }) => drop(reply.send(())),
-                Some(Command::Drain { until, reply, .. }) => {
-                    return Some(self.miss(until, Some(reply), intake));
-                }
-                None => return Some(self.miss(None, None, intake)),
+                Some(Command::Drain { reply, .. }) => return Some(self.miss(Some(reply), intake)),
+                None => return Some(self.miss(None, intake)),
             }
         }
     }
 
     /// The end of a sink that does not run: what it has not taken in is lost.
-    fn miss(
-        &mut self,
-        until: Option<u64>,
-        reply: Option<oneshot::Sender<u64>>,
-        intake: &mut Intake,
-    ) -> Finished {
-        intake.end_at(until);
+    fn miss(&mut self, reply: Option<oneshot::Sender<u64>>, intake: &mut Intake) -> Finished {
+        intake.end();
         let unsent = intake.give_up(&mut self.account);
         Finished { unsent, reply }
     }

@@ -50,7 +50,7 @@ pub(super) async fn take_over(
     let is_configured = |entry: &Entry| sinks.iter().any(|s| s.enabled && s.name() == entry.name());
     for gone in old.extract_if(.., |entry| !is_configured(entry)) {
         changes.stopped.push(gone.name().to_owned());
-        stopping.push(gone.stop(deadline, None));
+        stopping.push(gone.stop(deadline));
     }
     let wanted: Vec<String> = planned
         .iter()
@@ -73,16 +73,16 @@ pub(super) async fn take_over(
             (_, running) => {
                 let names = if running.is_some() { &mut changes.restarted } else { &mut changes.started };
                 names.push(planned.config.name().to_owned());
-                let subscription = supervisor.context.bus.subscribe();
-                let until = subscription.start().ledger.seq();
+                let bus = &supervisor.context.bus;
+                let subscription = running.as_ref().map_or_else(|| bus.subscribe(), |old| old.hand_over(bus));
                 let predecessor = running.as_ref().map(Entry::predecessor);
                 // Stopped first, where old and new cannot both have what they want; else the new one comes first.
                 let later = match running {
                     Some(running) if overlaps(&running) => {
-                        stopping.push(running.stop(deadline, Some(until)));
+                        stopping.push(running.stop(deadline));
                         None
                     }
-                    Some(running) => Some((running.address.sender(), running, until)),
+                    Some(running) => Some((running.address.sender(), running)),
                     None => None,
                 };
                 coming.push(Some((planned, subscription, predecessor, later)));
@@ -107,8 +107,8 @@ pub(super) async fn take_over(
             subscription,
             predecessor.as_ref(),
         ));
-        if let Some((commands, running, until)) = later {
-            replaced.push(running.stop_via(commands, deadline, Some(until)));
+        if let Some((commands, running)) = later {
+            replaced.push(running.stop_via(commands, deadline));
         }
     }
     for stopping in replaced {

@@ -3,6 +3,7 @@
 
 mod conservation;
 mod fake;
+mod parallel;
 mod reload;
 mod runner;
 mod start;

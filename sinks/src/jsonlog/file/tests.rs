@@ -153,6 +153,18 @@ fn an_impossible_place_is_an_error_that_names_it() {
     assert!(folder.file.probe().is_err());
 }
 
+#[test]
+fn what_forbids_the_file_is_what_the_error_says() {
+    let disk = SmallDisk::mount();
+    let remount = ["-o", "remount,ro"].map(str::to_owned);
+    let mut mount = std::process::Command::new("mount");
+    assert!(mount.args(remount).arg(disk.0.path()).status().unwrap().success());
+    let mut log = Log::open(disk.0.path().join("a.log"), 0.0);
+    let batch = log.batch(0..1);
+    let error = log.file.write(&batch).unwrap_err().to_string();
+    assert!(error.contains("Read-only file system"), "{error}");
+}
+
 /// A disk of 64 KiB, as long as it lives.
 struct SmallDisk(tempfile::TempDir);
 

@@ -87,6 +87,18 @@ fn a_full_buffer_leaves_a_hole_and_a_line_about_it() {
 }
 
 #[test]
+fn what_a_panic_took_away_is_told_even_if_it_has_to_wait() {
+    let mut sink = sink(1, WhenFull::DropNewest);
+    sink.start(&Checkpoint { ledger: Ledger::new() });
+    sink.record(&record(1));
+    sink.crashed(3);
+    assert_eq!(sink.record(&record(2)), Verdict::Dropped(DropReason::BufferFull));
+    assert_eq!(sink.record(&record(3)), Verdict::Dropped(DropReason::BufferFull));
+    let lines = [("1", 1), ("2 buffer_full", 3), ("3 crashed", 6)];
+    assert_eq!(written(&sink.seal(false).unwrap(), 0), expected(&lines));
+}
+
+#[test]
 fn what_is_given_up_is_missing_from_the_log() {
     let mut sink = sink(10, WhenFull::DropOldest);
     for seq in 1..=3 {

@@ -79,7 +79,7 @@ async fn run(ring: usize, steps: Vec<Step>, answers: &[Answer], claims: bool) {
                     conservation(&stats, seq).unwrap();
                 }
             }
-            Step::Reopen => supervisor.reopen().await,
+            Step::Reopen => supervisor.reopener().reopen().await,
             Step::Reload(n) => {
                 config.retry.give_up_ms = 4000 + n;
                 supervisor.reload(std::slice::from_ref(&config)).await.unwrap();

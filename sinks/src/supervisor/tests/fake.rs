@@ -42,6 +42,8 @@ pub(super) struct Fake {
     /// The checkpoints with which the sink began.
     pub(super) begun: Mutex<Vec<u64>>,
     pub(super) reopened: Mutex<u32>,
+    /// How many records it was told to have lost in a panic.
+    pub(super) crashed: Mutex<Vec<u64>>,
     /// The event whose record makes the sink panic.
     pub(super) panics_at: Mutex<Option<u64>>,
     /// Whether probing fails.
@@ -86,6 +88,10 @@ impl Sink for FakeSink {
 
     fn gap(&mut self, missed: u64, _: &Checkpoint) {
         assert!(missed > 0);
+    }
+
+    fn crashed(&mut self, lost: u64) {
+        self.fake.crashed.lock().unwrap().push(lost);
     }
 
     fn carries_records(&self) -> bool {

@@ -88,6 +88,29 @@ async fn one_destination_is_handed_over_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn files_are_opened_anew_also_while_a_reload_waits() {
+    let world = World::new(64);
+    let slow = [("claim", "file x")];
+    world.fake("slow").script(&[Answer::Hang]);
+    let mut supervisor = world.start(&[sink("push", "a", &[]), sink("push", "slow", &slow)]).unwrap();
+    let reopener = supervisor.reopener();
+    world.emit(1);
+    world.wait("under way", || !world.fake("slow").tries.lock().unwrap().is_empty()).await;
+    let began = tokio::time::Instant::now();
+    let next = [sink("push", "a", &[]), changed("push", "slow", &slow)];
+    let (changes, reopened) = tokio::join!(supervisor.reload(&next), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::spawn(async move { reopener.reopen().await });
+        world.wait("reopened", || *world.fake("a").reopened.lock().unwrap() == 1).await;
+        began.elapsed()
+    });
+    assert_eq!(changes.unwrap().restarted, ["slow"]);
+    assert!(reopened < Duration::from_secs(2) && began.elapsed() >= Duration::from_secs(5));
+    supervisor.reopener().reopen().await;
+    assert_eq!(*world.fake("slow").reopened.lock().unwrap(), 1, "the one that runs now");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_name_can_change_hands() {
     let world = World::new(64);
     let mut supervisor = world.start(&[sink("push", "a", &[("claim", "file x")])]).unwrap();

@@ -228,6 +228,7 @@ async fn a_panic_restarts_one_sink_and_endpoints_keep_answering() {
         assert_eq!(*fake.begun.lock().unwrap(), [0, 7]);
         conservation(&world.stats("a"), 9).unwrap();
         assert_eq!(world.stats("a").dropped(DropReason::Crashed), crashed);
+        assert_eq!(*fake.crashed.lock().unwrap(), [crashed]);
         assert_eq!(world.fake("b").arrived(), numbers(1..=9));
         assert_eq!(world.stats("b").restarts(), 0);
     }
@@ -241,7 +242,7 @@ async fn a_reopened_destination_is_tried_at_once() {
     world.emit(3);
     world.wait("failed", || !world.stats("a").up()).await;
     let began = Instant::now();
-    supervisor.reopen().await;
+    supervisor.reopener().reopen().await;
     world.wait("arrived", || world.fake("a").arrived().len() == 3).await;
     assert!(began.elapsed() < Duration::from_secs(1));
     assert_eq!(*world.fake("a").reopened.lock().unwrap(), 1);
