@@ -6,8 +6,6 @@ use std::time::Duration;
 use crate::config::Environment;
 use crate::gateway::{Options, run as run_gateway};
 
-/// Threads that serve; more would cost memory and bring nothing to a gateway that waits for others.
-const MOST_WORKERS: usize = 4;
 /// How long the process waits for a blocked write, for example to a full pipe, before it ends all the same.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
 
@@ -29,8 +27,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let options = Options { host: arguments.host.clone(), debug: arguments.debug };
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let runtime = super::small_runtime()?;
     let result = runtime.block_on(run_gateway(Environment::process(), options));
     runtime.shutdown_timeout(LAST_PATIENCE);
     result.map(|()| ExitCode::SUCCESS)

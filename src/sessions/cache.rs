@@ -38,6 +38,11 @@ impl Cache {
         None
     }
 
+    /// Whether the history of a session is here.
+    pub(super) fn has(&self, stem: &str) -> bool {
+        self.lock().get(stem).is_some()
+    }
+
     pub(super) fn put(&self, stem: Arc<str>, summary: String, loaded: Loaded, limit: usize) -> History {
         let history =
             History { messages: loaded.messages, summary, corrupt: loaded.corrupt, omitted: loaded.omitted };

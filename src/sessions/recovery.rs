@@ -5,6 +5,8 @@ use std::io;
 
 use super::disk::Disk;
 use super::journal;
+use super::meta::Meta;
+use super::writer;
 
 /// What recovery did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +59,15 @@ pub(super) fn replay<D: Disk>(
 ) -> io::Result<Recovery> {
     let mut recovery = Recovery::default();
     journal::scan(disk, journal, epoch, end, |disk, record| {
+        if writer::is_meta(record.name) {
+            // Metadata is for a new session. What is there by now knows more.
+            let found = disk.read(record.name)?;
+            if found.as_deref().and_then(Meta::parse).is_none() {
+                disk.create(record.name, record.bytes)?;
+            }
+            files.insert(record.name.to_owned());
+            return Ok(());
+        }
         let len = disk.stamp(record.name)?.map_or(0, |stamp| stamp.len);
         let mut found = vec![0; record.bytes.len()];
         let read =

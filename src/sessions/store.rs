@@ -165,6 +165,7 @@ impl SessionStore {
         match &*self.0 {
             Kind::Memory(memory) => Ok(memory.list(since)),
             Kind::Durable(durable) => {
+                durable.writer.publish().await?;
                 let directory = durable.directory.clone();
                 let listed = blocking(move || listing::list(&directory, since)).await;
                 listed.map_err(|error| StoreError::directory(&durable.directory, error))
@@ -175,8 +176,8 @@ impl SessionStore {
 
 impl Durable {
     async fn history(&self, id: &SessionId) -> Result<History, StoreError> {
-        let stem = self.resolve(id).await?;
-        let Some(len) = self.file_len(&stem)? else {
+        let (stem, len) = self.resolve(id).await?;
+        let Some(len) = len else {
             self.cache.remove(&stem);
             return Ok(History::default());
         };
@@ -199,7 +200,9 @@ impl Durable {
         if messages.is_empty() {
             return Ok(0);
         }
-        let stem = self.resolve(id).await?;
+        // The writer looks whether the file is still the one that the cache knows.
+        let stem = id.stem();
+        let stem = if self.cache.has(&stem) { stem } else { self.resolve(id).await?.0 };
         let append = Append {
             stem: stem.clone(),
             id: id.clone(),
@@ -223,7 +226,7 @@ impl Durable {
     }
 
     async fn clear(&self, id: &SessionId) -> Result<(), StoreError> {
-        let stem = self.resolve(id).await?;
+        let (stem, _) = self.resolve(id).await?;
         self.cache.remove(&stem);
         let cleared = self.writer.clear(stem.clone()).await?;
         if let Some(aliases) = &mut *self.aliases.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -232,24 +235,35 @@ impl Durable {
         cleared.map_err(|source| StoreError::Write { path: self.directory.join(lines_file(&stem)), source })
     }
 
-    /// The file of a session: its own if that exists, else the one that an alias leads to, else its own.
-    async fn resolve(&self, id: &SessionId) -> Result<Arc<str>, StoreError> {
+    /// The file of a session and its length: its own if that exists, else the one that an alias leads to, else its own.
+    async fn resolve(&self, id: &SessionId) -> Result<(Arc<str>, Option<u64>), StoreError> {
         let stem = id.stem();
-        if self.file_len(&stem)?.is_some() {
-            return Ok(stem);
+        if let Some(len) = self.file_len(&stem)? {
+            return Ok((stem, Some(len)));
         }
         if let Some(legacy) = id.legacy_stem() {
-            return Ok(if self.file_len(&legacy)?.is_some() { legacy } else { stem });
+            let len = self.file_len(&legacy)?;
+            return Ok((if len.is_some() { legacy } else { stem }, len));
         }
+        match self.alias(id).await {
+            Some(target) => {
+                let len = self.file_len(&target)?;
+                Ok((target, len))
+            }
+            None => Ok((stem, None)),
+        }
+    }
+
+    async fn alias(&self, id: &SessionId) -> Option<Arc<str>> {
         let hash = SessionHash::of(id.key());
         if let Some(aliases) = &*self.aliases.lock().unwrap_or_else(PoisonError::into_inner) {
-            return Ok(aliases.get(&hash).cloned().unwrap_or(stem));
+            return aliases.get(&hash).cloned();
         }
         let directory = self.directory.clone();
         let found = blocking(move || listing::aliases(&directory)).await;
         let target = found.get(&hash).cloned();
         *self.aliases.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
-        Ok(target.unwrap_or(stem))
+        target
     }
 
     /// The length of a session's file. Inline: the answer is in the kernel's cache.

@@ -25,11 +25,18 @@ type Answer<T> = oneshot::Sender<Result<T, Arc<io::Error>>>;
 enum Request {
     Append { append: Append, answer: Answer<Placed>, _room: OwnedSemaphorePermit },
     Clear { stem: Arc<str>, answer: Answer<()> },
+    Publish { answer: Answer<()> },
     Close { answer: Answer<()> },
 }
 
 /// How long appends may gather while others are about. A sync takes about as long.
 const GATHER: Duration = Duration::from_micros(500);
+
+/// How long it must be quiet for the metadata of new sessions to be written.
+const PUBLISH: Duration = Duration::from_millis(20);
+
+/// How long they wait at most.
+const PUBLISH_WITHIN: Duration = Duration::from_secs(1);
 
 /// What the store did since it was opened, for monitoring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,6 +94,7 @@ impl WriterThread {
             idle: options.idle,
             every: options.checkpoint_every,
             last_checkpoint: Instant::now(),
+            published: Instant::now(),
             in_company: false,
         };
         std::thread::Builder::new().name("sessions".to_owned()).spawn(move || worker.run())?;
@@ -104,6 +112,12 @@ impl WriterThread {
     /// Removes a session's files.
     pub(super) async fn clear(&self, stem: Arc<str>) -> Result<Result<(), Arc<io::Error>>, StoreError> {
         self.ask(|answer| Request::Clear { stem, answer }).await
+    }
+
+    /// Writes metadata that waits, for whoever reads the directory next.
+    pub(super) async fn publish(&self) -> Result<(), StoreError> {
+        // A failure is in the tally.
+        self.ask(|answer| Request::Publish { answer }).await.map(drop)
     }
 
     /// Finishes what waits, does a last checkpoint and ends the thread.
@@ -143,6 +157,8 @@ struct Worker<D> {
     idle: Duration,
     every: Duration,
     last_checkpoint: Instant,
+    /// When the metadata of new sessions was written last.
+    published: Instant,
     /// Whether the last batch held more than one append.
     in_company: bool,
 }
@@ -152,8 +168,13 @@ impl<D: Disk> Worker<D> {
         let mut closing = None;
         while closing.is_none() {
             let request = if self.writer.is_dirty() {
-                match self.waiting.recv_timeout(self.idle) {
+                let patience = if self.writer.is_unpublished() { PUBLISH } else { self.idle };
+                match self.waiting.recv_timeout(patience) {
                     Ok(request) => request,
+                    Err(mpsc::RecvTimeoutError::Timeout) if self.writer.is_unpublished() => {
+                        self.publish();
+                        continue;
+                    }
                     Err(mpsc::RecvTimeoutError::Timeout) => {
                         self.checkpoint();
                         continue;
@@ -170,6 +191,9 @@ impl<D: Disk> Worker<D> {
             closing = self.serve(request);
             if self.last_checkpoint.elapsed() >= self.every && self.writer.is_dirty() {
                 self.checkpoint();
+            }
+            if self.published.elapsed() >= PUBLISH_WITHIN && self.writer.is_unpublished() {
+                self.publish();
             }
         }
         let closed = self.writer.close().map_err(Arc::new);
@@ -208,6 +232,11 @@ impl<D: Disk> Worker<D> {
                 let _ = answer.send(self.writer.clear(&stem).map_err(Arc::new));
                 None
             }
+            Some(Request::Publish { answer }) => {
+                self.publish();
+                let _ = answer.send(Ok(()));
+                None
+            }
             Some(Request::Close { answer }) => Some(answer),
             Some(Request::Append { .. }) | None => None,
         }
@@ -228,6 +257,12 @@ impl<D: Disk> Worker<D> {
             let _ = answer.send(result);
             drop(room);
         }
+    }
+
+    fn publish(&mut self) {
+        self.writer.publish();
+        self.published = Instant::now();
+        self.observe();
     }
 
     fn checkpoint(&mut self) {

@@ -47,6 +47,8 @@ pub(super) struct Writer<D> {
     limit: u64,
     /// What was written since the last checkpoint, by stem.
     dirty: HashMap<Arc<str>, Dirty>,
+    /// New sessions whose metadata only the journal has.
+    unpublished: Vec<Arc<str>>,
     /// The journal or the page cache may not hold what it should: nothing is acknowledged before a checkpoint.
     suspect: bool,
     /// Files from which a failed append was taken back, and the length to cut them to where that failed. Until this
@@ -84,8 +86,15 @@ pub(super) fn lines_file(stem: &str) -> String {
 
 /// The file of a session's metadata.
 pub(super) fn meta_file(stem: &str) -> String {
-    format!("{stem}.meta.json")
+    format!("{stem}{META}")
 }
+
+/// Whether a file is one of metadata.
+pub(super) fn is_meta(name: &str) -> bool {
+    name.ends_with(META)
+}
+
+const META: &str = ".meta.json";
 
 impl<D: Disk> Writer<D> {
     /// Recovers what the journals hold and starts a new epoch.
@@ -104,6 +113,7 @@ impl<D: Disk> Writer<D> {
             position: journal::HEADER,
             limit,
             dirty: HashMap::new(),
+            unpublished: Vec::new(),
             // The first append writes the header of the new journal: a clean start need not wait for the disk.
             suspect: true,
             taken_back: BTreeMap::new(),
@@ -122,6 +132,24 @@ impl<D: Disk> Writer<D> {
     /// Whether a checkpoint has something to do.
     pub(super) fn is_dirty(&self) -> bool {
         self.suspect || !self.dirty.is_empty()
+    }
+
+    /// Whether there are new sessions whose metadata only the journal has.
+    pub(super) fn is_unpublished(&self) -> bool {
+        !self.unpublished.is_empty()
+    }
+
+    /// Writes the metadata of new sessions, for others to read. The journal has made it durable.
+    pub(super) fn publish(&mut self) {
+        for stem in std::mem::take(&mut self.unpublished) {
+            if !self.dirty.get(&stem).is_some_and(|dirty| dirty.new) {
+                continue;
+            }
+            match self.stage_meta(&stem).and_then(|staged| self.disk.rename(&staged, &meta_file(&stem))) {
+                Ok(()) => self.counted(&stem),
+                Err(_) => self.tally.meta_failures += 1,
+            }
+        }
     }
 
     /// Size of the part of the journal in use.
@@ -236,6 +264,11 @@ impl<D: Disk> Writer<D> {
             return Err(error);
         }
         journal::encode(&mut self.buffer, self.epoch, &Record { name: &name, offset: start, bytes });
+        if start == 0 {
+            let meta = Meta::updated(None, &append.id, true, append.lines, append.at).document();
+            let name = meta_file(&append.stem);
+            journal::encode(&mut self.buffer, self.epoch, &Record { name: &name, offset: 0, bytes: &meta });
+        }
         Ok(Placed { start, end: start + bytes.len() as u64 })
     }
 
@@ -262,7 +295,7 @@ impl<D: Disk> Writer<D> {
         if start == 0 { self.disk.remove(&name) } else { self.disk.cut(&name, start) }
     }
 
-    /// Remembers a durable append for the next checkpoint; writes the metadata of a new session at once.
+    /// Remembers a durable append for the next checkpoint.
     fn note(&mut self, append: &Append, placed: Placed) {
         let known = self.dirty.get(&append.stem).map(|dirty| dirty.stamp.inode);
         let inode = match known {
@@ -276,13 +309,7 @@ impl<D: Disk> Writer<D> {
         dirty.at = append.at;
         if placed.start == 0 {
             dirty.new = true;
-            match self
-                .stage_meta(&append.stem)
-                .and_then(|staged| self.disk.rename(&staged, &meta_file(&append.stem)))
-            {
-                Ok(()) => self.counted(&append.stem),
-                Err(_) => self.tally.meta_failures += 1,
-            }
+            self.unpublished.push(append.stem.clone());
         }
     }
 
@@ -303,6 +330,11 @@ impl<D: Disk> Writer<D> {
         names.extend(stems.iter().map(|stem| lines_file(stem)));
         let mut staged = Vec::new();
         for stem in &stems {
+            if self.dirty[stem].added == 0 {
+                // It was published, and nothing came after it.
+                names.insert(meta_file(stem));
+                continue;
+            }
             match self.stage_meta(stem) {
                 Ok(temporary) => staged.push((temporary, stem)),
                 Err(_) => self.tally.meta_failures += 1,
@@ -319,6 +351,7 @@ impl<D: Disk> Writer<D> {
         self.disk.sync_directory()?;
         self.restart()?;
         self.dirty.clear();
+        self.unpublished.clear();
         self.taken_back.clear();
         Ok(())
     }

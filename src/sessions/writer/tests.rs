@@ -51,6 +51,21 @@ fn an_append_survives_a_power_failure_before_any_checkpoint() {
         (texts(&disk, "a"), texts(&disk, "b")),
         (vec!["x".to_owned(), "z".to_owned()], vec!["y".to_owned()])
     );
+    assert_eq!((meta(&disk, "a").key.as_str(), meta(&disk, "b").key.as_str()), ("a", "b"));
+}
+
+#[test]
+fn damaged_metadata_of_a_new_session_is_written_again_and_newer_is_not() {
+    let mut disk = Simulated::default();
+    let mut writer = open(&disk);
+    writer.commit(&[one("a", "x"), one("b", "y")]);
+    disk.create("a.meta.json", &[0; 900]).unwrap();
+    let newer = Meta { key: "b".to_owned(), summary: "short".to_owned(), ..Meta::default() };
+    disk.create("b.meta.json", &newer.document()).unwrap();
+    let (_, recovery) = Writer::open(disk.clone(), LIMIT).unwrap();
+    assert_eq!(recovery, Recovery::default());
+    assert_eq!((meta(&disk, "a").key, meta(&disk, "a").count), ("a".to_owned(), 1));
+    assert_eq!(meta(&disk, "b"), newer);
 }
 
 #[test]
@@ -74,10 +89,13 @@ fn a_new_line_is_not_glued_to_a_torn_one() {
 }
 
 #[test]
-fn metadata_is_there_at_once_and_exact_after_a_checkpoint() {
+fn metadata_is_there_when_published_and_exact_after_a_checkpoint() {
     let disk = Simulated::default();
     let mut writer = open(&disk);
     writer.commit(&[one("a", "1")]);
+    assert!(writer.is_unpublished());
+    writer.publish();
+    assert!(!writer.is_unpublished());
     assert_eq!(meta(&disk, "a").count, 1);
     writer.commit(&[append("a", &["2".to_owned(), "3".to_owned()])]);
     assert_eq!(meta(&disk, "a").count, 1);
@@ -96,6 +114,7 @@ fn what_others_changed_in_the_metadata_stays() {
     let mut disk = Simulated::default();
     let mut writer = open(&disk);
     writer.commit(&[one("a", "1")]);
+    writer.publish();
     let changed = Meta { summary: "short".to_owned(), skip: 1, ..meta(&disk, "a") };
     disk.create("a.meta.json", &changed.document()).unwrap();
     writer.commit(&[one("a", "2")]);
