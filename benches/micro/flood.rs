@@ -38,14 +38,26 @@ fn flood(millions: f64) -> anyhow::Result<Outcome> {
         { "type": "jsonlog", "options": { "path": home.path().join("bench.log") } },
         { "type": "datadog", "options": { "address": agent.local_addr()?.to_string() } },
     ]))?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let bus = Bus::default();
     let context = scene::context(&bus);
-    let guard = runtime.enter();
-    let mut supervisor = Supervisor::start(&sinks, context.clone())?;
-    drop(guard);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (start, started) = std::sync::mpsc::channel();
+    let of_sinks = context.clone();
+    let at_work = std::thread::spawn(move || {
+        runtime.block_on(async {
+            let mut supervisor = Supervisor::start(&sinks, of_sinks)?;
+            start.send(())?;
+            stopped.await?;
+            supervisor.drain(Duration::from_secs(10)).await;
+            anyhow::Ok(())
+        })
+    });
+    // When this fails, the thread says why.
+    let _ = started.recv();
     let reached = emit(&bus, millions * 1e6);
-    runtime.block_on(supervisor.drain(Duration::from_secs(10)));
+    let _ = stop.send(());
+    at_work.join().map_err(|_| anyhow::anyhow!("the sinks panicked"))??;
     let all = context.sinks.all();
     let lagged = all.iter().map(|sink| sink.lagged()).sum();
     let dropped = all.iter().map(|sink| sink.dropped_total()).sum();

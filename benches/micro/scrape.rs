@@ -15,6 +15,9 @@ use serde_json::json;
 use crate::report::Report;
 use crate::{Workload, compare, scene, timed};
 
+/// Scrapes in a row.
+const SCRAPES: usize = 20;
+
 /// Samples of an exposition, about.
 pub(crate) const SIZES: [usize; 2] = [1_000, 10_000];
 
@@ -90,9 +93,12 @@ pub(crate) fn report(report: &mut Report) {
     for size in SIZES {
         let (mut a, mut b) = (Scrape::new(size), Scrape::new(size));
         let samples = a.ours();
-        let mut workloads: [Workload<'_>; 2] = [timed(|| a.ours()), timed(|| b.theirs())];
+        let mut workloads: [Workload<'_>; 2] = [
+            timed(|| (0..SCRAPES).map(|_| a.ours()).sum()),
+            timed(|| (0..SCRAPES).map(|_| b.theirs()).sum()),
+        ];
         let [ours, theirs] = compare(&mut workloads)[..] else { return };
-        let title = format!("A scrape of {samples} series:");
+        let title = format!("A scrape of {samples} series, {SCRAPES} in a row:");
         let rows = [
             ("picoclaw, process facts included", vec![ours, ours / theirs]),
             ("prometheus crate, without them", vec![theirs, 1.0]),

@@ -15,6 +15,7 @@ pub mod context;
 #[cfg(feature = "datadog")]
 pub mod datadog;
 pub mod filter;
+mod gather;
 pub mod health_document;
 #[cfg(feature = "jsonlog")]
 pub mod jsonlog;

@@ -1,9 +1,7 @@
 //! Runs one sink: takes records in from the bus, and moves what the sink seals.
 //!
 //! A runner is one task. It never waits for I/O while it takes records in, and at most one send is under way. It does
-//! not wake for each event: after the first it lets others gather for [`GATHER`], takes in all of them at once, and
-//! sleeps until the next one. `Bus::pressure` wakes it sooner when the ring fills up, but keeps no permit for those who
-//! are not waiting at that moment; should it be missed, the ring may overflow, which is a counted gap and no error.
+//! not wake for each event: [`Gather`](crate::gather::Gather) tells it when to take in all of them at once.
 
 mod account;
 mod command;
@@ -15,7 +13,7 @@ mod status;
 
 use std::future::pending;
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use picoclaw_telemetry::sink::{Cadence, EndpointRequest, EndpointResponse, Sink};
 use picoclaw_telemetry::stats::DropReason;
@@ -33,9 +31,6 @@ pub(crate) use status::Status;
 
 use outbox::Done;
 
-/// How long records gather before they are taken in.
-pub(crate) const GATHER: Duration = Duration::from_millis(20);
-
 /// How many records are taken in before others have a turn.
 const CHUNK: usize = 256;
 
@@ -47,8 +42,6 @@ pub(crate) struct Runner<'a> {
     account: &'a mut Account,
     status: &'a Status,
     cadence: Cadence,
-    /// When the records that gather are taken in.
-    gathered: Option<Instant>,
     /// When the cadence is due.
     due: Option<Instant>,
 }
@@ -73,7 +66,7 @@ impl<'a> Runner<'a> {
             Cadence::Every(interval) => Some(Instant::now() + interval),
             Cadence::EachDrain | Cadence::Never => None,
         };
-        Self { sink, intake, outbox, account, status, cadence, gathered: None, due }
+        Self { sink, intake, outbox, account, status, cadence, due }
     }
 
     /// Works until told to stop.
@@ -85,8 +78,6 @@ impl<'a> Runner<'a> {
             self.status.recover(self.account.stats());
         }
         loop {
-            let bus = self.intake.bus().clone();
-            let gathering = self.gathered.is_some();
             let wake = self.next_wake();
             tokio::select! {
                 biased;
@@ -101,25 +92,18 @@ impl<'a> Runner<'a> {
                 },
                 done = self.outbox.finished() => self.settle(done),
                 () = until(wake) => self.on_time().await,
-                () = bus.pressure(), if gathering => self.gathered = Some(Instant::now()),
-                next = self.intake.next(), if !gathering && !self.intake.is_over() => {
-                    self.take(next);
-                    self.gathered = Some(Instant::now() + GATHER);
-                }
+                () = self.intake.gathered() => self.take_all().await,
             }
         }
     }
 
     fn next_wake(&self) -> Option<Instant> {
-        [self.gathered, self.due, self.outbox.due()].into_iter().flatten().min()
+        [self.due, self.outbox.due()].into_iter().flatten().min()
     }
 
     async fn on_time(&mut self) {
         let now = Instant::now();
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if is_due(self.gathered) {
-            self.take_all().await;
-        }
         if is_due(self.due) {
             self.take_all().await;
             self.sink.tick(SystemTime::now());
@@ -159,7 +143,6 @@ impl<'a> Runner<'a> {
     async fn take_all(&mut self) {
         let upto = self.intake.bus().seq();
         self.take_up_to(upto).await;
-        self.gathered = None;
     }
 
     async fn take_up_to(&mut self, upto: u64) {

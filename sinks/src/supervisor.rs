@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::config::SinkConfig;
 use crate::context::Context;
+use crate::gather::Gather;
 use crate::registry::{BuildError, Built};
 use crate::runner::SinkEndpoint;
 
@@ -41,6 +42,7 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(5);
 pub struct Supervisor {
     context: Context,
     build: BuildSink,
+    gather: Gather,
     entries: Vec<Entry>,
     reopener: Reopener,
 }
@@ -77,13 +79,15 @@ impl Supervisor {
     /// As [`Supervisor::start`].
     pub fn start_with(sinks: &[SinkConfig], context: Context, build: BuildSink) -> Result<Self, StartError> {
         let planned = plan::plan(sinks, &[], &context, &build)?;
-        let entries: Vec<_> = planned
-            .into_iter()
-            .map(|planned| Entry::start(planned, &context, &build, context.bus.subscribe(), None))
-            .collect();
+        let gather = Gather::start(&context.bus);
+        let start = |planned| {
+            let input = (context.bus.subscribe(), gather.drains());
+            Entry::start(planned, &context, &build, input, None)
+        };
+        let entries: Vec<_> = planned.into_iter().map(start).collect();
         let reopener = Reopener::default();
         reopener.reach(&entries);
-        Ok(Self { context, build, entries, reopener })
+        Ok(Self { context, build, gather, entries, reopener })
     }
 
     /// The paths that the sinks answer. A sink that a reload restarts keeps answering under its old routes.

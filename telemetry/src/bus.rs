@@ -45,6 +45,7 @@ struct Inner {
     last_seq: AtomicU64,
     capacity: u64,
     pressure: Notify,
+    stirred: Notify,
     vocabulary: Vocabulary,
     vitals: Vitals,
 }
@@ -55,6 +56,8 @@ struct Core {
     seq: u64,
     // `None` once the bus is closed: the receivers then see the end after the last record.
     sender: Option<broadcast::Sender<Arc<Record>>>,
+    /// Whether somebody waits for the next event.
+    awaited: bool,
 }
 
 /// How many records the ring holds unless configured otherwise.
@@ -72,10 +75,11 @@ impl Bus {
         let capacity = capacity.clamp(2, 1 << 20).next_power_of_two();
         let (sender, _) = broadcast::channel(capacity);
         Self(Arc::new(Inner {
-            core: Mutex::new(Core { ledger: Ledger::new(), seq: 0, sender: Some(sender) }),
+            core: Mutex::new(Core { ledger: Ledger::new(), seq: 0, sender: Some(sender), awaited: false }),
             last_seq: AtomicU64::new(0),
             capacity: capacity as u64,
             pressure: Notify::new(),
+            stirred: Notify::new(),
             vocabulary: Vocabulary::new(),
             vitals: Vitals::default(),
         }))
@@ -109,7 +113,11 @@ impl Bus {
             // An error says that the last receiver has just gone, which is no loss to anyone.
             let _ = sender.send(Arc::new(record));
         }
+        let awaited = std::mem::take(&mut core.awaited);
         drop(core);
+        if awaited {
+            self.0.stirred.notify_waiters();
+        }
         // Subscribers drain on a timer; before the ring can overflow they are woken.
         if seq.is_multiple_of(self.0.capacity / 2) {
             self.0.pressure.notify_waiters();
@@ -153,6 +161,12 @@ impl Bus {
     pub fn close(&self) {
         self.lock().sender = None;
         self.0.pressure.notify_waiters();
+        self.0.stirred.notify_waiters();
+    }
+
+    /// Whether the stream has ended.
+    pub fn is_closed(&self) -> bool {
+        self.lock().sender.is_none()
     }
 
     /// The names that may become labels.
@@ -165,9 +179,29 @@ impl Bus {
         &self.0.vitals
     }
 
-    /// Completes when the ring fills up, or the bus is closed. A subscriber that drains on a timer selects on it.
-    pub async fn pressure(&self) {
-        self.0.pressure.notified().await;
+    /// Completes when there is an event after number `seq`, or the bus is closed. Between events it costs nothing:
+    /// whoever lets events gather waits here, and not for each of them.
+    pub async fn beyond(&self, seq: u64) {
+        let stirred = self.0.stirred.notified();
+        {
+            let mut core = self.lock();
+            if core.seq > seq || core.sender.is_none() {
+                return;
+            }
+            core.awaited = true;
+        }
+        stirred.await;
+    }
+
+    /// How many records the ring holds.
+    pub fn capacity(&self) -> u64 {
+        self.0.capacity
+    }
+
+    /// Completes when, after this call, the ring fills up by another half, or the bus is closed. A subscriber that
+    /// drains on a timer selects on it.
+    pub fn pressure(&self) -> impl Future<Output = ()> {
+        self.0.pressure.notified()
     }
 
     fn lock(&self) -> MutexGuard<'_, Core> {

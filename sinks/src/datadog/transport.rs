@@ -3,9 +3,9 @@
 //! A refused UDP datagram is no error when it is sent: the refusal comes back later. So a flush goes out in windows.
 //! After each one it is waited a moment; when no refusal has come, the window counts as delivered. The first window is
 //! a single datagram, so to an Agent that is absent nothing but that one is sent, again and again. From this machine
-//! itself a refusal comes before the send returns and tells exactly which datagram it was; from elsewhere all of the
-//! window counts as lost. The pauses also leave an Agent the time to empty its socket's buffer, from which UDP
-//! drops silently, when much has gathered. A firewall that drops without a word looks like an Agent that listens.
+//! itself a refusal comes before the send returns and tells exactly which datagram it was, so nothing is waited for
+//! after the last window; from elsewhere all of the window counts as lost. The pauses between windows also leave an
+//! Agent the time to empty its socket's buffer, from which UDP drops silently, when much has gathered. A firewall that drops without a word looks like an Agent that listens.
 
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -20,8 +20,10 @@ use super::delta::Progress;
 use super::options::Destination;
 use super::socket::Socket;
 
-/// How long after a window a refusal is waited for. On the Agent's own machine it comes at once.
-const GRACE: Duration = Duration::from_millis(5);
+/// How long after a window a refusal from another machine is waited for.
+const GRACE: Duration = Duration::from_millis(50);
+/// How long an Agent on this machine has for a window before the next one.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Datagrams in a window after the first one: half of what fits into a socket's usual buffer of 208 KiB.
 const WINDOW: usize = 32;
 
@@ -117,7 +119,11 @@ async fn send_window(
             batch.sent += 1;
             progress.store(batch.sent, Relaxed);
         }
-        if !socket.has_backpressure() {
+        if socket.refuses_at_once() {
+            if batch.sent < batch.frames.len() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        } else if !socket.has_backpressure() {
             tokio::time::sleep(GRACE).await;
             socket.refused().inspect_err(|_| batch.sent = began)?;
         }
@@ -145,7 +151,9 @@ impl Transport for AgentTransport {
             let socket = self.connected().await?;
             if !socket.has_backpressure() {
                 socket.send(&hello).await?;
-                tokio::time::sleep(GRACE).await;
+                if !socket.refuses_at_once() {
+                    tokio::time::sleep(GRACE).await;
+                }
                 socket.refused()?;
             }
             Ok(())

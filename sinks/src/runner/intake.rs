@@ -5,12 +5,14 @@ use picoclaw_telemetry::{Bus, Checkpoint, Next, Subscription};
 
 use super::{Account, Fence};
 use crate::filter::EventFilter;
+use crate::gather::Drains;
 
 /// A subscription, how far it was read, and where it ends for this sink. It outlives a panic of the sink: what was not
 /// taken in by then is still there.
 #[derive(Debug)]
 pub(crate) struct Intake {
     subscription: Subscription,
+    drains: Drains,
     filter: EventFilter,
     /// The number of the last event that was read or is known to be overwritten.
     position: u64,
@@ -23,9 +25,9 @@ pub(crate) struct Intake {
 
 impl Intake {
     /// What does not pass the filter is kept from sinks that carry records.
-    pub(crate) fn new(subscription: Subscription, filter: EventFilter, fence: Fence) -> Self {
+    pub(crate) fn new(subscription: Subscription, drains: Drains, filter: EventFilter, fence: Fence) -> Self {
         let position = subscription.start().ledger.seq();
-        Self { subscription, filter, position, fence, until: None, closed: false }
+        Self { subscription, drains, filter, position, fence, until: None, closed: false }
     }
 
     pub(crate) fn bus(&self) -> &Bus {
@@ -79,6 +81,14 @@ impl Intake {
     pub(crate) fn backlog(&self) -> u64 {
         let left = self.last().saturating_sub(self.position);
         self.subscription.backlog().min(left)
+    }
+
+    /// Completes when there is something to take in. Safe to cancel.
+    pub(crate) async fn gathered(&mut self) {
+        if self.is_over() || self.drains.changed().await.is_err() {
+            // Nobody tells any more: whoever stops the sink has it take in the rest.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Safe to cancel.
@@ -152,8 +162,13 @@ mod tests {
     fn a_gap_that_reaches_over_the_fence_ends_there() {
         let bus = Bus::new(4);
         let fence = Fence::default();
-        let mut intake =
-            Intake::new(bus.subscribe(), EventFilter::new(&crate::config::Filter::default()), fence.clone());
+        let (_drain, drains) = tokio::sync::watch::channel(());
+        let mut intake = Intake::new(
+            bus.subscribe(),
+            drains,
+            EventFilter::new(&crate::config::Filter::default()),
+            fence.clone(),
+        );
         let mut account = Account::new(Arc::new(SinkStats::new("x")), Arc::default());
         let mut sink = Gaps::default();
         let emit = |n| {

@@ -14,6 +14,7 @@ use super::{BuildSink, SinkState};
 use crate::config::SinkConfig;
 use crate::context::Context;
 use crate::filter::EventFilter;
+use crate::gather::Drains;
 use crate::runner::{Account, Address, Command, Fence, Gauges, Intake, Status};
 
 /// How long a runner may take beyond its deadline to say that it has stopped.
@@ -38,7 +39,7 @@ impl Entry {
         planned: Planned,
         context: &Context,
         build: &BuildSink,
-        subscription: Subscription,
+        (subscription, drains): (Subscription, Drains),
         predecessor: Option<&Predecessor>,
     ) -> Self {
         let name = planned.config.name();
@@ -57,7 +58,7 @@ impl Entry {
         };
         let filter = EventFilter::new(&planned.config.filter);
         let fence = Fence::default();
-        let intake = Intake::new(subscription, filter, fence.clone());
+        let intake = Intake::new(subscription, drains, filter, fence.clone());
         let task = tokio::spawn(keeper.keep(planned.built, intake));
         let address = match predecessor {
             Some(old) => {

@@ -104,7 +104,7 @@ pub(super) async fn take_over(
             planned,
             &supervisor.context,
             &supervisor.build,
-            subscription,
+            (subscription, supervisor.gather.drains()),
             predecessor.as_ref(),
         ));
         if let Some((commands, running)) = later {

@@ -35,6 +35,8 @@ async fn everything_arrives_once_and_in_order() {
 async fn records_gather_before_they_are_taken_in() {
     let world = World::new(1024);
     let _supervisor = world.start(&[sink("push", "a", &[])]).unwrap();
+    // What happens while it starts is taken in at once.
+    tokio::task::yield_now().await;
     for _ in 0..10 {
         world.emit(1);
         tokio::time::sleep(Duration::from_millis(1)).await;
