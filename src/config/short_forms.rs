@@ -40,6 +40,7 @@ impl Config {
                 sinks.push(SinkConfig::new(form.kind).with_options(form.options));
             }
         }
+        sinks.iter_mut().filter(|sink| sink.kind == "jsonlog").for_each(|sink| settle_in(sink, paths));
         sinks
     }
 
@@ -67,6 +68,15 @@ impl Config {
                 options: log_options(&self.logging.clone().unwrap_or_default(), paths),
             },
         ]
+    }
+}
+
+/// A log's relative path starts at the home in a listed sink too, not wherever the gateway was started.
+fn settle_in(sink: &mut SinkConfig, paths: &Paths) {
+    if let Some(Value::String(path)) = sink.options.get_mut("path")
+        && !matches!(path.as_str(), "" | "stdout" | "stderr")
+    {
+        *path = paths.home.join(path.as_str()).to_string_lossy().into_owned();
     }
 }
 

@@ -21,7 +21,7 @@ pub enum Format {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
-    /// The file, or `stdout` or `stderr`.
+    /// The file, or `stdout` or `stderr`. The configuration makes a relative path start at the home of PicoClaw.
     pub path: String,
     /// `json` or `text`.
     #[serde(default)]

@@ -81,3 +81,16 @@ fn what_is_listed_counts_more_than_the_short_form() {
     assert_eq!(found[0], ("prometheus".into(), json!({"path": "/m"})));
     assert_eq!((&found[1].1["path"], &found[1].1["level"]), (&json!("stderr"), &json!("debug")));
 }
+
+#[test]
+fn relative_paths_of_logs_start_at_the_home() {
+    let home = Home::with_config(json!({ "telemetry": { "sinks": [
+        { "type": "jsonlog", "name": "a", "options": { "path": "logs/a.log" } },
+        { "type": "jsonlog", "name": "b", "options": { "path": "/var/log/b.log" } },
+        { "type": "jsonlog", "name": "c", "options": { "path": "stderr" } },
+    ] } }));
+    let loaded = home.load();
+    let sinks = loaded.config.effective_sinks(&loaded.paths);
+    let paths: Vec<&Value> = sinks.iter().map(|sink| &sink.options["path"]).collect();
+    assert_eq!(paths, [&json!(home.path().join("logs/a.log")), &json!("/var/log/b.log"), &json!("stderr")]);
+}
