@@ -1,6 +1,7 @@
 //! The other commands.
 
-use std::process::Output;
+use std::io::Write;
+use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -86,4 +87,22 @@ fn sinks_are_listed_and_tried() {
     home.configure(json!({ "telemetry": { "sinks": unreachable } }));
     let (output, text) = run(&home, &["sinks", "check"]);
     assert!(!output.status.success() && text.contains("/nowhere/dsd.socket"), "{text}");
+}
+
+#[test]
+fn a_conversation_can_be_held_line_by_line() {
+    let home = Home::new(json!({}));
+    let mut child = picoclaw(home.path())
+        .arg("agent")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"first\nsecond\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("first") && text.contains("second"), "{text}");
+    let contents: Vec<Value> = home.session_lines().iter().map(|line| line["content"].clone()).collect();
+    assert_eq!(contents, ["first", "first", "second", "second"].map(|text| json!(text)));
 }

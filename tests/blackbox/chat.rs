@@ -162,3 +162,108 @@ fn a_web_page_of_elsewhere_is_kept_out() {
     let scrape = gateway.scrape();
     assert_eq!(scrape.get(r#"picoclaw_http_rejected_total{reason="forbidden_origin"}"#), 1.0);
 }
+
+#[test]
+fn sessions_talk_at_the_same_time_and_do_not_mix() {
+    let gateway = Gateway::start(json!({}));
+    let port = gateway.port;
+    std::thread::scope(|scope| {
+        for caller in 0..32 {
+            scope.spawn(move || {
+                let say = |text: &str| {
+                    let body = json!({
+                        "session_id": format!("caller-{caller}"),
+                        "messages": [{ "role": "user", "content": text }],
+                    });
+                    request(port, "POST", CHAT, &[], body.to_string().as_bytes()).unwrap().json()
+                };
+                // Were they to wait for one another, this alone would take 32 seconds.
+                say("!slow 1s\nx");
+                for n in 0..5 {
+                    let text = format!("{caller} says {n}");
+                    assert_eq!(say(&text)["choices"][0]["message"]["content"], text);
+                }
+            });
+        }
+        wait_for("all of them", || (gateway.scrape().get("picoclaw_messages_active") > 16.0).then_some(()));
+    });
+    assert_eq!(gateway.scrape().get("picoclaw_session_count"), 32.0);
+    assert_eq!(gateway.home.session_lines().len(), 32 * 6 * 2);
+}
+
+#[test]
+fn messages_that_wait_are_answered_in_the_order_in_which_they_came() {
+    let gateway = Gateway::start(json!({}));
+    let port = gateway.port;
+    let waiting =
+        |n: f64| wait_for("a place", || (gateway.scrape().get("picoclaw_queue_depth") == n).then_some(()));
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            scope.spawn(move || {
+                let text = if n == 0 { "!slow 2s\n0".to_owned() } else { n.to_string() };
+                let body = json!({ "session_id": "s", "messages": [{ "role": "user", "content": text }] })
+                    .to_string();
+                assert_eq!(request(port, "POST", CHAT, &[], body.as_bytes()).unwrap().status, 200);
+            });
+            if n == 0 {
+                let active = || (gateway.scrape().get("picoclaw_messages_active") == 1.0).then_some(());
+                wait_for("the first turn", active);
+            }
+            waiting(f64::from(n));
+        }
+    });
+    let answers: Vec<String> = gateway
+        .home
+        .session_lines()
+        .iter()
+        .filter(|line| line["role"] == "assistant")
+        .map(|line| line["content"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(answers, (0..8).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_answer_may_be_limited() {
+    let gateway = Gateway::start(json!({}));
+    let body =
+        json!({ "max_tokens": 3, "messages": [{ "role": "user", "content": "one two three four five" }] });
+    let answer = gateway.post(CHAT, &[], &body.to_string()).json();
+    assert_eq!(answer["choices"][0]["message"]["content"], "one two three ");
+    assert_eq!(answer["choices"][0]["finish_reason"], "length");
+}
+
+#[test]
+fn tools_that_fail_tell_the_model_and_the_operator() {
+    let gateway = Gateway::start(json!({}));
+    gateway.chat("s", r#"!tool read_file {"path":"missing.txt"}"#);
+    gateway.chat("s", "!tool list_dir {not json");
+    gateway.chat("s", r#"!tool web_fetch {"url":"http://127.0.0.1/private"}"#);
+    let scrape = gateway.scrape();
+    let of = |tool: &str, status: &str| {
+        scrape.get(&format!(r#"picoclaw_tool_results_total{{tool="{tool}",status="{status}"}}"#))
+    };
+    assert_eq!(
+        (of("read_file", "error"), of("list_dir", "error"), of("web_fetch", "denied")),
+        (1.0, 1.0, 1.0)
+    );
+    assert_eq!(scrape.sum("picoclaw_tool_calls_total"), 3.0);
+}
+
+#[test]
+fn a_stream_that_fails_says_so_in_the_stream() {
+    let gateway = Gateway::start(json!({}));
+    let body = json!({
+        "stream": true,
+        "messages": [{ "role": "user", "content": "!cut 2\none two three four" }],
+    });
+    let answer = gateway.post(CHAT, &[], &body.to_string());
+    assert_eq!(answer.status, 200);
+    let events = answer.events();
+    let error =
+        events.iter().find(|event| event.contains("\"error\"")).unwrap_or_else(|| panic!("{events:?}"));
+    assert!(error.contains("cut_stream"), "{error}");
+    let scrape = gateway.scrape();
+    assert_eq!(scrape.get(r#"picoclaw_turns_total{origin="user",status="failed"}"#), 1.0);
+    let failed = r#"picoclaw_provider_failures_total{provider="echo",model="echo",reason="cut_stream"}"#;
+    assert_eq!(scrape.get(failed), 1.0, "what a person has already seen is not asked for again");
+}

@@ -63,3 +63,24 @@ fn a_kill_in_mid_turn_leaves_the_session_readable() {
     let contents: Vec<_> = gateway.home.session_lines().iter().map(|line| line["content"].clone()).collect();
     assert_eq!(contents, [json!("before"), json!("before"), json!("after"), json!("after")]);
 }
+
+#[test]
+fn a_line_that_was_torn_by_a_power_failure_costs_nothing_else() {
+    let gateway = Gateway::start(json!({}));
+    (0..3).for_each(|n| drop(gateway.chat("s", &format!("message {n}"))));
+    let home = gateway.kill();
+    let sessions = home.join("workspace/sessions");
+    let file = std::fs::read_dir(&sessions)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .unwrap();
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() - 20]).unwrap();
+    let gateway = Gateway::start_in(home);
+    assert_eq!(gateway.chat("s", "after"), "after");
+    let contents: Vec<_> = gateway.home.session_lines().iter().map(|line| line["content"].clone()).collect();
+    let expected = ["message 0", "message 1", "message 2", "after"].map(|text| [json!(text), json!(text)]);
+    assert_eq!(contents, expected.concat(), "the journal has what the file lost");
+    assert_eq!(gateway.scrape().get("picoclaw_session_read_failures_total"), 0.0);
+}

@@ -57,6 +57,7 @@ fn run(messages: usize, ring: usize) {
         "telemetry": { "sinks": sinks, "ring": ring },
         "agents": { "defaults": { "max_llm_retries": 1 } },
     }));
+    let before = gateway.scrape();
     let next = Arc::new(AtomicUsize::new(0));
     let port = gateway.port;
     let callers: Vec<_> = (0..CALLERS)
@@ -110,15 +111,13 @@ fn run(messages: usize, ring: usize) {
         assert_eq!(lagged, 0.0);
     }
     let home = gateway.stop();
-    let heard = wait_for("the last flush", || {
-        let heard = agent.heard();
-        let observed = heard.observations.get("picoclaw.response_time").copied().unwrap_or(0) as f64;
-        (heard.count("picoclaw.messages") == all && observed == replies).then_some(heard)
-    });
+    let heard = agent.stop();
+    assert_eq!(heard.count("picoclaw.messages"), all);
     assert_eq!(heard.count("picoclaw.provider.errors"), errors);
     assert_eq!(heard.count("picoclaw.provider.requests"), requests);
     assert_eq!(heard.observations["picoclaw.response_time"] as f64, replies);
     assert_eq!(heard.count("picoclaw.tool_calls"), count(Sort::Tool));
+    heard.assert_growth(&before, &scrape);
 
     let log = home.log();
     let of = |kind: &str| log.iter().filter(|line| line["kind"] == kind).count() as f64;

@@ -1,5 +1,7 @@
 //! Whatever a provider does wrong is charged to it, with the right reason.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::support::{Behaviour, Gateway, Upstream};
@@ -94,4 +96,45 @@ fn a_retry_can_succeed_and_a_fallback_can_answer() {
     assert_eq!(scrape.get(r#"picoclaw_provider_errors_total{provider="groq"}"#), 1.0);
     assert_eq!(scrape.get(r#"picoclaw_provider_requests_total{provider="groq"}"#), 2.0);
     assert_eq!(scrape.get(r#"picoclaw_turns_total{origin="user",status="completed"}"#), 1.0);
+}
+
+#[test]
+fn a_provider_that_asks_for_patience_gets_it() {
+    let upstream =
+        Upstream::start(&[Behaviour::Status(429, "Retry-After: 1\r\n", "{}"), Behaviour::Answer("thanks")]);
+    let gateway = gateway(&upstream);
+    let began = Instant::now();
+    assert_eq!(gateway.chat("s", "hello"), "thanks");
+    assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+    let scrape = gateway.scrape();
+    let limited = r#"picoclaw_provider_failures_total{provider="openai",model="gpt",reason="rate_limit"}"#;
+    assert_eq!(scrape.get(limited), 1.0);
+    assert_eq!(scrape.get(r#"picoclaw_turns_total{origin="user",status="completed"}"#), 1.0);
+    assert!(scrape.get("picoclaw_response_time_seconds_sum") >= 1.0);
+}
+
+#[test]
+fn a_provider_that_stops_in_the_middle_is_noticed() {
+    let upstream = Upstream::start(&[Behaviour::Stall]);
+    let gateway = Gateway::start(json!({
+        "model_list": [upstream.model("gpt", "openai")],
+        "agents": { "defaults": { "max_llm_retries": 0 } },
+    }));
+    let answer = gateway.say("s", "hello");
+    assert_eq!(answer.status, 504, "{}", answer.text());
+    let timeout = r#"picoclaw_provider_failures_total{provider="openai",model="gpt",reason="timeout"}"#;
+    assert_eq!(gateway.scrape().get(timeout), 1.0);
+}
+
+#[test]
+fn a_turn_that_takes_too_long_is_ended_and_not_charged_to_the_provider_twice() {
+    let gateway =
+        Gateway::start(json!({ "agents": { "defaults": { "turn_timeout_secs": 1, "max_llm_retries": 5 } } }));
+    let answer = gateway.say("s", "!hang");
+    assert_eq!(answer.status, 504, "{}", answer.text());
+    let scrape = gateway.scrape();
+    assert_eq!(scrape.get(r#"picoclaw_turns_total{origin="user",status="timeout"}"#), 1.0);
+    assert_eq!(scrape.get(r#"picoclaw_provider_requests_total{provider="echo"}"#), 1.0);
+    assert_eq!(scrape.get(r#"picoclaw_provider_requests_active{provider="echo"}"#), 0.0);
+    assert_eq!(gateway.chat("s", "next"), "next");
 }

@@ -113,3 +113,75 @@ fn a_log_that_cannot_be_written_shows_and_stops_nothing() {
     let numbers: Vec<u64> = lines.iter().map(|line| line["seq"].as_u64().unwrap()).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
 }
+
+#[test]
+fn the_keys_and_their_kinds_are_the_same_in_every_state() {
+    let mut gateway =
+        Gateway::start(json!({ "gateway": { "health_check": { "failing_after_seconds": 0 } } }));
+    let shape = |document: &Value, state: &str| -> Vec<(String, bool)> {
+        assert_eq!(document["status"], state);
+        let object = document.as_object().unwrap();
+        assert!(object.len() <= 40, "{}", object.len());
+        let version = object["version"].as_str().unwrap();
+        version.parse::<f64>().expect_err("a version that reads as a number would become one");
+        object.iter().map(|(key, value)| (key.clone(), value.is_number())).collect()
+    };
+    let healthy = shape(&gateway.health(), "healthy");
+    for name in ["error", "timestamp", "type", "eventType", "entityName", "hostname", ""] {
+        assert!(healthy.iter().all(|(key, _)| key != name), "{name} has a meaning of its own at New Relic");
+    }
+    gateway.chat("s", "!tool list_dir {\"path\":\".\"}");
+    assert_eq!(shape(&gateway.health(), "healthy"), healthy, "numbers stay numbers under load");
+    gateway.say("s", "!fail auth");
+    assert_eq!(gateway.say("s", "!fail auth").status, 502);
+    assert_eq!(gateway.say("s", "!fail auth").status, 502);
+    assert_eq!(shape(&gateway.health(), "degraded"), healthy);
+    gateway.chat("s", "better");
+
+    let sessions = gateway.home.join("workspace/sessions");
+    let aside = gateway.home.join("workspace/aside");
+    fs::rename(&sessions, &aside).unwrap();
+    fs::write(&sessions, "a file where the directory was").unwrap();
+    assert_eq!(gateway.say("new-session", "x").status, 503);
+    let failing = wait_for("failing", || Some(gateway.get("/health")).filter(|answer| answer.status == 503));
+    assert_eq!(shape(&failing.json(), "failing"), healthy);
+    assert!(!failing.text().contains("healthy"));
+    fs::remove_file(&sessions).unwrap();
+    fs::rename(&aside, &sessions).unwrap();
+    wait_for("recovery", || (gateway.health()["status"] == "healthy").then_some(()));
+
+    let mut caller = gateway.client();
+    let body = json!({ "messages": [{ "role": "user", "content": "!slow 1s\nx" }] }).to_string();
+    caller.send("POST", "/v1/chat/completions", &[], body.as_bytes()).unwrap();
+    wait_for("the turn", || (gateway.health()["messages_active"] == 1).then_some(()));
+    gateway.signal("TERM");
+    let draining =
+        wait_for("draining", || Some(gateway.get("/health")).filter(|answer| answer.status == 503));
+    assert_eq!(shape(&draining.json(), "draining"), healthy);
+    let head = request(gateway.port, "HEAD", "/health", &[], b"").unwrap();
+    assert_eq!((head.status, head.header("content-type")), (503, "application/json"));
+    assert_eq!(gateway.get("/live").status, 200);
+    assert_eq!(caller.read(false).unwrap().status, 200);
+    assert!(gateway.wait().success());
+}
+
+#[test]
+fn a_critical_sink_that_is_down_fails_the_gateway() {
+    let home = Home::new(json!({}));
+    let directory = home.join("audit");
+    fs::write(&directory, "a file where the directory should be").unwrap();
+    let audit = json!({
+        "type": "jsonlog", "name": "audit", "critical": true, "options": { "path": directory.join("audit.log") },
+        "retry": { "initial_ms": 10, "max_ms": 50 },
+    });
+    home.configure(json!({
+        "gateway": { "health_check": { "failing_after_seconds": 1 } },
+        "telemetry": { "sinks": [{ "type": "newrelic" }, audit] },
+    }));
+    let gateway = Gateway::start_in(home);
+    let failing = wait_for("failing", || Some(gateway.get("/health")).filter(|answer| answer.status == 503));
+    let document = failing.json();
+    assert_eq!((&document["status"], &document["issues"]), (&json!("failing"), &json!("sink_audit_down")));
+    fs::remove_file(&directory).unwrap();
+    wait_for("recovery", || (gateway.health()["status"] == "healthy").then_some(()));
+}

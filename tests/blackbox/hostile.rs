@@ -76,3 +76,94 @@ fn connections_are_bounded_and_slow_ones_hold_up_nobody() {
         (gateway.scrape().get("picoclaw_http_connections") == 1.0).then_some(())
     });
 }
+
+#[test]
+fn a_head_that_does_not_end_is_given_up_and_others_are_answered_meanwhile() {
+    let gateway = Gateway::start(json!({}));
+    let mut slow = TcpStream::connect(("127.0.0.1", gateway.port)).unwrap();
+    slow.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    slow.write_all(b"POST /v1/chat/completions HTTP/1.1\r\nHost: loc").unwrap();
+    let mut answer = String::new();
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| slow.read_to_string(&mut answer));
+        let mut answered = 0;
+        while !reader.is_finished() {
+            assert_eq!(gateway.chat("s", "x"), "x");
+            answered += 1;
+        }
+        assert!(answered > 100, "{answered}");
+    });
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert_eq!(gateway.scrape().get(r#"picoclaw_http_rejected_total{reason="header_timeout"}"#), 1.0);
+}
+
+#[test]
+fn a_body_that_breaks_off_harms_nobody() {
+    let gateway = Gateway::start(json!({}));
+    for _ in 0..10 {
+        let mut stream = TcpStream::connect(("127.0.0.1", gateway.port)).unwrap();
+        stream
+            .write_all(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"mess")
+            .unwrap();
+    }
+    wait_for("the connections to end", || {
+        (gateway.scrape().get("picoclaw_http_connections") == 1.0).then_some(())
+    });
+    assert_eq!(gateway.chat("s", "x"), "x");
+    assert_eq!(gateway.scrape().get("picoclaw_messages_total"), 1.0);
+}
+
+#[test]
+fn what_is_ambiguous_or_oversized_is_refused() {
+    let gateway = Gateway::start(json!({}));
+    let many = format!("GET /health HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "A: b\r\n".repeat(500));
+    let long = format!("GET /health HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "y".repeat(1 << 20));
+    let path = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "z".repeat(1 << 17));
+    let chunks = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                  Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n";
+    for request in [many.as_str(), &long, &path, chunks] {
+        let answer = raw(gateway.port, request.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+    }
+    // Two lengths: whoever stands in between may have read the other one.
+    let smuggled = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\
+                    Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    assert!(!raw(gateway.port, smuggled.as_bytes()).contains("alive"));
+    assert_eq!(gateway.chat("s", "x"), "x");
+    assert_eq!(gateway.health()["status"], "healthy");
+}
+
+#[test]
+fn bodies_that_are_json_and_nonsense_are_refused_one_by_one() {
+    let gateway = Gateway::start(json!({}));
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let long_session =
+        json!({ "session_id": "s".repeat(300), "messages": [{ "role": "user", "content": "x" }] });
+    let requests = [
+        "null",
+        "[]",
+        "\"text\"",
+        "{}",
+        deep.as_str(),
+        r#"{"messages":"x"}"#,
+        r#"{"messages":[{"role":"user","content":5}]}"#,
+        r#"{"messages":[{"role":"user","content":"\ud800"}]}"#,
+        r#"{"messages":[{"role":"user","content":"x"}],"n":3}"#,
+        r#"{"messages":[{"role":"user","content":"x"}],"stream":"yes"}"#,
+        &long_session.to_string(),
+    ];
+    for body in requests {
+        let answer = gateway.post("/v1/chat/completions", &[], body);
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        assert!(answer.json()["error"]["message"].as_str().is_some_and(|message| !message.is_empty()));
+    }
+    let invalid = r#"picoclaw_messages_rejected_total{channel="http",reason="invalid"}"#;
+    assert_eq!(gateway.scrape().get(invalid), requests.len() as f64);
+    // A session's name is no path.
+    for name in ["../../escape", "/etc/passwd", "a/b", "..", "\u{202e}x"] {
+        assert_eq!(gateway.chat(name, "x"), "x");
+    }
+    let outside = gateway.home.join("workspace/escape.jsonl");
+    assert!(!outside.exists() && !gateway.home.join("escape.jsonl").exists());
+    assert_eq!(gateway.home.session_lines().len(), 10);
+}

@@ -1,6 +1,8 @@
 //! A gateway stops in order: turns first, then telemetry, then the port.
 
+use std::io::Write;
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -36,7 +38,7 @@ fn a_turn_in_flight_is_finished_and_new_messages_are_refused() {
         |kind: &str| kinds.iter().position(|k| *k == kind).unwrap_or_else(|| panic!("{kind} in {kinds:?}"));
     assert!(at("gateway.shutdown") < at("agent.turn.end"));
     assert!(at("agent.turn.end") < at("channel.lifecycle.stopped"));
-    wait_for("the last flush", || (agent.heard().count("picoclaw.messages") == 1.0).then_some(()));
+    assert_eq!(agent.stop().count("picoclaw.messages"), 1.0, "the last flush");
 }
 
 #[test]
@@ -50,4 +52,42 @@ fn a_second_signal_ends_it_at_once() {
     wait_for("draining", || (gateway.get("/health").status == 503).then_some(()));
     gateway.signal("TERM");
     assert!(!gateway.wait().success());
+}
+
+#[test]
+fn an_idle_gateway_stops_quickly_whatever_is_connected() {
+    for signal in ["TERM", "INT"] {
+        let mut gateway = Gateway::start(json!({}));
+        // Kept connections, one of them in the middle of a head, hold up nothing.
+        let mut clients: Vec<_> = (0..5).map(|_| gateway.client()).collect();
+        for client in &mut clients {
+            client.send("GET", "/health", &[], b"").unwrap();
+            assert_eq!(client.read(false).unwrap().status, 200);
+        }
+        clients[0].stream.get_mut().write_all(b"GET /hea").unwrap();
+        let began = Instant::now();
+        gateway.signal(signal);
+        assert!(gateway.wait().success());
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        assert!(!gateway.home.join(".picoclaw.pid").exists());
+        let log = gateway.home.log();
+        let shutdown = log.iter().find(|line| line["kind"] == "gateway.shutdown").unwrap();
+        assert!(shutdown.to_string().contains(&format!("SIG{signal}")), "{shutdown}");
+    }
+}
+
+#[test]
+fn a_stream_in_flight_is_finished() {
+    let mut gateway = Gateway::start(json!({}));
+    let mut caller = gateway.client();
+    let body = json!({
+        "stream": true,
+        "messages": [{ "role": "user", "content": "!pace 300ms\none two three four five" }],
+    });
+    caller.send("POST", "/v1/chat/completions", &[], body.to_string().as_bytes()).unwrap();
+    wait_for("the turn", || (gateway.scrape().get("picoclaw_messages_active") == 1.0).then_some(()));
+    gateway.signal("TERM");
+    let events = caller.read(false).unwrap().events();
+    assert_eq!(events.last().unwrap(), "[DONE]");
+    assert!(gateway.wait().success());
 }

@@ -1,9 +1,11 @@
 //! The log has every line, once, whatever happens to its files.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
 use crate::support::{Behaviour, Gateway, Home, Upstream, wait_for};
@@ -155,4 +157,89 @@ fn a_full_disk_costs_lines_but_no_answer_and_every_loss_is_counted() {
     let last = all.last().unwrap()["seq"].as_f64().unwrap();
     assert_eq!(last, all.len() as f64 - gaps.len() as f64 + missing);
     drop(home);
+}
+
+#[test]
+fn a_line_is_that_of_the_guide() {
+    let gateway = Gateway::start(json!({}));
+    let long = "a long story ".repeat(20_000);
+    gateway.chat("abc123", "x");
+    gateway.chat("abc123", &long);
+    gateway.say("abc123", &format!("!fail 500\n{long}"));
+    gateway.chat("abc123", &format!("!tool {} {{}}", "n".repeat(200_000)));
+    let home = gateway.stop();
+    let text = fs::read_to_string(home.join("logs/picoclaw.log")).unwrap();
+    assert!(text.ends_with('\n'));
+    assert!(text.lines().all(|line| line.len() < 64 * 1024), "a line is too long for collectors");
+    let log = home.log();
+    for line in &log {
+        let time = line["time"].as_str().unwrap();
+        assert!(time.len() >= 20 && time.ends_with('Z') && time.as_bytes()[10] == b'T', "{time}");
+        assert!(["debug", "info", "warn", "error"].contains(&line["level"].as_str().unwrap()), "{line}");
+        let components = ["main", "config", "agent", "provider", "channel", "tool", "session", "bus", "cron"];
+        assert!(components.contains(&line["component"].as_str().unwrap()), "{line}");
+        assert!(!line["message"].as_str().unwrap().is_empty() && line["seq"].is_u64(), "{line}");
+        let flat = line.as_object().unwrap().values().all(|value| !value.is_object() && !value.is_array());
+        assert!(flat, "{line}");
+        assert!(line["duration_ms"].is_null() || line["duration_ms"].is_number(), "{line}");
+    }
+    let times: Vec<&str> = log.iter().map(|line| line["time"].as_str().unwrap()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    let message = log.iter().find(|line| line["message"] == "Processing message").unwrap();
+    assert_eq!((&message["session_id"], &message["level"]), (&json!("abc123"), &json!("info")));
+    let end = log.iter().find(|line| line["kind"] == "agent.turn.end").unwrap();
+    assert!(end["duration_ms"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn the_level_says_what_is_written_and_hides_nothing_from_metrics() {
+    let gateway = Gateway::start(json!({ "logging": { "level": "warn" } }));
+    gateway.chat("s", "x");
+    gateway.say("s", "!fail auth");
+    let scrape = gateway.scrape();
+    assert!(scrape.get(r#"picoclaw_log_lines_total{level="info"}"#) > 0.0);
+    let filtered = r#"picoclaw_sink_events_total{sink="jsonlog",outcome="filtered"}"#;
+    assert!(scrape.get(filtered) > 0.0);
+    let home = gateway.stop();
+    let log = home.log();
+    assert_numbered(&log);
+    let levels: Vec<&str> = log.iter().map(|line| line["level"].as_str().unwrap()).collect();
+    assert!(!levels.is_empty() && levels.iter().all(|level| ["warn", "error"].contains(level)), "{levels:?}");
+}
+
+#[test]
+fn rotated_files_are_few_not_read_twice_and_compressed_when_they_were_read() {
+    let sinks = json!([
+        { "type": "jsonlog", "options": { "max_size_mb": 0.02, "max_backups": 3, "level": "debug" } },
+    ]);
+    let gateway = Gateway::start(json!({ "telemetry": { "sinks": sinks } }));
+    (0..100).for_each(|n| drop(gateway.chat(&format!("s{}", n % 4), "x")));
+    let home = gateway.stop();
+    let names = || -> Vec<String> {
+        let files = fs::read_dir(home.join("logs")).unwrap();
+        let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let rotated: Vec<String> = names().into_iter().filter(|name| name != "picoclaw.log").collect();
+    assert_eq!(rotated.len(), 3, "{rotated:?}");
+    assert!(rotated.iter().all(|name| !name.ends_with(".log")), "{rotated:?} would be read twice");
+    let (newest, older) = rotated.split_last().unwrap();
+    assert!(!newest.ends_with(".gz"), "{newest} may still be being read");
+    assert!(older.iter().all(|name| name.ends_with(".gz")), "{older:?}");
+    // Together they are the end of the log, without a hole.
+    let mut all = Vec::new();
+    for name in older {
+        let mut text = String::new();
+        GzDecoder::new(fs::File::open(home.join("logs").join(name)).unwrap())
+            .read_to_string(&mut text)
+            .unwrap();
+        all.extend(
+            text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].as_u64().unwrap()),
+        );
+    }
+    for name in [newest, "picoclaw.log"] {
+        all.extend(lines(&home.join("logs").join(name)).iter().map(|line| line["seq"].as_u64().unwrap()));
+    }
+    assert!(all.windows(2).all(|pair| pair[1] == pair[0] + 1), "{all:?}");
 }

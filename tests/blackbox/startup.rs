@@ -112,3 +112,45 @@ fn an_unwritable_home_is_named() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("/proc/nowhere"), "{said}");
 }
+
+#[test]
+fn the_command_line_says_where_to_listen() {
+    let home = Home::new(json!({ "gateway": { "host": "192.0.2.1" } }));
+    let gateway = Gateway::start_with(home, &["-E", "--host", "127.0.0.1"], &[]);
+    assert!(gateway.output().contains("✓ Gateway started on 127.0.0.1:"), "{}", gateway.output());
+    assert_eq!(gateway.health()["status"], "healthy");
+    let gateway = Gateway::start_with(gateway.stop(), &["--host", "127.0.0.1", "--debug"], &[]);
+    gateway.chat("s", "x");
+    let home = gateway.stop();
+    assert!(home.log().iter().any(|line| line["level"] == "debug"));
+}
+
+#[test]
+fn variables_win_over_the_file() {
+    let home = Home::new(json!({ "gateway": { "metrics": { "path": "/of-the-file" } } }));
+    let variables =
+        [("PICOCLAW_GATEWAY_METRICS_PATH", "/of-the-variable"), ("PICOCLAW_LOGGING_LEVEL", "error")];
+    let gateway = Gateway::start_with(home, &[], &variables);
+    assert_eq!((gateway.get("/of-the-variable").status, gateway.get("/of-the-file").status), (200, 404));
+    gateway.chat("s", "x");
+    let home = gateway.stop();
+    assert!(home.log().is_empty(), "{:?}", home.log());
+    let output = picoclaw(home.path()).arg("gateway").env("PICOCLAW_GATEWAY_PORT", "many").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("PICOCLAW_GATEWAY_PORT") && said.contains("many"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_home_that_cannot_be_written_is_named_with_the_remedy() {
+    // A file where the workspace should be stops root too, unlike permissions.
+    let home = Home::new(json!({}));
+    fs::write(home.join("workspace"), "a file").unwrap();
+    let output = picoclaw(home.path()).arg("gateway").output().unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(&home.join("workspace").display().to_string()), "{said}");
+    assert!(!home.join(".picoclaw.pid").exists());
+}

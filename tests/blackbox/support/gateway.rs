@@ -108,9 +108,16 @@ impl Gateway {
 
     /// Starts a gateway in this home.
     pub(crate) fn start_in(home: Home) -> Self {
+        Self::start_with(home, &[], &[])
+    }
+
+    /// Starts a gateway in this home with further arguments and variables.
+    pub(crate) fn start_with(home: Home, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let output = File::create(home.join("output")).expect("the home is writable");
         let child = picoclaw(home.path())
             .arg("gateway")
+            .args(arguments)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(output.try_clone().expect("a second handle"))
             .stderr(output)

@@ -22,10 +22,15 @@ impl Scrape {
         *self.0.get(series).unwrap_or_else(|| panic!("no series {series}"))
     }
 
+    /// The series of a metric, by name and labels.
+    pub(crate) fn family<'a>(&'a self, metric: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
+        let of_metric =
+            move |name: &str| name.strip_prefix(metric).is_some_and(|r| r.is_empty() || r.starts_with('{'));
+        self.0.iter().filter(move |(name, _)| of_metric(name)).map(|(name, value)| (name.as_str(), *value))
+    }
+
     /// The sum over all series of a metric.
     pub(crate) fn sum(&self, metric: &str) -> f64 {
-        let of_metric =
-            |name: &str| name.strip_prefix(metric).is_some_and(|r| r.is_empty() || r.starts_with('{'));
-        self.0.iter().filter(|(name, _)| of_metric(name)).map(|(_, value)| value).sum()
+        self.family(metric).map(|(_, value)| value).sum()
     }
 }

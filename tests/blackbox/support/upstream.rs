@@ -21,6 +21,8 @@ pub(crate) enum Behaviour {
     Cut,
     /// Nothing, ever.
     Hang,
+    /// The beginning of a stream, and then nothing more.
+    Stall,
 }
 
 /// Listens until the end of the test.
@@ -96,6 +98,11 @@ fn serve(stream: TcpStream, behaviour: &Mutex<Vec<Behaviour>>, requests: &Atomic
             Behaviour::Cut if stream => stream_answer(out, "half of it", false),
             Behaviour::Cut => {
                 let _ = out.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"choices\":[");
+                false
+            }
+            Behaviour::Stall => {
+                stream_answer(out, "half of it", false);
+                std::thread::sleep(Duration::from_secs(60));
                 false
             }
             Behaviour::Hang => {

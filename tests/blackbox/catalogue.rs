@@ -1,0 +1,269 @@
+//! Every documented metric moves when what it tells of happens.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::Shutdown;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use picoclaw_telemetry::{Metric, MetricKind};
+use serde_json::{Value, json};
+
+use crate::support::{Agent, Client, Gateway, Home, Scrape, wait_for};
+
+const CHAT: &str = "/v1/chat/completions";
+
+/// Metrics that an operator's actions cannot move, and what is checked instead.
+const CONSTANT: [Metric; 7] = [
+    // Only a defect of a sink moves it: the tests of the supervisor make sinks panic.
+    Metric::SinkRestartsTotal,
+    // Channels are up until the port is about to close: the last flush to the Agent tells of it.
+    Metric::ChannelUp,
+    // Compared with what the system says of the process.
+    Metric::BuildInfo,
+    Metric::ProcessStart,
+    Metric::ProcessMaxFds,
+    Metric::ProcessVirtual,
+    Metric::ProcessThreads,
+];
+
+/// The series of a metric; of a histogram, how often something was observed.
+fn series(scrape: &Scrape, metric: Metric) -> BTreeMap<String, f64> {
+    let info = metric.info();
+    let name = match info.kind {
+        MetricKind::Histogram(_) => format!("{}_count", info.name),
+        MetricKind::Counter | MetricKind::Gauge => info.name.to_owned(),
+    };
+    let found: BTreeMap<_, _> = scrape.family(&name).map(|(name, value)| (name.to_owned(), value)).collect();
+    assert!(!found.is_empty(), "{name} has no series");
+    found
+}
+
+/// What has been seen to move.
+struct Proof<'a> {
+    gateway: &'a Gateway,
+    moved: Vec<Metric>,
+}
+
+impl Proof<'_> {
+    /// Does something and waits until it shows in all of these metrics.
+    fn of(&mut self, metrics: &[Metric], action: impl FnOnce()) {
+        let before = self.gateway.scrape();
+        action();
+        for metric in metrics {
+            let then = series(&before, *metric);
+            wait_for(metric.info().name, || {
+                let now = series(&self.gateway.scrape(), *metric);
+                if metric.info().kind != MetricKind::Gauge {
+                    // A series may come into being, but none goes back or away.
+                    assert!(then.iter().all(|(name, value)| now[name] >= *value), "{then:?} {now:?}");
+                }
+                (now != then).then_some(())
+            });
+        }
+        self.moved.extend(metrics);
+    }
+}
+
+fn config(agent: &Agent, audit: &Path, models: usize) -> Value {
+    let models: Vec<Value> = (0..models)
+        .map(|n| json!({ "model_name": format!("model-{n}"), "provider": "echo", "model": "echo" }))
+        .collect();
+    json!({
+        "model_list": models,
+        "telemetry": { "ring": 4, "sinks": [
+            { "type": "prometheus" },
+            { "type": "newrelic" },
+            { "type": "datadog", "options": { "address": agent.address, "flush_interval_seconds": 0.2 } },
+            { "type": "jsonlog", "name": "audit", "options": { "path": audit, "level": "debug" },
+              "buffer": { "max_events": 20 }, "retry": { "initial_ms": 10, "max_ms": 50 } },
+        ] },
+    })
+}
+
+/// The file of the only session.
+fn only_session(home: &Home) -> PathBuf {
+    let files = fs::read_dir(home.join("workspace/sessions")).unwrap().map(|file| file.unwrap().path());
+    let mut sessions = files.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+    sessions.next().unwrap()
+}
+
+/// Sends a message and leaves it unanswered.
+fn begin(gateway: &Gateway, session: &str, text: &str) -> Client {
+    let mut client = gateway.client();
+    let body = json!({ "session_id": session, "messages": [{ "role": "user", "content": text }] });
+    client.send("POST", CHAT, &[], body.to_string().as_bytes()).unwrap();
+    client
+}
+
+/// Does something while many callers send messages.
+fn under_load(gateway: &Gateway, action: impl FnOnce()) {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for caller in 0..16 {
+            let done = &done;
+            scope.spawn(move || {
+                while !done.load(Ordering::SeqCst) {
+                    gateway.chat(&format!("caller-{caller}"), "x");
+                }
+            });
+        }
+        // Should the action fail, the callers must end too.
+        let result = catch_unwind(AssertUnwindSafe(action));
+        done.store(true, Ordering::SeqCst);
+        result.unwrap_or_else(|failure| resume_unwind(failure));
+    });
+}
+
+#[test]
+fn every_metric_moves() {
+    let agent = Agent::start();
+    let home = Home::new(json!({}));
+    let disk = home.join("disk");
+    let audit = disk.join("audit.log");
+    home.configure(config(&agent, &audit, 1));
+    // A session of before this start, whose file cannot be read.
+    let gateway = Gateway::start_in(home);
+    gateway.chat("unreadable", "x");
+    let home = gateway.stop();
+    let file = only_session(&home);
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    let gateway = Gateway::start_in(home);
+    let mut proof = Proof { gateway: &gateway, moved: Vec::new() };
+
+    proof.of(
+        &[
+            Metric::MessagesTotal,
+            Metric::ChannelMessagesTotal,
+            Metric::ChannelLastActivity,
+            Metric::TurnsTotal,
+            Metric::ResponseTime,
+            Metric::ProviderRequestsTotal,
+            Metric::ProviderRequestDuration,
+            Metric::ProviderTokensTotal,
+            Metric::ProviderLastSuccess,
+            Metric::SessionCount,
+            Metric::SessionWritesTotal,
+            Metric::SessionWriteDuration,
+            Metric::LogLinesTotal,
+            Metric::TelemetryEventsTotal,
+            Metric::SinkEventsTotal,
+            Metric::SinkLastSuccess,
+            Metric::SinkFlushSeconds,
+        ],
+        || drop(gateway.chat("s", "x")),
+    );
+    proof.of(&[Metric::ProviderFirstToken], || {
+        let body = json!({ "stream": true, "messages": [{ "role": "user", "content": "one two" }] });
+        assert_eq!(gateway.post(CHAT, &[], &body.to_string()).status, 200);
+    });
+    proof.of(&[Metric::ToolCallsTotal, Metric::ToolResultsTotal, Metric::ToolDuration], || {
+        drop(gateway.chat("s", r#"!tool list_dir {"path":"."}"#));
+    });
+    proof.of(&[Metric::ToolCallsUnknownTotal], || drop(gateway.chat("s", "!tool invented {}")));
+    proof.of(
+        &[
+            Metric::ProviderErrorsTotal,
+            Metric::ProviderFailuresTotal,
+            Metric::ProviderRetriesTotal,
+            Metric::ProviderConsecutiveFailures,
+            Metric::HealthState,
+        ],
+        || assert_eq!(gateway.say("s", "!fail 500").status, 502),
+    );
+    drop(gateway.chat("s", "better"));
+
+    let mut waiting = Vec::new();
+    proof.of(&[Metric::MessagesActive, Metric::ProviderRequestsActive], || {
+        waiting.push(begin(&gateway, "busy", "!hang"));
+    });
+    proof.of(&[Metric::QueueDepth, Metric::HttpConnections], || waiting.push(begin(&gateway, "busy", "x")));
+    proof.of(&[Metric::MessagesActive, Metric::QueueDepth], || {
+        waiting.iter().for_each(|client| client.stream.get_ref().shutdown(Shutdown::Both).unwrap());
+    });
+    proof.of(&[Metric::MessagesRejectedTotal], || {
+        let body = r#"{"model":"nobody","messages":[{"role":"user","content":"x"}]}"#;
+        assert_eq!(gateway.post(CHAT, &[], body).status, 404);
+    });
+    proof.of(&[Metric::HttpRejectedTotal], || assert_eq!(gateway.post("/reload", &[], "").status, 401));
+
+    proof.of(&[Metric::SessionReadFailuresTotal, Metric::SessionConsecutiveFailures], || {
+        assert_eq!(gateway.say("unreadable", "x").status, 503);
+    });
+
+    under_load(&gateway, || proof.of(&[Metric::SinkGapsTotal, Metric::SinkLagEvents], || {}));
+    // The log's directory goes away and a file takes its place, as if the disk were gone.
+    let lost = [
+        Metric::SinkSendErrorsTotal,
+        Metric::SinkRetriesTotal,
+        Metric::SinkBufferEvents,
+        Metric::SinkEventsDroppedTotal,
+        Metric::SinkUp,
+    ];
+    under_load(&gateway, || {
+        proof.of(&lost, || {
+            fs::remove_dir_all(&disk).unwrap();
+            fs::write(&disk, "").unwrap();
+        });
+    });
+    fs::remove_file(&disk).unwrap();
+    proof.of(&[Metric::SinkUp], || drop(gateway.chat("s", "x")));
+
+    proof.of(&[Metric::ConfigReloadsTotal, Metric::ConfigReloadTime, Metric::LabelOverflowsTotal], || {
+        gateway.home.configure(config(&agent, &audit, 200));
+        assert_eq!(gateway.reload().status, 200);
+    });
+    proof.of(&[Metric::ConfigReloadSuccessful], || {
+        fs::write(gateway.home.join("config.json"), "{").unwrap();
+        assert_eq!(gateway.reload().status, 500);
+    });
+    let mut idle = Vec::new();
+    proof.of(
+        &[
+            Metric::EventLoopLag,
+            Metric::ProcessCpu,
+            Metric::ProcessResident,
+            Metric::ProcessOpenFds,
+            Metric::HttpConnections,
+        ],
+        || idle.extend((0..20).map(|_| gateway.client())),
+    );
+
+    let expected: Vec<_> = Metric::ALL.iter().filter(|metric| !CONSTANT.contains(metric)).collect();
+    let missing: Vec<_> = expected.into_iter().filter(|metric| !proof.moved.contains(metric)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+
+    let scrape = gateway.scrape();
+    assert_eq!(scrape.sum("picoclaw_sink_restarts_total"), 0.0);
+    gateway.stop();
+    assert_eq!(agent.stop().gauges["picoclaw.channel.up"], 0.0);
+}
+
+#[test]
+fn facts_about_the_process_are_those_of_the_system() {
+    let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let gateway = Gateway::start(json!({}));
+    let file = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", gateway.pid())).unwrap();
+    let number = |text: &str, key: &str| -> f64 {
+        let line = text.lines().find(|line| line.starts_with(key)).unwrap_or_else(|| panic!("no {key}"));
+        line[key.len()..].split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let close = |name: &str, expected: f64| {
+        let told = gateway.scrape().get(name);
+        assert!((told - expected).abs() <= 0.2 * expected, "{name}: {told} instead of {expected}");
+    };
+    close("process_resident_memory_bytes", 1024.0 * number(&file("status"), "VmRSS:"));
+    close("process_virtual_memory_bytes", 1024.0 * number(&file("status"), "VmSize:"));
+    close("process_threads", number(&file("status"), "Threads:"));
+    let open = fs::read_dir(format!("/proc/{}/fd", gateway.pid())).unwrap().count();
+    close("process_open_fds", open as f64);
+    assert_eq!(gateway.scrape().get("process_max_fds"), number(&file("limits"), "Max open files"));
+    let start = gateway.scrape().get("process_start_time_seconds");
+    assert!((start - began).abs() < 5.0, "{start} instead of {began}");
+    let version = format!(r#"picoclaw_build_info{{build_version="{}","#, env!("CARGO_PKG_VERSION"));
+    let scrape = gateway.scrape();
+    assert!(scrape.family("picoclaw_build_info").all(|(name, one)| name.starts_with(&version) && one == 1.0));
+}
