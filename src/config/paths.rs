@@ -29,7 +29,7 @@ pub struct Paths {
 impl Paths {
     /// The paths before the configuration is read; the workspace is the usual one. Without a home directory of the user
     /// there is nothing to start from.
-    pub(super) fn find(environment: &Environment) -> Option<Self> {
+    pub fn find(environment: &Environment) -> Option<Self> {
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         let home = match environment.get("PICOCLAW_HOME") {
             Some(home) => absolute(environment.expand(home)),

@@ -2,9 +2,10 @@
 //!
 //! * [`run`]: from a configuration to a stopped gateway.
 //! * `setup`: models, tools and limits from the configuration. `routes`: who answers at which path.
-//! * `reload`: takes a new configuration over while it runs, or refuses it whole.
+//! * `reload`: takes a new configuration over while it runs, or refuses it whole. `fixed`: what needs a restart.
 //! * `signals`: what the operating system asks for. `hot_reload`: what a changed file asks for.
 
+mod fixed;
 mod hot_reload;
 mod parts;
 mod reload;

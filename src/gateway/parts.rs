@@ -10,6 +10,7 @@ use picoclaw_telemetry::Bus;
 use picoclaw_telemetry::words::{HttpRejection, Level};
 use serde_json::json;
 
+use super::fixed::Fixed;
 use crate::agent::Agent;
 use crate::channels::http::access::Access;
 use crate::channels::http::{HttpChannel, Settings};
@@ -30,6 +31,7 @@ pub(super) struct Parts {
     pub(super) operator: Option<Token>,
     pub(super) environment: Environment,
     pub(super) debug: bool,
+    pub(super) fixed: Fixed,
     // One reload at a time; the lock is held across its awaits.
     pub(super) running: tokio::sync::Mutex<Running>,
 }

@@ -10,26 +10,47 @@ use picoclaw_telemetry::{Detail, Event};
 
 use super::parts::{self, Parts};
 use super::{routes, setup};
-use crate::config::{self, Config, Loaded};
-use crate::http::admin::{ReloadError, Reloader};
+use crate::config;
+use crate::health::Phase;
+use crate::http::admin::{ReloadError, Reloaded, Reloader};
 
 /// Reloads on behalf of the HTTP route, a signal, or a changed file.
 pub(super) struct Reload(pub(super) Arc<Parts>);
 
 #[async_trait]
 impl Reloader for Reload {
-    async fn reload(&self) -> Result<(), ReloadError> {
-        let parts = &self.0;
-        let Ok(mut running) = parts.running.try_lock() else {
+    async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let Ok(mut running) = self.0.running.try_lock() else {
             return Err(ReloadError("reload already in progress".to_owned()));
         };
+        self.run(&mut running).await
+    }
+}
+
+impl Reload {
+    /// Reloads after whichever reload is under way, for those who cannot be told to come back: that one may have read
+    /// the files before they changed. The outcome is on the bus.
+    pub(super) async fn when_free(&self) {
+        let mut running = self.0.running.lock().await;
+        let _ = self.run(&mut running).await;
+    }
+
+    async fn run(&self, running: &mut parts::Running) -> Result<Reloaded, ReloadError> {
+        let parts = &self.0;
+        // What it would start nobody would stop.
+        if parts.judge.phase() == Phase::Draining {
+            tracing::warn!("A reload was refused because the gateway is stopping.");
+            return Err(ReloadError(
+                "the gateway is stopping; the next start reads the configuration".to_owned(),
+            ));
+        }
         let began = Instant::now();
         parts.bus.emit(Event::ReloadStarted);
-        match take_over(parts, &mut running).await {
-            Ok(changes) => {
+        match take_over(parts, running).await {
+            Ok((changes, reloaded)) => {
                 let changes = Detail::from(changes);
                 parts.bus.emit(Event::ReloadCompleted { duration: began.elapsed(), changes });
-                Ok(())
+                Ok(reloaded)
             }
             Err(error) => {
                 let event = Event::ReloadFailed { duration: began.elapsed(), error: Detail::new(&error) };
@@ -41,7 +62,7 @@ impl Reloader for Reload {
 }
 
 /// Everything that can fail comes first; from the sinks' reload on nothing can.
-async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<String, String> {
+async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(String, Reloaded), String> {
     let environment = parts.environment.clone();
     let loaded = tokio::task::spawn_blocking(move || config::load(&environment, &known_types()))
         .await
@@ -66,31 +87,11 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<String
     parts.judge.set_watched(parts::watched(&loaded, &parts.bus, &sinks));
     super::run::tell_warnings(&loaded);
     let mut text = changes.to_string();
-    for key in needs_restart(&running.loaded, &loaded) {
+    let needs_restart = parts.fixed.changed(&loaded);
+    for key in &needs_restart {
         let _ = write!(text, "; {key} changes with the next start");
         tracing::warn!(key, "A changed setting takes effect with the next start only.");
     }
     running.loaded = loaded;
-    Ok(text)
-}
-
-type Read = fn(&Config) -> String;
-
-/// Settings that differ and are read at the start only.
-fn needs_restart(old: &Loaded, new: &Loaded) -> Vec<&'static str> {
-    let fixed: [(&str, Read); 7] = [
-        ("gateway.host", |c| c.gateway.host.clone()),
-        ("gateway.port", |c| c.gateway.port.to_string()),
-        ("gateway.max_connections", |c| c.gateway.max_connections.to_string()),
-        ("gateway.health_check.port", |c| format!("{:?}", c.gateway.health_check.port)),
-        ("session.persistence", |c| format!("{:?}", c.session.persistence)),
-        ("telemetry.ring", |c| c.telemetry.ring.to_string()),
-        ("agents.defaults.max_parallel_turns", |c| c.agents.defaults.max_parallel_turns.to_string()),
-    ];
-    let changed = fixed.into_iter().filter(|(_, read)| read(&old.config) != read(&new.config));
-    let mut keys: Vec<_> = changed.map(|(key, _)| key).collect();
-    if old.paths.workspace != new.paths.workspace {
-        keys.push("agents.defaults.workspace (sessions)");
-    }
-    keys
+    Ok((text, Reloaded { needs_restart }))
 }

@@ -10,8 +10,10 @@ use picoclaw_sinks::registry::known_types;
 use picoclaw_sinks::supervisor::Supervisor;
 use picoclaw_telemetry::words::Level;
 use picoclaw_telemetry::{Bus, Detail, Event, SinkRegistry};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::fixed::Fixed;
 use super::parts::{self, OnBus, Parts, Running};
 use super::reload::Reload;
 use super::signals::{Asked, Signals};
@@ -54,6 +56,7 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     if options.debug {
         environment = environment.with("PICOCLAW_LOGGING_LEVEL", "debug");
     }
+    let watch = hot_reload::Watch::begin(&environment);
     let loaded = config::load(&environment, &known_types())?;
     let mut signals = Signals::listen().context("listening for signals")?;
     let token = new_token().context("making the token of the pid file")?;
@@ -98,8 +101,7 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     parts.bus.emit(Event::GatewayReady { address: Detail::from(address.clone()), elapsed: began.elapsed() });
     greet(&parts, &address).await;
     if hot_reload {
-        let files = vec![paths.config_file, paths.security_file, paths.telemetry_file];
-        tokio::spawn(hot_reload::watch(Arc::clone(&parts), files));
+        tokio::spawn(hot_reload::run(Arc::clone(&parts), watch));
     }
     tokio::spawn(remember_sessions(parts.agent.clone(), started.store.clone(), started.session_window));
 
@@ -176,6 +178,7 @@ async fn start(
         operator: operator.clone(),
         environment,
         debug: options.debug,
+        fixed: Fixed::at_start(&loaded),
         running: tokio::sync::Mutex::new(Running { loaded, supervisor }),
     });
     let reloader: Arc<dyn Reloader> = Arc::new(Reload(Arc::clone(&parts)));
@@ -220,19 +223,26 @@ impl http::Observer for Unobserved {
 /// Reloads and reopens as asked; returns why the gateway must stop.
 async fn serve_signals(parts: &Arc<Parts>, signals: &mut Signals) -> &'static str {
     let reopener = parts.running.lock().await.supervisor.reopener();
+    // A task of its own, so that a stop is heard meanwhile. Signals that come while it works become one more round.
+    let hangup = Arc::new(Notify::new());
+    tokio::spawn(obey_hangups(Reload(Arc::clone(parts)), Arc::clone(&hangup)));
     loop {
         match signals.next().await {
             Asked::Stop(cause) => return cause,
             Asked::Reload => {
-                // A task of its own, so that a stop is heard meanwhile. The outcome is on the bus.
-                let (parts, reopener) = (Arc::clone(parts), reopener.clone());
-                tokio::spawn(async move {
-                    // Log files first, whatever a reload that is under way waits for: a rotator has renamed them.
-                    reopener.reopen().await;
-                    Reload(parts).reload().await
-                });
+                // Log files at once, whatever a reload that is under way waits for: a rotator has renamed them.
+                let reopener = reopener.clone();
+                tokio::spawn(async move { reopener.reopen().await });
+                hangup.notify_one();
             }
         }
+    }
+}
+
+async fn obey_hangups(reload: Reload, hangup: Arc<Notify>) {
+    loop {
+        hangup.notified().await;
+        reload.when_free().await;
     }
 }
 

@@ -18,7 +18,25 @@ use super::reply;
 #[async_trait]
 pub trait Reloader: Send + Sync {
     /// Returns when the new configuration is in force, or says why the old one still is.
-    async fn reload(&self) -> Result<(), ReloadError>;
+    async fn reload(&self) -> Result<Reloaded, ReloadError>;
+}
+
+/// A new configuration is in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Settings that have changed and take effect with the next start only.
+    pub needs_restart: Vec<&'static str>,
+}
+
+impl Reloaded {
+    /// The existing PicoClaw's answer, and what it cannot say.
+    fn to_json(&self) -> String {
+        let mut document = json!({ "status": "reload triggered" });
+        if !self.needs_restart.is_empty() {
+            document["needs_restart"] = json!(self.needs_restart);
+        }
+        document.to_string()
+    }
 }
 
 /// Why nothing changed, for a person: the path, the value and the remedy.
@@ -63,7 +81,7 @@ impl Admin {
         // A task of its own: a caller who goes away must not stop a reload half-way.
         let reload = tokio::spawn(async move { reloader.reload().await });
         match timeout(PATIENCE, reload).await {
-            Ok(Ok(Ok(()))) => reply::json(StatusCode::OK, json!({"status": "reload triggered"}).to_string()),
+            Ok(Ok(Ok(reloaded))) => reply::json(StatusCode::OK, reloaded.to_json()),
             Ok(Ok(Err(ReloadError(why)))) => error(StatusCode::INTERNAL_SERVER_ERROR, &why),
             Ok(Err(_)) => error(StatusCode::INTERNAL_SERVER_ERROR, "the reload failed inside"),
             Err(_) => {

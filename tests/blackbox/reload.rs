@@ -1,10 +1,11 @@
 //! A reload changes what can change, and a bad configuration changes nothing.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 
 use serde_json::json;
 
-use crate::support::{Agent, Gateway, request, wait_for};
+use crate::support::{Agent, Gateway, Home, request, wait_for};
 
 #[test]
 fn only_the_operator_may_reload() {
@@ -40,7 +41,7 @@ fn sinks_come_and_go_and_counters_go_on() {
     assert_eq!(gateway.health()["messages_total"], 4);
     gateway.stop();
     // The new sink tells of what came after it began: the Agent had nobody before.
-    wait_for("the last flush", || (agent.heard().count("picoclaw.messages") == 1.0).then_some(()));
+    assert_eq!(agent.stop().count("picoclaw.messages"), 1.0);
 }
 
 #[test]
@@ -88,4 +89,117 @@ fn models_and_keys_are_taken_over_while_turns_go_on() {
     wait_for("the reload", || (gateway.scrape().get(reloads) == 1.0).then_some(()));
     assert_eq!(gateway.say("s", "x").status, 401);
     assert!(slow.join().unwrap().text().contains("still here"));
+}
+
+#[test]
+fn a_new_log_goes_on_where_the_file_ends_and_unchanged_sinks_are_left_alone() {
+    let sinks = |audit: &str| {
+        json!([
+            { "type": "prometheus" },
+            { "type": "jsonlog" },
+            { "type": "jsonlog", "name": "audit", "options": { "path": "logs/audit.log", "level": audit } },
+        ])
+    };
+    let gateway = Gateway::start(json!({ "telemetry": { "sinks": sinks("info") } }));
+    gateway.chat("s", "x");
+    gateway.home.configure(json!({ "telemetry": { "sinks": sinks("debug") } }));
+    assert_eq!(gateway.reload().status, 200);
+    gateway.chat("s", "x");
+    let home = gateway.stop();
+    let log = home.log();
+    let completed = log.iter().find(|line| line["kind"] == "gateway.reload.completed").unwrap();
+    let changes = completed.to_string();
+    assert!(changes.contains("restarted audit; unchanged 3"), "{changes}");
+    let text = fs::read_to_string(home.join("logs/audit.log")).unwrap();
+    let audit: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (name, lines) in [("picoclaw.log", &log), ("audit.log", &audit)] {
+        let numbers: Vec<u64> = lines.iter().map(|line| line["seq"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "{name}");
+        let turns = lines.iter().filter(|line| line["kind"] == "agent.turn.end").count();
+        assert_eq!(turns, 2, "{name} has every turn once");
+    }
+}
+
+#[test]
+fn what_needs_a_restart_is_said_until_it_happens() {
+    let gateway = Gateway::start(json!({}));
+    gateway.home.configure(json!({
+        "gateway": { "hot_reload": true, "health_check": { "port": 1 } },
+        "telemetry": { "session_active_minutes": 5 },
+    }));
+    let keys =
+        ["gateway.hot_reload", "gateway.health_check (its own port)", "telemetry.session_active_minutes"];
+    for _ in 0..2 {
+        let answer = gateway.reload().json();
+        assert_eq!(answer, json!({ "status": "reload triggered", "needs_restart": keys }));
+    }
+    gateway.home.configure(json!({}));
+    assert_eq!(gateway.reload().json(), json!({ "status": "reload triggered" }));
+    let log = gateway.stop().log();
+    let warned: Vec<&str> =
+        log.iter().filter(|line| line["level"] == "warn").filter_map(|line| line["key"].as_str()).collect();
+    assert_eq!(warned, [keys, keys].concat());
+}
+
+#[test]
+fn a_gateway_that_stops_takes_nothing_new_over() {
+    let mut gateway = Gateway::start(json!({}));
+    let mut caller = gateway.client();
+    let body = json!({ "messages": [{ "role": "user", "content": "!slow 2s\ndone" }] }).to_string();
+    caller.send("POST", "/v1/chat/completions", &[], body.as_bytes()).unwrap();
+    wait_for("the turn", || (gateway.scrape().get("picoclaw_messages_active") == 1.0).then_some(()));
+    gateway.signal("TERM");
+    wait_for("draining", || (gateway.get("/health").status == 503).then_some(()));
+    let late = json!({ "type": "jsonlog", "options": { "path": "late.log" } });
+    gateway.home.configure(json!({ "telemetry": { "sinks": [late] } }));
+    let answer = gateway.reload();
+    assert_eq!(answer.status, 500);
+    assert!(answer.json()["error"].as_str().unwrap().contains("stopping"), "{}", answer.text());
+    gateway.signal("HUP");
+    assert_eq!(caller.read(false).unwrap().status, 200);
+    assert!(gateway.wait().success());
+    assert!(!gateway.home.join("late.log").exists());
+}
+
+#[test]
+fn a_changed_file_is_taken_over_when_asked_to() {
+    let gateway = Gateway::start(json!({ "gateway": { "hot_reload": true } }));
+    let config = json!({ "gateway": { "hot_reload": true, "metrics": { "path": "/elsewhere" } } });
+    gateway.home.configure(config);
+    wait_for("the reload", || (gateway.get("/elsewhere").status == 200).then_some(()));
+}
+
+#[test]
+fn a_log_that_was_renamed_is_opened_anew_even_while_a_reload_goes_on() {
+    // An Agent that has stopped reading: the sink uses its whole patience when it is to go.
+    let home = Home::new(json!({}));
+    let path = home.join("dsd.socket");
+    let _stuck = UnixDatagram::bind(&path).unwrap();
+    let filling = UnixDatagram::unbound().unwrap();
+    filling.set_nonblocking(true).unwrap();
+    while filling.send_to(b"x", &path).is_ok() {}
+    let log = json!({ "type": "jsonlog", "options": { "level": "debug" } });
+    let metrics = json!({ "type": "prometheus" });
+    let datadog = json!({ "type": "datadog", "options": {
+        "socket": path, "flush_interval_seconds": 0.1,
+    } });
+    home.configure(json!({ "telemetry": { "sinks": [log, metrics, datadog] } }));
+    let gateway = Gateway::start_in(home);
+    gateway.chat("s", "x");
+    gateway.home.configure(json!({ "telemetry": { "sinks": [log, metrics] } }));
+    let file = gateway.home.join("logs/picoclaw.log");
+    wait_for("the log", || file.exists().then_some(()));
+    std::thread::scope(|scope| {
+        let reloading = scope.spawn(|| gateway.reload().status);
+        let begun = || gateway.home.log().iter().any(|line| line["kind"] == "gateway.reload.started");
+        wait_for("the reload", || begun().then_some(()));
+        assert!(!reloading.is_finished(), "the reload was meant to take a while");
+        fs::rename(&file, gateway.home.join("logs/picoclaw.log.1")).unwrap();
+        gateway.signal("HUP");
+        wait_for("the new file", || file.exists().then_some(()));
+        assert_eq!(reloading.join().unwrap(), 200);
+    });
+    let reloads = r#"picoclaw_config_reloads_total{outcome="success"}"#;
+    wait_for("the second reload", || (gateway.scrape().get(reloads) == 2.0).then_some(()));
 }

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use picoclaw_telemetry::words::HttpRejection;
 use tokio::sync::Notify;
 
-use crate::http::admin::{ReloadError, Reloader};
+use crate::http::admin::{ReloadError, Reloaded, Reloader};
 use crate::http::testing::{Gateway, Setup, json, status};
 
 const BEARER: &str = "authorization: Bearer operator-token\r\n";
@@ -13,6 +13,7 @@ const BEARER: &str = "authorization: Bearer operator-token\r\n";
 #[derive(Default)]
 struct Fake {
     error: Option<&'static str>,
+    needs_restart: Vec<&'static str>,
     gate: Option<Notify>,
     begun: AtomicUsize,
     done: AtomicUsize,
@@ -20,13 +21,16 @@ struct Fake {
 
 #[async_trait]
 impl Reloader for Fake {
-    async fn reload(&self) -> Result<(), ReloadError> {
+    async fn reload(&self) -> Result<Reloaded, ReloadError> {
         self.begun.fetch_add(1, SeqCst);
         if let Some(gate) = &self.gate {
             gate.notified().await;
         }
         self.done.fetch_add(1, SeqCst);
-        self.error.map_or(Ok(()), |error| Err(ReloadError(error.to_owned())))
+        match self.error {
+            Some(error) => Err(ReloadError(error.to_owned())),
+            None => Ok(Reloaded { needs_restart: self.needs_restart.clone() }),
+        }
     }
 }
 
@@ -42,6 +46,14 @@ async fn the_holder_of_the_token_reloads() {
     assert_eq!(status(&answer), 200);
     assert!(answer.ends_with(r#"{"status":"reload triggered"}"#), "{answer}");
     assert_eq!(reloader.done.load(SeqCst), 1);
+}
+
+#[tokio::test]
+async fn what_needs_a_restart_is_told() {
+    let reloader = Arc::new(Fake { needs_restart: vec!["gateway.port"], ..Fake::default() });
+    let gateway = start(&reloader).await;
+    let answer = gateway.ask("POST", "/reload", BEARER).await;
+    assert_eq!(json(&answer)["needs_restart"], serde_json::json!(["gateway.port"]));
 }
 
 #[tokio::test]
