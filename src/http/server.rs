@@ -26,7 +26,7 @@ pub struct Limits {
     pub max_connections: usize,
     /// Longest head of a request in bytes; a longer one gets a 431.
     pub max_head_bytes: usize,
-    /// How long a request's head may take from its first byte, or the first one from the accept.
+    /// How long a request's head may take from its first byte, and how long a new connection may send nothing.
     pub header_timeout: Duration,
     /// How long a connection is kept without a request.
     pub idle_timeout: Duration,

@@ -103,6 +103,8 @@ impl Watch {
             _ if full > 0 => None,
             BUSY => None,
             IDLE => Some((since + limits.idle_timeout, Verdict::Idle)),
+            // Browsers open connections in advance: one that has sent nothing has done nothing wrong.
+            FRESH => Some((since + limits.header_timeout, Verdict::Idle)),
             _ => Some((since + limits.header_timeout, Verdict::HeadTooSlow)),
         };
         match deadline {
@@ -254,6 +256,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn every_phase_has_its_deadline() {
         let watch = Arc::new(Watch::new());
+        assert_eq!(judged(&watch).await, (Verdict::Idle, 10));
+        watch.read(1);
         assert_eq!(judged(&watch).await, (Verdict::HeadTooSlow, 10));
         drop(watch.exchange());
         assert_eq!(judged(&watch).await, (Verdict::Idle, 75));

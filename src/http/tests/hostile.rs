@@ -59,6 +59,14 @@ async fn a_slow_head_is_given_up_with_408() {
 }
 
 #[tokio::test]
+async fn a_connection_on_which_nothing_was_sent_is_closed_without_a_word() {
+    let gateway = Setup { limits: impatient(), ..Setup::default() }.start().await;
+    assert_eq!(gateway.connect().await.rest().await, "");
+    gateway.until("the place is free", |gateway| gateway.counts.open() == 0).await;
+    assert_eq!(gateway.counts.rejected(HttpRejection::HeaderTimeout), 0);
+}
+
+#[tokio::test]
 async fn a_head_that_trickles_is_given_up_too() {
     let gateway = Setup { limits: impatient(), ..Setup::default() }.start().await;
     let mut client = gateway.connect().await;
