@@ -9,6 +9,8 @@ use super::meta::Scope;
 
 /// The agent that sessions belong to.
 const AGENT: &str = "main";
+/// The account of a channel that has only one. The existing PicoClaw writes it out, so it is a part of the keys.
+const ACCOUNT: &str = "default";
 /// Longest file name without its extension, in bytes: the file system's limit is 255 with it.
 const MAX_STEM: usize = 180;
 
@@ -26,10 +28,11 @@ struct Origin {
 }
 
 impl SessionId {
-    /// The session of a chat on a channel.
+    /// The session of a chat on a channel. Case and surrounding space make no difference.
     pub fn derive(channel: &str, chat: &str) -> Self {
-        let canonical = format!("v=1|agent={AGENT}|channel={channel}|account=|chat=direct:{chat}");
-        let digest = Sha256::digest(canonical.to_lowercase().as_bytes());
+        let (channel, chat) = (channel.trim().to_lowercase(), chat.trim().to_lowercase());
+        let canonical = format!("v=1|agent={AGENT}|channel={channel}|account={ACCOUNT}|chat=direct:{chat}");
+        let digest = Sha256::digest(canonical.as_bytes());
         Self {
             key: format!("sk_v1_{}", hex(&digest)).into(),
             origin: Some(Origin { channel: channel.into(), chat: chat.into() }),
@@ -68,7 +71,7 @@ impl SessionId {
             version: 1,
             agent_id: AGENT.to_owned(),
             channel: channel.to_string(),
-            account: String::new(),
+            account: ACCOUNT.to_owned(),
             dimensions: vec!["chat".to_owned()],
             values: BTreeMap::from([("chat".to_owned(), format!("direct:{chat}"))]),
         })
@@ -114,20 +117,21 @@ mod tests {
 
     #[test]
     fn a_key_is_the_hash_of_the_lower_cased_scope() {
-        // printf 'v=1|agent=main|channel=pico|account=|chat=direct:pico:abc' | sha256sum
-        let expected = "sk_v1_8392bbf8feba51fde9355a7ccb931c74618594260899b2bb784ab716b6b2c9fa";
+        // printf 'v=1|agent=main|channel=pico|account=default|chat=direct:pico:abc' | sha256sum
+        let expected = "sk_v1_e66331d40c796cecca3c1a5079574a702897440b572513e951addef32437f181";
         assert_eq!(SessionId::derive("pico", "pico:abc").key(), expected);
-        assert_eq!(SessionId::derive("Pico", "pico:ABC").key(), expected);
+        assert_eq!(SessionId::derive("Pico", " pico:ABC\n").key(), expected);
         assert_ne!(SessionId::derive("pico", "pico:abd").key(), expected);
     }
 
     #[test]
     fn a_derived_session_remembers_where_it_comes_from() {
-        let id = SessionId::derive("pico", "pico:abc");
+        let id = SessionId::derive("pico", "pico:ABC");
         assert_eq!(id.aliases(), ["agent:main:pico:direct:pico:abc"]);
         assert_eq!(&*id.legacy_stem().unwrap(), "agent_main_pico_direct_pico_abc");
         let scope = id.scope().unwrap();
-        assert_eq!((scope.channel.as_str(), scope.values["chat"].as_str()), ("pico", "direct:pico:abc"));
+        assert_eq!((scope.channel.as_str(), scope.account.as_str()), ("pico", "default"));
+        assert_eq!(scope.values["chat"], "direct:pico:abc");
         assert_eq!(SessionId::named("x").scope(), None);
     }
 

@@ -43,7 +43,7 @@ pub struct Scope {
     pub agent_id: String,
     /// The channel's name.
     pub channel: String,
-    /// The account on the channel; empty when there is only one.
+    /// The account on the channel; `default` when there is only one.
     pub account: String,
     /// Which of the values distinguish the session.
     #[serde(deserialize_with = "null_is_default")]

@@ -36,7 +36,7 @@ async fn a_conversation_outlives_the_store() {
     let store = open(&directory);
     assert_eq!(texts(&store, &SessionId::derive("http", "alice")).await, ["hello", "how", "are you"]);
     let meta = listing::read_meta(&directory, id.key()).unwrap();
-    assert_eq!((meta.count, meta.aliases.as_slice()), (3, &["agent:main:http:direct:Alice".to_owned()][..]));
+    assert_eq!((meta.count, meta.aliases.as_slice()), (3, &["agent:main:http:direct:alice".to_owned()][..]));
 }
 
 #[tokio::test]
