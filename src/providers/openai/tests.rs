@@ -7,7 +7,7 @@ use picoclaw_telemetry::words::FailureReason;
 use serde_json::{Value, json};
 
 use super::super::{
-    ChatRequest, Completion, Delta, Discard, HttpClients, ModelSpec, Provider, ProviderError,
+    ChatRequest, Completion, Delta, Deltas, Discard, HttpClients, ModelSpec, Provider, ProviderError,
 };
 use crate::chat::{FinishReason, Message, Role, Sampling, Usage};
 
@@ -51,13 +51,22 @@ impl Outcome {
     }
 }
 
-async fn ask(provider: &dyn Provider, stream: bool) -> Outcome {
+/// Asks, and lets these deltas take the pieces.
+async fn ask_into(
+    provider: &dyn Provider,
+    stream: bool,
+    deltas: &mut dyn Deltas,
+) -> Result<Completion, ProviderError> {
     let user = Message::new(Role::User, "Hi");
     let sampling = Sampling { temperature: Some(0.7), ..Sampling::default() };
     let request =
         ChatRequest { model: "gpt", messages: &[&user], tools: &[], sampling: &sampling, stream, attempt: 0 };
+    provider.complete(&request, deltas).await
+}
+
+async fn ask(provider: &dyn Provider, stream: bool) -> Outcome {
     let (mut sender, mut receiver) = tokio::sync::mpsc::channel::<Delta>(1);
-    let attempt = async move { provider.complete(&request, &mut sender).await };
+    let attempt = async move { ask_into(provider, stream, &mut sender).await };
     let pieces = async {
         let (mut text, mut reasoning) = (String::new(), String::new());
         while let Some(delta) = receiver.recv().await {

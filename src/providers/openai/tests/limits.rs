@@ -121,7 +121,7 @@ async fn a_complete_answer_does_not_wait_long_for_its_counts() {
 async fn the_receivers_slowness_counts_against_no_limit() {
     struct Slow;
     #[async_trait::async_trait]
-    impl super::super::super::Deltas for Slow {
+    impl Deltas for Slow {
         async fn push(&mut self, _: Delta) {
             sleep(seconds(650)).await;
         }
@@ -129,17 +129,7 @@ async fn the_receivers_slowness_counts_against_no_limit() {
     let start = head() + &format!("data: {}\n\n", word("a"));
     let end = format!("data: {STOP}\n\ndata: [DONE]\n\n");
     let server = slow_server(vec![(seconds(0), start), (seconds(700), end)]).await;
-    let user = Message::new(Role::User, "Hi");
-    let sampling = Sampling::default();
-    let request = ChatRequest {
-        model: "gpt",
-        messages: &[&user],
-        tools: &[],
-        sampling: &sampling,
-        stream: true,
-        attempt: 0,
-    };
-    let answer = build(&spec(&server)).complete(&request, &mut Slow).await.expect("an answer");
+    let answer = ask_into(&*build(&spec(&server)), true, &mut Slow).await.expect("an answer");
     assert_eq!(answer.content, "a");
 }
 
@@ -193,16 +183,6 @@ async fn dropping_the_attempt_closes_the_connection() {
 #[tokio::test]
 async fn discarded_pieces_are_in_the_answer() {
     let server = Server::saying([events(&[&word("a"), STOP, DONE]).into()]).await;
-    let user = Message::new(Role::User, "Hi");
-    let sampling = Sampling::default();
-    let request = ChatRequest {
-        model: "gpt",
-        messages: &[&user],
-        tools: &[],
-        sampling: &sampling,
-        stream: true,
-        attempt: 0,
-    };
-    let answer = build(&spec(&server)).complete(&request, &mut Discard).await.expect("an answer");
+    let answer = ask_into(&*build(&spec(&server)), true, &mut Discard).await.expect("an answer");
     assert_eq!(answer.content, "a");
 }
