@@ -26,8 +26,8 @@ pub fn install(bus: &Bus, level: Level) {
     let bus = bus.clone();
     std::panic::set_hook(Box::new(move |panic| {
         let thread = std::thread::current();
-        let line =
-            line(Level::Error, Component::Main, &format!("Panic in thread {:?}: {panic}", thread.name()));
+        let name = thread.name().unwrap_or("without a name");
+        let line = line(Level::Error, Component::Main, &format!("Panic in thread {name}: {panic}"));
         if !bus.try_emit(Event::Log(Arc::new(line))) {
             report_on_stderr(&panic.to_string());
         }

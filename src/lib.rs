@@ -10,5 +10,6 @@ pub mod health;
 pub mod http;
 pub mod pidfile;
 pub mod providers;
+pub mod quote;
 pub mod sessions;
 pub mod tools;

@@ -19,6 +19,7 @@ use super::models::ModelTable;
 use super::task::Task;
 use super::tool_calls::{Redact, Tools};
 use crate::chat::{Message, Role};
+use crate::quote::quote;
 use crate::sessions::{Activity, SessionId, SessionStore};
 use crate::tools::Toolbox;
 
@@ -191,7 +192,10 @@ impl Assistant for Agent {
             let name = inbound.model.as_deref().unwrap_or("default");
             return refuse(
                 Rejection::UnknownModel,
-                format!("the model `{name}` is not configured in model_list"),
+                format!(
+                    "the model {} is not configured: use a name of model_list, or leave it out",
+                    quote(name)
+                ),
             );
         };
         let session = match &inbound.conversation {

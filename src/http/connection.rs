@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use warp::{Filter, Reply};
 
 use super::observer::{ConnInfo, Observer};
+use super::protocol::{self, Checked};
 use super::reply::{self, ApiError};
 use super::watch::{Tracked, Verdict, Watch, Watched};
 use super::{Limits, server::End};
@@ -55,14 +56,23 @@ where
     let watch = Arc::new(Watch::new());
     let io = TokioIo::new(Watched { stream, watch: Arc::clone(&watch) });
     let routes = TowerToHyperService::new(warp::service(routes));
-    let noted = Arc::clone(&watch);
+    let (noted, told) = (Arc::clone(&watch), Arc::clone(&observer));
     let service = service_fn(move |mut request: Request<Incoming>| {
         let exchange = noted.exchange();
         request.extensions_mut().insert(info);
         let routes = routes.clone();
+        let checked = protocol::check(&mut request);
+        if matches!(checked, Checked::Malformed(_)) {
+            told.rejected(HttpRejection::Malformed);
+        }
         async move {
             // The call is inside too: filters run their synchronous part in it.
-            let answer = async move { routes.call(request).await };
+            let answer = async move {
+                match checked {
+                    Checked::Passed => routes.call(request).await,
+                    Checked::Answered(response) | Checked::Malformed(response) => Ok(response),
+                }
+            };
             let response = match AssertUnwindSafe(answer).catch_unwind().await {
                 Ok(Ok(response)) => response,
                 Err(_) => panicked(),

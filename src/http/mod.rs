@@ -22,6 +22,7 @@ mod connection;
 pub mod encoding;
 pub mod endpoints;
 pub mod observer;
+mod protocol;
 pub mod readiness;
 pub mod reply;
 pub mod routes;

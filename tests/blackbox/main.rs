@@ -19,6 +19,7 @@ mod hostile;
 mod lifecycle;
 mod logs;
 mod metrics;
+mod protocol;
 mod reload;
 mod startup;
 mod tree;

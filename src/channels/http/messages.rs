@@ -1,11 +1,14 @@
 //! The `messages` of a request.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::request::Defect;
 use crate::chat::{Message, Role, ToolCall};
+use crate::quote::quote;
 
-/// Reads the list; the last message must be the user's.
+/// Reads the list; the last message must be the user's, and what tools gave must answer a call before it.
 pub fn parse(value: Option<Value>) -> Result<Vec<Message>, Defect> {
     let list = match value {
         Some(Value::Array(list)) if !list.is_empty() => list,
@@ -18,6 +21,7 @@ pub fn parse(value: Option<Value>) -> Result<Vec<Message>, Defect> {
         .enumerate()
         .map(|(index, value)| message(value, &format!("messages[{index}]")))
         .collect::<Result<Vec<_>, _>>()?;
+    answers_are_asked_for(&messages)?;
     let last = messages.len() - 1;
     if messages[last].role != Role::User {
         let what =
@@ -28,6 +32,19 @@ pub fn parse(value: Option<Value>) -> Result<Vec<Message>, Defect> {
         return Err(Defect::at(format!("messages[{last}].content"), "must not be empty"));
     }
     Ok(messages)
+}
+
+/// Providers refuse a history in which a tool answers nobody, and the caller could not see why.
+fn answers_are_asked_for(messages: &[Message]) -> Result<(), Defect> {
+    let mut calls = BTreeSet::new();
+    for (index, message) in messages.iter().enumerate() {
+        calls.extend(message.tool_calls.iter().map(|call| call.id.as_str()));
+        if let Some(id) = message.tool_call_id.as_deref().filter(|id| !calls.contains(id)) {
+            let what = format_args!("no message before it calls a tool with the id {}", quote(id));
+            return Err(Defect::at(format!("messages[{index}].tool_call_id"), what));
+        }
+    }
+    Ok(())
 }
 
 fn message(value: Value, at: &str) -> Result<Message, Defect> {
@@ -78,7 +95,7 @@ fn role(value: Option<Value>, at: &str) -> Result<Role, Defect> {
             "tool" => Ok(Role::Tool),
             _ => Err(Defect::at(
                 at,
-                format_args!("{word:.40?} is no role: use system, developer, user, assistant or tool"),
+                format_args!("{} is no role: use system, developer, user, assistant or tool", quote(&word)),
             )),
         },
         None | Some(Value::Null) => Err(Defect::at(at, "is missing")),
@@ -124,7 +141,7 @@ fn part_text(part: &mut Map<String, Value>, at: &str) -> Result<String, Defect> 
         Some(kind) => {
             return Err(Defect::at(
                 format!("{at}.type"),
-                format_args!("{kind:.40?} is no kind of part: use text"),
+                format_args!("{} is no kind of part: use text", quote(kind)),
             ));
         }
         None => return Err(Defect::at(format!("{at}.type"), "is missing or not a string")),
@@ -193,7 +210,12 @@ mod tests {
                 json!([{"role": "user", "content": "x"}, {"role": "robot", "content": "x"}]),
                 "messages[1].role",
             ),
+            (json!([{"role": "r".repeat(10_000), "content": "x"}]), "messages[0].role"),
             (json!([{"role": "user"}]), "messages[0].content"),
+            (
+                json!([{"role": "user", "content": [{"type": "t".repeat(10_000)}]}]),
+                "messages[0].content[0].type",
+            ),
             (json!([{"role": "user", "content": 5}]), "messages[0].content"),
             (json!([{"role": "user", "content": " \n"}]), "messages[0].content"),
             (json!([{"role": "user", "content": ["x"]}]), "messages[0].content[0]"),
@@ -201,6 +223,10 @@ mod tests {
             (json!([{"role": "user", "content": [{"text": "x"}]}]), "messages[0].content[0].type"),
             (json!([{"role": "user", "content": [{"type": "image_url"}]}]), "messages[0].content[0].type"),
             (json!([{"role": "tool", "content": "x"}]), "messages[0].tool_call_id"),
+            (
+                json!([{"role": "tool", "content": "x", "tool_call_id": "1"}, {"role": "user", "content": "x"}]),
+                "messages[0].tool_call_id",
+            ),
             (json!([{"role": "user", "content": "x", "tool_calls": [1]}]), "messages[0].tool_calls"),
             (json!([{"role": "assistant", "tool_calls": [{"id": "1"}]}]), "messages[0].tool_calls[0]"),
             (
@@ -215,6 +241,7 @@ mod tests {
             let (param, message) = defect(messages);
             assert_eq!(param, path, "{message}");
             assert!(message.starts_with(path), "{message}");
+            assert!(message.len() < 300, "{message}");
         }
     }
 }

@@ -32,7 +32,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use bytes::Buf;
 use futures_util::Stream;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use picoclaw_telemetry::words::{HttpRejection, Rejection};
 use warp::reply::Response;
@@ -44,6 +44,7 @@ use crate::agent::{Assistant, Conversation, Inbound, TurnHandle};
 use crate::http::body::{self, BodyError, BodyLimits};
 use crate::http::reply::{self, ApiError};
 use crate::http::{ConnInfo, Observer};
+use crate::quote::quote;
 
 /// What the configuration says about the channel.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +103,6 @@ impl HttpChannel {
         let settings = self.settings.load_full();
         let mut response = match settings.access.check_origin(headers) {
             Err(denied) => self.deny(path, method, CHANNEL, &denied),
-            Ok(()) if method == Method::OPTIONS => access::preflight(headers),
             Ok(()) => self.route(&settings, method, path, headers, conn, body).await,
         };
         settings.access.add_cors(headers, response.headers_mut());
@@ -126,6 +126,9 @@ impl HttpChannel {
         let is_models = path == MODELS || model.is_some_and(|id| !id.is_empty());
         if path != CHAT && !is_models {
             return reply::unknown_path(path);
+        }
+        if method == Method::OPTIONS {
+            return access::preflight(headers);
         }
         let is_read = method == Method::GET || method == Method::HEAD;
         if path == CHAT && method != Method::POST {
@@ -162,6 +165,17 @@ impl HttpChannel {
         S: Stream<Item = Result<B, E>>,
         B: Buf,
     {
+        if let Some(encoding) = headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
+            self.assistant.refused(channel, Rejection::Invalid);
+            return reply::error(&ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_encoding",
+                format!(
+                    "the body has the Content-Encoding {}: send it without one",
+                    quote(&String::from_utf8_lossy(encoding.as_bytes()))
+                ),
+            ));
+        }
         let body = match body::read(body, headers, settings.body).await {
             Ok(body) => body,
             Err(error) => {

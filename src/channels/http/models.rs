@@ -6,6 +6,7 @@ use warp::reply::Response;
 
 use crate::agent::ModelInfo;
 use crate::http::reply::{self, ApiError};
+use crate::quote::quote;
 
 /// Whether the name stands for the default model: most clients insist on some name.
 pub fn is_alias(name: &str) -> bool {
@@ -48,7 +49,7 @@ pub fn one(models: &[ModelInfo], encoded: &str, created: u64) -> Response {
             ..ApiError::new(
                 StatusCode::NOT_FOUND,
                 "model_not_found",
-                format!("the model {id:.100?} is not configured: GET /v1/models lists those that are"),
+                format!("the model {} is not configured: GET /v1/models lists those that are", quote(&id)),
             )
         }),
     }

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::messages;
-use crate::chat::{Message, Sampling};
+use crate::chat::{Message, Role, Sampling};
 
 /// What a caller wants.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +68,8 @@ const DROPPED: &[&str] =
 impl ChatRequest {
     /// Reads a body; `session_header` is the value of `X-Session-Id`.
     pub fn parse(body: &[u8], session_header: Option<&[u8]>) -> Result<Self, Defect> {
+        // Some programs begin every text with a byte order mark.
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let mut fields: Map<String, Value> = serde_json::from_slice(body).map_err(|error| Defect {
             param: None,
             code: "malformed_json",
@@ -77,10 +79,13 @@ impl ChatRequest {
         let session = session(&mut fields, session_header)?;
         let mut messages = messages::parse(fields.remove("messages"))?;
         if session.is_some()
-            && let Some(last) =
-                messages.iter().rposition(|message| message.role == crate::chat::Role::Assistant)
+            && let Some(last) = messages.iter().rposition(|message| message.role == Role::Assistant)
         {
             messages.drain(..=last);
+        }
+        if session.is_some() && messages.iter().any(|message| message.role == Role::Tool) {
+            let what = "in a session the gateway runs the tools and keeps what they give: leave messages of tools out";
+            return Err(Defect::unsupported("messages", what));
         }
         for (name, advice) in UNSUPPORTED {
             if fields.remove(*name).is_some_and(|value| asks_for_something(&value)) {
@@ -150,7 +155,7 @@ fn session(fields: &mut Map<String, Value>, header: Option<&[u8]>) -> Result<Opt
     let own = text(fields.remove("session_id"), "session_id")?.map(|name| ("session_id", name));
     let header = || match header.map(str::from_utf8) {
         None => Ok(None),
-        Some(Ok(name)) => Ok(Some(("X-Session-Id", name.trim().to_owned()))),
+        Some(Ok(name)) => Ok(Some(("X-Session-Id", name.to_owned()))),
         Some(Err(_)) => Err(Defect::at("X-Session-Id", "must be UTF-8")),
     };
     let mut metadata = || {
@@ -165,9 +170,12 @@ fn session(fields: &mut Map<String, Value>, header: Option<&[u8]>) -> Result<Opt
             None => metadata()?,
         },
     };
-    let Some((param, name)) = found.filter(|(_, name)| !name.is_empty()) else {
+    let Some((param, name)) = found.map(|(param, name)| (param, name.trim().to_owned())) else {
         return Ok(None);
     };
+    if name.is_empty() {
+        return Ok(None);
+    }
     if name.len() > MAX_SESSION_NAME {
         return Err(Defect::at(param, format_args!("must have at most {MAX_SESSION_NAME} bytes")));
     }

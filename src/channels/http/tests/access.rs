@@ -129,6 +129,7 @@ async fn a_name_that_points_here_is_not_enough_to_write() {
         ("evil.example:18790", 403),
         ("localhost.evil.example", 403),
         ("", 403),
+        ("localhost\r\nhost: localhost", 400),
     ] {
         let length = body.len();
         let request = format!(

@@ -142,6 +142,8 @@ async fn wrong_methods_are_told_what_is_allowed() {
         assert_eq!(json(&answer)["error"]["type"], "invalid_request_error");
     }
     for path in ["/v1/chat/completions/", "/v1/models/", "/v1/completions"] {
-        assert_eq!(status(&gateway.ask("GET", path, "").await), 404, "{path}");
+        for method in ["GET", "OPTIONS"] {
+            assert_eq!(status(&gateway.ask(method, path, "").await), 404, "{method} {path}");
+        }
     }
 }

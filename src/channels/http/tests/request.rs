@@ -85,7 +85,10 @@ fn the_session_is_named_in_three_ways() {
     assert_eq!(named(json!({"session_id": "a"}), Some("b")).as_deref(), Some("a"));
     assert_eq!(named(json!({"metadata": {"session_id": "c"}}), Some(" b ")).as_deref(), Some("b"));
     assert_eq!(named(json!({"metadata": {"session_id": "c"}}), None).as_deref(), Some("c"));
-    assert_eq!(named(json!({"session_id": ""}), None), None);
+    assert_eq!(named(json!({"session_id": " a "}), None).as_deref(), Some("a"));
+    for nameless in ["", " "] {
+        assert_eq!(named(json!({"session_id": nameless}), None), None);
+    }
 }
 
 #[test]
@@ -101,4 +104,22 @@ fn in_a_session_only_the_messages_after_the_last_answer_are_new() {
     };
     assert_eq!(texts(json!({"messages": history})), ["s", "one", "two", "three"]);
     assert_eq!(texts(json!({"messages": history, "session_id": "x"})), ["three"]);
+}
+
+#[test]
+fn a_session_takes_no_results_of_tools_that_others_ran() {
+    let messages = json!([
+        {"role": "assistant", "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "content": "t", "tool_call_id": "1"},
+        {"role": "user", "content": "x"},
+    ]);
+    assert_eq!(parse(&json!({"messages": messages})).unwrap().messages.len(), 3);
+    let defect = parse(&json!({"messages": messages, "session_id": "s"})).unwrap_err();
+    assert_eq!((defect.param.as_deref(), defect.code), (Some("messages"), "unsupported"));
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    let body = "\u{feff}{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}";
+    assert_eq!(ChatRequest::parse(body.as_bytes(), None).unwrap().messages[0].content, "hi");
 }
