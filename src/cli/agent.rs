@@ -9,6 +9,7 @@ mod remote;
 use std::io::{BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use async_trait::async_trait;
 use picoclaw_sinks::registry::known_types;
 
@@ -19,17 +20,21 @@ use crate::pidfile;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The message; without it, every line of the standard input is one.
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = not_blank)]
     message: Option<String>,
     /// The session that remembers the conversation.
-    #[arg(short, long, default_value = "cli:default")]
+    #[arg(short, long, default_value = "cli:default", value_parser = not_blank)]
     session: String,
     /// The configured model that answers.
-    #[arg(long)]
+    #[arg(long, value_parser = not_blank)]
     model: Option<String>,
     /// Log everything.
     #[arg(short, long)]
     debug: bool,
+}
+
+fn not_blank(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() { Err("it must not be empty") } else { Ok(text.to_owned()) }
 }
 
 /// Somebody who answers.
@@ -48,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let runtime = small_runtime()?;
     let result = runtime.block_on(async {
         match pidfile::running(&loaded.paths.pid_file) {
-            Some(gateway) => talk(arguments, &remote::Remote::new(&gateway, arguments)?).await,
+            Some(gateway) => talk(arguments, &remote::Remote::new(gateway, &loaded, arguments)?).await,
             None => {
                 let local = local::Local::start(&loaded, arguments)?;
                 let result = talk(arguments, &local).await;
@@ -66,6 +71,7 @@ async fn talk(arguments: &Arguments, agent: &dyn Answering) -> anyhow::Result<()
         return agent.answer(message).await;
     }
     let terminal = std::io::stdin().is_terminal();
+    let mut failed = 0;
     loop {
         if terminal {
             write_out("You: ");
@@ -74,17 +80,21 @@ async fn talk(arguments: &Arguments, agent: &dyn Answering) -> anyhow::Result<()
             let mut line = String::new();
             std::io::stdin().lock().read_line(&mut line).map(|read| (read > 0).then_some(line))
         });
-        let Some(line) = line.await?? else { return Ok(()) };
-        match line.trim() {
-            "" => {}
-            "exit" | "quit" => return Ok(()),
-            message => {
+        let line = line.await?.context("reading a message from the standard input")?;
+        match line.as_deref().map(str::trim) {
+            Some("") => {}
+            None | Some("exit" | "quit") => break,
+            Some(message) => {
                 if let Err(error) = agent.answer(message).await {
-                    super::complain(&format!("{error:#}"));
+                    super::complain(&super::in_full(&error));
+                    failed += 1;
                 }
             }
         }
     }
+    // A person has seen it; a script looks at the exit code.
+    anyhow::ensure!(terminal || failed == 0, "{failed} of the messages got no answer");
+    Ok(())
 }
 
 /// A piece of text on standard output, at once.

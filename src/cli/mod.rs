@@ -53,7 +53,7 @@ pub fn main() -> ExitCode {
         Command::Sinks(command) => sinks::run(&command),
     };
     result.unwrap_or_else(|error| {
-        complain(&format!("{error:#}"));
+        complain(&in_full(&error));
         ExitCode::FAILURE
     })
 }
@@ -70,7 +70,36 @@ fn complain(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "picoclaw: {line}");
 }
 
+/// An error with its causes, each said once: some errors quote their cause themselves.
+fn in_full(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 /// A runtime for commands that do a single thing.
 fn small_runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn causes_are_said_once() {
+        assert_eq!(
+            in_full(&anyhow!("disk full").context("cannot write: disk full; free some")),
+            "cannot write: disk full; free some"
+        );
+        assert_eq!(in_full(&anyhow!("disk full").context("cannot write")), "cannot write: disk full");
+    }
 }

@@ -1,7 +1,7 @@
 //! Reads the files: bounded, and with an error that shows the place.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{Error, ErrorKind, Read};
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -17,7 +17,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Problem> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(problem(format!("cannot read {}: {error}", path.display()))),
+        Err(error) => return Err(problem(unreadable(path, &error))),
     };
     let mut bytes = Vec::new();
     match file.take(LARGEST + 1).read_to_end(&mut bytes) {
@@ -28,8 +28,20 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Problem> {
             Ok(text) => Ok(Some(text)),
             Err(_) => Err(problem(format!("{} is not UTF-8 text", path.display()))),
         },
-        Err(error) => Err(problem(format!("cannot read {}: {error}", path.display()))),
+        Err(error) => Err(problem(unreadable(path, &error))),
     }
+}
+
+fn unreadable(path: &Path, error: &Error) -> String {
+    let remedy = match error.kind() {
+        ErrorKind::PermissionDenied => "; let the user that runs PicoClaw read it",
+        ErrorKind::IsADirectory => "; put a file in the place of the directory",
+        ErrorKind::NotADirectory => {
+            "; a part of the path is a file: correct PICOCLAW_HOME or PICOCLAW_CONFIG"
+        }
+        _ => "",
+    };
+    format!("cannot read {}: {error}{remedy}", path.display())
 }
 
 /// The JSON object in `path`, or nothing if there is no such file. An empty file is an empty object.

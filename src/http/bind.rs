@@ -40,7 +40,8 @@ pub enum BindError {
     /// Another program listens there.
     #[error(
         "cannot listen on {0}: the address is in use, probably by another gateway (`picoclaw status` shows it) or \
-         another program (`ss -ltnp 'sport = :{port}'` names it); stop it or set another gateway.port",
+         another program (`ss -ltnp 'sport = :{port}'` names it); stop it or set another gateway.port (for probes: \
+         gateway.health_check.port)",
         port = .0.port()
     )]
     InUse(SocketAddr),

@@ -21,12 +21,21 @@ pub struct ProviderError {
     pub partial: bool,
     /// For a person: one line, free of secrets, says what to do.
     pub message: String,
+    /// The beginning of what the provider itself said, free of secrets; empty when it said nothing.
+    pub said: String,
 }
 
 impl ProviderError {
     /// A failure that has nothing but a reason and a message.
     pub fn new(reason: FailureReason, message: impl Into<String>) -> Self {
-        Self { reason, status: None, retry_after: None, partial: false, message: message.into() }
+        Self {
+            reason,
+            status: None,
+            retry_after: None,
+            partial: false,
+            message: message.into(),
+            said: String::new(),
+        }
     }
 
     /// Whether the same request may succeed in a while, without anybody doing anything, and without the person

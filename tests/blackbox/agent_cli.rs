@@ -89,9 +89,8 @@ fn sinks_are_listed_and_tried() {
     assert!(!output.status.success() && text.contains("/nowhere/dsd.socket"), "{text}");
 }
 
-#[test]
-fn a_conversation_can_be_held_line_by_line() {
-    let home = Home::new(json!({}));
+/// What `picoclaw agent` makes of these lines.
+fn converse(home: &Home, lines: &str) -> Output {
     let mut child = picoclaw(home.path())
         .arg("agent")
         .stdin(Stdio::piped())
@@ -99,10 +98,71 @@ fn a_conversation_can_be_held_line_by_line() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(b"first\nsecond\n").unwrap();
-    let output = child.wait_with_output().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_conversation_can_be_held_line_by_line() {
+    let home = Home::new(json!({}));
+    let output = converse(&home, "first\n\nsecond\nexit\nthird\n");
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("first") && text.contains("second"), "{text}");
+    assert!(output.status.success(), "{text}");
+    assert_eq!(text, "first\nsecond\n");
     let contents: Vec<Value> = home.session_lines().iter().map(|line| line["content"].clone()).collect();
     assert_eq!(contents, ["first", "first", "second", "second"].map(|text| json!(text)));
+    // A script sees that a message got no answer, and the others do get theirs.
+    let output = converse(&home, "before\n!fail auth\nafter\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "before\nafter\n");
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && complaint.contains("1 of the messages"), "{complaint}");
+}
+
+#[test]
+fn what_a_running_gateway_refuses_is_said_in_its_own_words() {
+    let gateway = Gateway::start(json!({}));
+    for (arguments, expected) in [
+        (&["agent", "-m", "x", "--model", "nope"][..], "the model \"nope\" is not configured"),
+        (&["agent", "-m", "!fail auth"], "as `!fail` in the message told it to"),
+    ] {
+        let (output, _) = run(&gateway.home, arguments);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && complaint.contains(expected), "{complaint}");
+        // Advice for a provider of models would lead astray.
+        assert!(!complaint.contains("api_base") && !complaint.contains("entry"), "{complaint}");
+    }
+}
+
+#[test]
+fn arguments_that_say_nothing_are_refused() {
+    let home = Home::new(json!({}));
+    for arguments in [&["agent", "-m", " "][..], &["agent", "-s", ""], &["agent", "--model", "", "-m", "x"]] {
+        let (output, _) = run(&home, arguments);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{complaint}");
+        assert!(complaint.contains("must not be empty"), "{complaint}");
+    }
+}
+
+#[test]
+fn what_stands_in_the_way_is_named_once_with_its_remedy() {
+    let home = Home::new(json!({}));
+    std::fs::create_dir(home.join("workspace")).unwrap();
+    std::fs::write(home.join("workspace/sessions"), "a file").unwrap();
+    for arguments in [&["agent", "-m", "x"][..], &["gateway"]] {
+        let (output, _) = run(&home, arguments);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && complaint.contains("move the file"), "{complaint}");
+        assert_eq!(complaint.matches("os error").count(), 1, "{complaint}");
+    }
+    std::fs::remove_file(home.join("config.json")).unwrap();
+    std::fs::create_dir(home.join("config.json")).unwrap();
+    for command in ["status", "gateway"] {
+        let (output, _) = run(&home, &[command]);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && complaint.contains("in the place of the directory"),
+            "{complaint}"
+        );
+    }
 }

@@ -85,6 +85,12 @@ fn a_port_in_use_is_named() {
     let port = taken.local_addr().unwrap().port();
     let said = complaint(&json!({ "gateway": { "host": "127.0.0.1", "port": port } }).to_string());
     assert!(said.contains(&format!("127.0.0.1:{port}")) && said.contains("in use"), "{said}");
+    let probes = json!({ "gateway": { "host": "127.0.0.1", "port": 0, "health_check": { "port": port } } });
+    let said = complaint(&probes.to_string());
+    assert!(
+        said.contains(&format!("127.0.0.1:{port}")) && said.contains("gateway.health_check.port"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl Reporter {
             message.push_str("; it said: ");
             message.push_str(&said);
         }
-        ProviderError { reason, status, retry_after, partial: false, message }
+        ProviderError { reason, status, retry_after, partial: false, message, said }
     }
 
     fn remedy(&self, reason: FailureReason, status: Option<u16>) -> String {
@@ -172,6 +172,7 @@ mod tests {
              it said: Incorrect API key provided"
         );
         assert_eq!((error.reason, error.status), (FailureReason::Auth, Some(401)));
+        assert_eq!(error.said, "Incorrect API key provided");
     }
 
     #[test]
