@@ -65,6 +65,18 @@ impl HttpClients {
         }
     }
 
+    /// Clients that trust this authority alone, and no proxies of the environment: for servers in tests.
+    #[cfg(test)]
+    pub(super) fn trusting(authority: rustls::pki_types::CertificateDer<'static>) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority).expect("a certificate");
+        let clients = Self::new();
+        let tls = clients.shared.tls.get_or_init(|| tls_config(roots)).clone();
+        let direct = builder(tls).no_proxy().build().expect("a client");
+        clients.shared.secure.get_or_init(|| Client::Full(direct));
+        clients
+    }
+
     fn tls(&self) -> ClientConfig {
         let make = || tls_config(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect());
         self.shared.tls.get_or_init(make).clone()
@@ -110,15 +122,19 @@ fn direct_client() -> Client {
     Client::Direct(pool)
 }
 
-fn http_client(tls: ClientConfig, proxy: Option<Proxy>) -> Result<Client, reqwest::Error> {
-    let mut builder = reqwest::Client::builder()
+fn builder(tls: ClientConfig) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .tcp_nodelay(true)
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .redirect(redirect::Policy::none())
-        .http1_only();
+        .http1_only()
+}
+
+fn http_client(tls: ClientConfig, proxy: Option<Proxy>) -> Result<Client, reqwest::Error> {
+    let mut builder = builder(tls);
     if let Some(proxy) = proxy {
         // In place of the environment's.
         builder = builder.no_proxy().proxy(proxy);

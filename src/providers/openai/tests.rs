@@ -14,6 +14,7 @@ use crate::chat::{FinishReason, Message, Role, Sampling, Usage};
 mod answers;
 mod faults;
 mod limits;
+mod secure;
 mod server;
 
 use server::Server;
