@@ -20,8 +20,8 @@ pub(super) enum Checked {
 
 /// Looks at a request before the routes do.
 ///
-/// `CONNECT`, `OPTIONS *` and a bare name as the target have no path, and filters that match paths would panic. Which name the
-/// gateway was reached by decides who may ask, so it must be said once (RFC 9112, section 3.2).
+/// `CONNECT`, `OPTIONS *` and a bare name as the target have no path, and filters that match paths would panic. Which
+/// name the gateway was reached by decides who may ask, so it must be said once (RFC 9112, section 3.2).
 pub(super) fn check<B>(request: &mut Request<B>) -> Checked {
     if request.method() == Method::CONNECT {
         let message = "the gateway is no proxy: ask it for a path";
