@@ -11,5 +11,6 @@ pub mod http;
 pub mod pidfile;
 pub mod providers;
 pub mod quote;
+pub mod service;
 pub mod sessions;
 pub mod tools;

@@ -19,6 +19,7 @@ use crate::health::{Judge, Watched};
 use crate::http::admin::Token;
 use crate::http::body::BodyLimits;
 use crate::http::endpoints::Endpoints;
+use crate::service::Notifier;
 
 /// Everything that a reload touches.
 pub(super) struct Parts {
@@ -28,6 +29,7 @@ pub(super) struct Parts {
     pub(super) masker: Arc<picoclaw_sinks::mask::Masker>,
     pub(super) channel: Arc<HttpChannel>,
     pub(super) endpoints: Endpoints,
+    pub(super) service: Arc<Notifier>,
     pub(super) operator: Option<Token>,
     pub(super) environment: Environment,
     pub(super) debug: bool,

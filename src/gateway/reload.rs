@@ -46,7 +46,10 @@ impl Reload {
         }
         let began = Instant::now();
         parts.bus.emit(Event::ReloadStarted);
-        match take_over(parts, running).await {
+        parts.service.reload_began().await;
+        let outcome = take_over(parts, running).await;
+        parts.service.reload_ended().await;
+        match outcome {
             Ok((changes, reloaded)) => {
                 let changes = Detail::from(changes);
                 parts.bus.emit(Event::ReloadCompleted { duration: began.elapsed(), changes });

@@ -26,6 +26,7 @@ use crate::http::admin::{Admin, Reloader, Token};
 use crate::http::endpoints::{EndpointTable, Endpoints};
 use crate::http::{self, Bound, Limits};
 use crate::pidfile::{PidFile, PidRecord, new_token};
+use crate::service::{self, Notifier};
 use crate::sessions::SessionStore;
 
 /// How long turns in flight may go on when the gateway stops.
@@ -97,6 +98,8 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
         stop_watch.clone(),
     );
     let watching = tokio::spawn(watching);
+    let beat = service::beat(&parts.environment, std::process::id());
+    tokio::spawn(service::keep(Arc::clone(&parts.service), Arc::clone(&parts.judge) as _, beat));
     let address = bound.addresses.first().map_or_else(String::new, ToString::to_string);
     parts.bus.emit(Event::GatewayReady { address: Detail::from(address.clone()), elapsed: began.elapsed() });
     greet(&parts, &address).await;
@@ -175,6 +178,7 @@ async fn start(
         masker,
         channel,
         endpoints,
+        service: Arc::new(Notifier::from_environment(&environment)),
         operator: operator.clone(),
         environment,
         debug: options.debug,
@@ -259,6 +263,7 @@ async fn shut_down(
     stop_http: &CancellationToken,
 ) {
     parts.judge.set_phase(Phase::Draining);
+    parts.service.stopping().await;
     parts.bus.emit(Event::GatewayShutdown { cause: Detail::new(cause) });
     let cancelled = parts.agent.drain(TURNS_PATIENCE).await;
     if cancelled > 0 {

@@ -21,5 +21,6 @@ mod logs;
 mod metrics;
 mod protocol;
 mod reload;
+mod service;
 mod startup;
 mod tree;

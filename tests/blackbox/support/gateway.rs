@@ -83,8 +83,8 @@ fn merge(config: &mut Value, defaults: Value) {
 pub(crate) fn picoclaw(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_picoclaw"));
     for (name, _) in std::env::vars() {
-        if name.starts_with("PICOCLAW_") || name.starts_with("DD_") || name.to_lowercase().ends_with("_proxy")
-        {
+        let prefixes = ["PICOCLAW_", "DD_", "NOTIFY_SOCKET", "WATCHDOG_"];
+        if prefixes.iter().any(|prefix| name.starts_with(prefix)) || name.to_lowercase().ends_with("_proxy") {
             command.env_remove(name);
         }
     }
