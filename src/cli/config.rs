@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use picoclaw_sinks::registry::known_types;
 
 use super::say;
-use crate::config::{self, Environment};
+use crate::config::{self, Environment, Report};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -27,14 +27,11 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
 }
 
 fn check() -> anyhow::Result<ExitCode> {
-    let environment = Environment::process();
-    let report = config::check(&environment, &known_types());
+    let result = config::load(&Environment::process(), &known_types());
+    let report = result.as_ref().map_or_else(Report::from, Report::from);
     say(report.to_string().trim_end());
-    if !report.is_usable() {
-        return Ok(ExitCode::FAILURE);
-    }
+    let Ok(loaded) = result else { return Ok(ExitCode::FAILURE) };
     // What only the builders know: options of sinks, models, tools.
-    let loaded = config::load(&environment, &known_types())?;
     let context = super::sinks::context(&loaded);
     let mut sound = true;
     for (index, sink) in loaded.config.effective_sinks(&loaded.paths).iter().enumerate() {

@@ -38,7 +38,7 @@ pub use load::{Loaded, load};
 pub use paths::Paths;
 pub use problem::{ConfigErrors, Problem, Severity, Source, Warning};
 pub use reference::reference;
-pub use report::{Report, check};
+pub use report::Report;
 pub use secret::{MASK, SecretString, is_secret_key};
 pub use sections::*;
 pub use shape::schema;

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use picoclaw_sinks::config::SinkConfig;
 
-use super::environment::Environment;
-use super::load::load;
-use super::problem::{Problem, Severity, Warning};
+use super::load::Loaded;
+use super::problem::{ConfigErrors, Problem, Severity, Warning};
 
 /// What a check of the configuration found.
 #[derive(Clone, Debug)]
@@ -31,23 +30,27 @@ impl Report {
     }
 }
 
-/// Checks the configuration without starting anything.
-pub fn check(environment: &Environment, known_sink_types: &[&str]) -> Report {
-    match load(environment, known_sink_types) {
-        Ok(loaded) => Report {
+impl From<&Loaded> for Report {
+    fn from(loaded: &Loaded) -> Self {
+        Self {
             sinks: loaded.config.effective_sinks(&loaded.paths),
             default_model: loaded.config.default_model().to_owned(),
-            file: loaded.paths.config_file,
+            file: loaded.paths.config_file.clone(),
             problems: Vec::new(),
-            warnings: loaded.warnings,
-        },
-        Err(errors) => Report {
-            file: errors.file,
-            problems: errors.problems,
-            warnings: errors.warnings,
+            warnings: loaded.warnings.clone(),
+        }
+    }
+}
+
+impl From<&ConfigErrors> for Report {
+    fn from(errors: &ConfigErrors) -> Self {
+        Self {
+            file: errors.file.clone(),
+            problems: errors.problems.clone(),
+            warnings: errors.warnings.clone(),
             sinks: Vec::new(),
             default_model: String::new(),
-        },
+        }
     }
 }
 

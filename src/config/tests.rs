@@ -10,7 +10,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::{ConfigErrors, Environment, Loaded, Severity, load};
+use super::{ConfigErrors, Environment, Loaded, Report, Severity, load};
 
 /// The sink types that exist, as far as these tests are concerned.
 const SINK_TYPES: [&str; 4] = ["prometheus", "datadog", "newrelic", "jsonlog"];
@@ -53,6 +53,10 @@ impl Home {
 
     fn load(&self) -> Loaded {
         self.try_load().unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    fn report(&self) -> Report {
+        self.try_load().as_ref().map_or_else(Report::from, Report::from)
     }
 
     /// What the gateway says when it refuses to start.

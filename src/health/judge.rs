@@ -10,6 +10,7 @@ use picoclaw_telemetry::health::{Check, HealthReport, HealthSource};
 use picoclaw_telemetry::words::HealthStatus;
 use picoclaw_telemetry::{Bus, Ledger, Metric, SeriesValue, SinkRegistry};
 
+use super::part::part;
 use super::recent::{Recent, Totals};
 use crate::http::readiness::{self, Readiness, ReadinessReport};
 
@@ -144,21 +145,18 @@ impl Judge {
                 checks.push(provider(ledger, name, memory.recent.since(name, totals(ledger, name))));
             }
             for (name, up) in channels(ledger) {
-                let issue = format!("channel_{name}_down");
-                checks.push(check(
-                    &format!("channel_{name}"),
-                    !up,
-                    &issue,
-                    "the channel receives no messages",
-                ));
+                let mut channel =
+                    check_part("channel", name, !up, "down", "the channel receives no messages");
+                // Before and after that it is no issue but how a gateway starts and stops.
+                channel.issue = channel.issue.filter(|_| self.phase() == Phase::Serving);
+                checks.push(channel);
             }
         });
         for stats in self.sinks.all() {
             let Some((name, critical)) = watched.sinks.iter().find(|(name, _)| *name == stats.name) else {
                 continue;
             };
-            let issue = format!("sink_{name}_down");
-            let sink = check(&format!("sink_{name}"), !stats.up(), &issue, "its sends fail");
+            let sink = check_part("sink", name, !stats.up(), "down", "its sends fail");
             broken.extend(sink.issue.clone().filter(|_| *critical));
             checks.push(sink);
         }
@@ -226,6 +224,12 @@ fn check(name: &str, bad: bool, issue: &str, message: &str) -> Check {
     }
 }
 
+/// The check of a part that the operator has named; `what` is wrong with it when it is bad.
+fn check_part(kind: &str, name: &str, bad: bool, what: &str, message: &str) -> Check {
+    let part = part(kind, name);
+    check(&part, bad, &format!("{part}_{what}"), message)
+}
+
 fn provider(ledger: &Ledger, name: &str, recent: Totals) -> Check {
     let in_a_row = ledger.gauge(Metric::ProviderConsecutiveFailures, &[name]);
     let often = recent.requests >= TELLING_REQUESTS && recent.errors * 2 >= recent.requests;
@@ -235,7 +239,7 @@ fn provider(ledger: &Ledger, name: &str, recent: Totals) -> Check {
         format!("{} of {} requests failed in the last minute", recent.errors, recent.requests)
     };
     let bad = in_a_row >= CONSECUTIVE_FAILURES || often;
-    check(&format!("provider_{name}"), bad, &format!("provider_{name}_failing"), &message)
+    check_part("provider", name, bad, "failing", &message)
 }
 
 /// The channels, and whether each can receive messages.

@@ -7,12 +7,13 @@
 //! | Issue | When | Worst status |
 //! |---|---|---|
 //! | `provider_<name>_failing` | its last three requests failed, or half of at least ten in the last minute | degraded |
-//! | `channel_<name>_down` | a channel cannot receive messages | degraded |
+//! | `channel_<name>_down` | a channel cannot receive messages while the gateway serves | degraded |
 //! | `sink_<name>_down` | a sink's sends fail; a `critical` sink for long | degraded; failing |
 //! | `sessions_unwritable` | the last attempt to make a turn durable failed; for long | failing |
 //! | `event_loop_slow` | timers fire more than a second late; for long | failing |
 
 mod judge;
+mod part;
 mod recent;
 mod watch;
 

@@ -88,7 +88,11 @@ fn only_a_critical_sink_fails_the_gateway() {
 
 #[test]
 fn starting_and_draining_are_no_good_states() {
-    let (_, _, judge) = serving(Duration::ZERO);
+    let (bus, _, judge) = serving(Duration::ZERO);
+    let channel = bus.vocabulary().declare(Dimension::Channel, "http");
+    bus.emit(Event::ChannelStarted { channel });
+    bus.emit(Event::ChannelStopped { channel });
+    assert_eq!(HealthSource::report(&judge).issues(), "channel_http_down");
     for (phase, status) in
         [(Phase::Starting, HealthStatus::Starting), (Phase::Draining, HealthStatus::Draining)]
     {
@@ -96,5 +100,7 @@ fn starting_and_draining_are_no_good_states() {
         let report = HealthSource::report(&judge);
         assert_eq!((report.status, report.http_status()), (status, 503));
         assert!(!status.as_str().contains("healthy"));
+        assert_eq!(report.issues(), "", "a stopped channel is no issue while the gateway starts or stops");
+        assert!(report.checks.iter().any(|check| check.name == "channel_http" && !check.ok));
     }
 }

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Home, SINK_TYPES, remarks};
-use crate::config::{Severity, check};
+use super::{Home, remarks};
+use crate::config::Severity;
 
 #[test]
 fn a_wrong_value_is_shown_with_its_place_and_what_is_right() {
@@ -185,11 +185,11 @@ fn a_report_is_for_people() {
     let home = Home::with_config(
         json!({"gateway": {"prot": 1}, "telemetry": {"sinks": [{"type": "datadog", "name": "dd"}]}}),
     );
-    let text = check(&home.environment, &SINK_TYPES).to_string();
+    let text = home.report().to_string();
     assert!(text.starts_with("warning: config.json: gateway.prot: "), "{text}");
     assert!(text.ends_with("can be used\ndefault model: echo\nsinks:\n  dd (datadog)"), "{text}");
     let home = Home::with_config(json!({"gateway": {"port": -1}}));
-    let report = check(&home.environment, &SINK_TYPES);
+    let report = home.report();
     assert!(!report.is_usable());
     assert!(report.to_string().starts_with("error: config.json: gateway.port: invalid value -1"), "{report}");
 }
@@ -276,7 +276,7 @@ proptest! {
             .file(".security.yml", secrets)
             .variable("PICOCLAW_GATEWAY_PORT", &text)
             .variable("PICOCLAW_CHANNELS_OPENAI_TOKEN", &text);
-        let report = check(&home.environment, &SINK_TYPES);
+        let report = home.report();
         prop_assert!(!report.to_string().is_empty());
     }
 
@@ -293,7 +293,7 @@ proptest! {
     #[test]
     fn any_text_is_answered(text in "[\\PC\\n]{0,40}") {
         let home = Home::with_config(&text).file("telemetry.json", &text).file(".security.yml", &text);
-        let report = check(&home.environment, &SINK_TYPES);
+        let report = home.report();
         prop_assert!(!report.to_string().is_empty());
     }
 }
