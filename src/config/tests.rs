@@ -4,6 +4,7 @@ mod documents;
 mod existing;
 mod overlays;
 mod problems;
+mod scrape;
 mod short_forms;
 
 use std::path::Path;

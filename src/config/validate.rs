@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::endpoints;
 use super::paths::Paths;
-use super::sections::Config;
+use super::sections::{Config, HealthDetails, ScrapeAuth};
 use super::spelling::closest;
 
 /// Paths of settings with what is to be said about them.
@@ -21,6 +21,7 @@ pub(super) fn validate(config: &Config, paths: &Paths, known_sink_types: &[&str]
     checked.problems.extend(endpoints::collisions(config, paths));
     checked.sinks(config, paths, known_sink_types);
     checked.log_output(config);
+    checked.scrape_auth(config);
     checked
 }
 
@@ -102,6 +103,38 @@ impl Checked {
         if listed_metrics && !config.gateway.metrics().enabled {
             let message = "false has no effect: telemetry.sinks has a prometheus sink, which counts more";
             self.warnings.push(("gateway.metrics.enabled".into(), message.into()));
+        }
+    }
+
+    fn scrape_auth(&mut self, config: &Config) {
+        const AUTH: &str = "gateway.metrics.auth";
+        let ScrapeAuth { token, username, password } = config.gateway.metrics().auth;
+        // RFC 6750, section 2.1; what fits also needs no quotes in the files of other programs.
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
+        if token.is_some_and(|token| token.is_empty() || !token.expose().chars().all(allowed)) {
+            let message = "invalid value ***: expected letters, digits and -._~+/=, such as `openssl rand -hex 32` prints";
+            self.problem(format!("{AUTH}.token"), message);
+        }
+        // RFC 7617, section 2.
+        if username.contains(|c: char| c == ':' || c.is_control()) {
+            self.problem(
+                format!("{AUTH}.username"),
+                "a user's name cannot have a colon or control characters",
+            );
+        }
+        match (username.is_empty(), password.is_none_or(|password| password.is_empty())) {
+            (false, true) => {
+                self.problem(format!("{AUTH}.password"), "missing: expected the password of username")
+            }
+            (true, false) => {
+                self.problem(format!("{AUTH}.username"), "missing: expected the user of password")
+            }
+            _ => {}
+        }
+        let health = &config.gateway.health_check;
+        if health.details == HealthDetails::Authenticated && config.gateway.metrics().auth.is_open() {
+            let message = format!("authenticated needs something to show: set {AUTH}.token");
+            self.problem("gateway.health_check.details", message);
         }
     }
 

@@ -11,6 +11,7 @@ use picoclaw_telemetry::words::{HttpRejection, Level};
 use serde_json::json;
 
 use super::fixed::Fixed;
+use super::routes::Guards;
 use crate::agent::Agent;
 use crate::channels::http::access::Access;
 use crate::channels::http::{HttpChannel, Settings};
@@ -29,6 +30,7 @@ pub(super) struct Parts {
     pub(super) masker: Arc<picoclaw_sinks::mask::Masker>,
     pub(super) channel: Arc<HttpChannel>,
     pub(super) endpoints: Endpoints,
+    pub(super) guards: Guards,
     pub(super) service: Arc<Notifier>,
     pub(super) operator: Option<Token>,
     pub(super) environment: Environment,

@@ -80,7 +80,7 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
     secrets.extend(loaded.secrets.iter().cloned());
     parts.masker.replace(&secrets);
     let changes = running.supervisor.reload(&sinks).await.map_err(|error| error.to_string())?;
-    match routes::table(&loaded.config, &parts.judge, running.supervisor.routes()) {
+    match routes::table(&loaded.config, &parts.judge, running.supervisor.routes(), &parts.guards) {
         Ok(table) => parts.endpoints.replace(table),
         // The configuration was checked for this; should it slip through, the old paths stay.
         Err(taken) => tracing::error!(%taken, "Two endpoints claim one path; paths stay as they were."),

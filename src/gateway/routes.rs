@@ -4,35 +4,74 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use picoclaw_sinks::health_document;
+use picoclaw_telemetry::Bus;
 use picoclaw_telemetry::health::HealthSource;
 use picoclaw_telemetry::sink::{Endpoint, EndpointRequest, EndpointResponse, Route};
 
-use crate::config::{Config, HealthCheckConfig};
+use super::parts::OnBus;
+use crate::config::{Config, HealthCheckConfig, HealthDetails, SecretString};
 use crate::health::Judge;
+use crate::http::admin::Token;
 use crate::http::endpoints::{EndpointTable, PathTaken};
+use crate::http::guard::{Guarded, ScrapeAccess};
 use crate::http::readiness::{LiveEndpoint, ReadyEndpoint};
 
 /// The table for this configuration. Health and probes are left out where they are switched off or have a port of
-/// their own; a sink's answer at the health path goes before the plain one.
+/// their own; a sink's answer at the health path goes before the plain one. What sinks answer at other paths is for who
+/// may scrape.
 pub(super) fn table(
     config: &Config,
     judge: &Arc<Judge>,
     sinks: Vec<Route>,
+    guards: &Guards,
 ) -> Result<EndpointTable, PathTaken> {
     let health = &config.gateway.health_check;
+    let access = guards.access(config);
     let mut table = EndpointTable::new();
-    let served_by_sink = sinks.iter().any(|route| route.path == health.path);
+    let mut full_health = None;
     for route in sinks {
-        table.add(&route.path, route.endpoint)?;
+        if health.enabled && route.path == health.path && full_health.is_none() {
+            full_health = Some(route.endpoint);
+        } else if access.is_open() {
+            table.add(&route.path, route.endpoint)?;
+        } else {
+            table.add(&route.path, Arc::new(guards.guard(route.endpoint, &access)))?;
+        }
     }
     if health.enabled {
-        if !served_by_sink {
-            table.add(&health.path, Arc::new(BasicHealth(Arc::clone(judge))))?;
-        }
-        table.add("/ready", Arc::new(ReadyEndpoint::new(Arc::clone(judge) as _)))?;
+        let veil = |full: Arc<dyn Endpoint>, basic: Arc<dyn Endpoint>| match health.details {
+            HealthDetails::Everyone => full,
+            HealthDetails::Authenticated => Arc::new(guards.guard(full, &access).or_else(basic)),
+        };
+        let basic: Arc<dyn Endpoint> = Arc::new(BasicHealth(Arc::clone(judge)));
+        table.add(&health.path, veil(full_health.unwrap_or_else(|| Arc::clone(&basic)), basic))?;
+        let ready = ReadyEndpoint::new(Arc::clone(judge) as _);
+        let without_checks = ReadyEndpoint::without_checks(Arc::clone(judge) as _);
+        table.add("/ready", veil(Arc::new(ready), Arc::new(without_checks)))?;
         table.add("/live", Arc::new(LiveEndpoint))?;
     }
     Ok(table)
+}
+
+/// What guards need beside the configuration.
+pub(super) struct Guards {
+    /// The token of the pid file, which lets its reader see everything.
+    pub(super) operator: Option<Token>,
+    /// Who is turned away is counted there.
+    pub(super) bus: Bus,
+}
+
+impl Guards {
+    fn access(&self, config: &Config) -> ScrapeAccess {
+        let auth = config.gateway.metrics().auth;
+        let token = auth.token.as_ref().map(SecretString::expose).and_then(Token::new);
+        let user = auth.user().map(|(name, password)| (name, password.expose()));
+        ScrapeAccess::new(token, user, self.operator.clone())
+    }
+
+    fn guard(&self, endpoint: Arc<dyn Endpoint>, access: &ScrapeAccess) -> Guarded {
+        Guarded::new(endpoint, access.clone(), Arc::new(OnBus(self.bus.clone())))
+    }
 }
 
 /// The paths that the separate port for health checks serves.

@@ -167,7 +167,8 @@ async fn start(
     let settings = parts::settings(config, operator.clone());
     let channel = Arc::new(HttpChannel::new(Arc::new(agent.clone()), Arc::clone(&observer) as _, settings));
     let endpoints = Endpoints::new(EndpointTable::new());
-    endpoints.replace(routes::table(config, &judge, supervisor.routes())?);
+    let guards = routes::Guards { operator: operator.clone(), bus: bus.clone() };
+    endpoints.replace(routes::table(config, &judge, supervisor.routes(), &guards)?);
     let limits =
         Limits { max_connections: config.gateway.max_connections, drain: HTTP_PATIENCE, ..Limits::default() };
     let probe_paths = routes::probe_paths(&config.gateway.health_check);
@@ -178,6 +179,7 @@ async fn start(
         masker,
         channel,
         endpoints,
+        guards,
         service: Arc::new(Notifier::from_environment(&environment)),
         operator: operator.clone(),
         environment,

@@ -108,7 +108,10 @@ impl Token {
 
     /// Whether the request has `Authorization: Bearer` with this token.
     pub fn is_borne_by(&self, headers: &HeaderMap) -> bool {
-        bearer(headers).is_some_and(|presented| self.matches(presented))
+        let header = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        header
+            .and_then(|header| credential(header, "bearer"))
+            .is_some_and(|presented| self.matches(presented))
     }
 
     /// Compares in a time that does not depend on where the texts differ.
@@ -126,11 +129,11 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// The credential of an `Authorization: Bearer` header; the scheme in any case (RFC 9110, section 11.1).
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let value = headers.get(AUTHORIZATION)?.as_bytes();
-    let (scheme, credential) = value.split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then(|| credential.trim_ascii())
+/// The credential of an `Authorization` header of this scheme, which may be in any case (RFC 9110, section 11.1).
+pub(super) fn credential<'a>(header: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
+    let (found, rest) = header.split_at_checked(scheme.len())?;
+    let credential = rest.strip_prefix(b" ")?;
+    found.eq_ignore_ascii_case(scheme.as_bytes()).then(|| credential.trim_ascii())
 }
 
 #[cfg(test)]

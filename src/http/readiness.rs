@@ -76,19 +76,30 @@ impl Serialize for Check {
 }
 
 /// `/ready`: 200 or 503.
-pub struct ReadyEndpoint(Arc<dyn Readiness>);
+pub struct ReadyEndpoint {
+    readiness: Arc<dyn Readiness>,
+    with_checks: bool,
+}
 
 impl ReadyEndpoint {
     /// Asks `readiness` for every request.
     pub fn new(readiness: Arc<dyn Readiness>) -> Self {
-        Self(readiness)
+        Self { readiness, with_checks: true }
+    }
+
+    /// The same without the checks, which name what is configured: for strangers.
+    pub fn without_checks(readiness: Arc<dyn Readiness>) -> Self {
+        Self { readiness, with_checks: false }
     }
 }
 
 #[async_trait]
 impl Endpoint for ReadyEndpoint {
     async fn ask(&self, _: EndpointRequest) -> EndpointResponse {
-        let report = self.0.report();
+        let mut report = self.readiness.report();
+        if !self.with_checks {
+            report.checks.clear();
+        }
         let document = serde_json::to_vec(&report).expect("a report has only text as keys");
         EndpointResponse::json(if report.ready { 200 } else { 503 }, document)
     }

@@ -21,6 +21,7 @@ mod logs;
 mod metrics;
 mod protocol;
 mod reload;
+mod scrape_auth;
 mod service;
 mod startup;
 mod tree;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::level;
+use super::scrape::{HealthDetails, ScrapeAuth};
 use crate::config::secret::SecretString;
 
 /// The HTTP server.
@@ -73,11 +74,13 @@ pub struct MetricsConfig {
     pub enabled: bool,
     /// The path under which they are served.
     pub path: String,
+    /// Who may scrape.
+    pub auth: ScrapeAuth,
 }
 
 impl Default for MetricsConfig {
     fn default() -> Self {
-        Self { enabled: true, path: "/metrics".into() }
+        Self { enabled: true, path: "/metrics".into(), auth: ScrapeAuth::default() }
     }
 }
 
@@ -95,10 +98,19 @@ pub struct HealthCheckConfig {
     pub port: Option<u16>,
     /// How long the gateway must have been unable to do its own work before it calls itself `failing` and answers 503.
     pub failing_after_seconds: u64,
+    /// Who sees more than the basic keys (`status`, `issues`, `uptime`, ...): `everyone`, or `authenticated`, who shows
+    /// what `gateway.metrics.auth` asks for.
+    pub details: HealthDetails,
 }
 
 impl Default for HealthCheckConfig {
     fn default() -> Self {
-        Self { enabled: true, path: "/health".into(), port: None, failing_after_seconds: 30 }
+        Self {
+            enabled: true,
+            path: "/health".into(),
+            port: None,
+            failing_after_seconds: 30,
+            details: HealthDetails::Everyone,
+        }
     }
 }
