@@ -27,15 +27,22 @@ pub struct PidRecord {
 impl PidRecord {
     /// The address of a path of this gateway, for a program on the same machine.
     pub fn url(&self, port: u16, path: &str) -> String {
-        let host = match self.host.as_str() {
-            // A wildcard is no address to connect to.
-            "0.0.0.0" | "" => "127.0.0.1".to_owned(),
-            "::" => "[::1]".to_owned(),
-            host if host.contains(':') => format!("[{host}]"),
-            host => host.to_owned(),
-        };
-        format!("http://{host}:{port}{path}")
+        format!("http://{}{path}", address_of(&self.host, port))
     }
+}
+
+/// `host:port` to connect to a gateway on the same machine that listens on `host`: an address, a name, a wildcard, or
+/// several with commas between.
+pub fn address_of(host: &str, port: u16) -> String {
+    let first = host.split(',').next().unwrap_or_default().trim();
+    let host = match first.trim_start_matches('[').trim_end_matches(']') {
+        // A wildcard is no address to connect to, and a gateway on `localhost` surely has this one.
+        "0.0.0.0" | "" | "*" | "localhost" => "127.0.0.1".to_owned(),
+        "::" => "[::1]".to_owned(),
+        host if host.contains(':') => format!("[{host}]"),
+        host => host.to_owned(),
+    };
+    format!("{host}:{port}")
 }
 
 impl std::fmt::Debug for PidRecord {
@@ -153,6 +160,21 @@ mod tests {
         assert_eq!(read(&path).unwrap().token.len(), 32);
         drop(file);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn wildcards_become_addresses_to_connect_to() {
+        for (host, address) in [
+            ("localhost", "127.0.0.1:1"),
+            ("*", "127.0.0.1:1"),
+            ("0.0.0.0", "127.0.0.1:1"),
+            ("::", "[::1]:1"),
+            ("[::1], 10.0.0.1", "[::1]:1"),
+            ("10.0.0.1,::1", "10.0.0.1:1"),
+            ("gw.example", "gw.example:1"),
+        ] {
+            assert_eq!(address_of(host, 1), address);
+        }
     }
 
     #[test]

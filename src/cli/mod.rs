@@ -3,12 +3,17 @@
 //! Each command is a file: it reads its arguments, calls the part that does the work, and prints.
 
 mod agent;
+mod ask;
 mod config;
 mod gateway;
+mod health;
+mod metrics;
 mod sinks;
 mod status;
+mod target;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -29,6 +34,10 @@ enum Command {
     Agent(agent::Arguments),
     /// Show what is configured and how a running gateway is.
     Status,
+    /// Ask the running gateway how it is: one line, and the exit code 0, 1 or 2.
+    Health(health::Arguments),
+    /// Print the live numbers of the running gateway.
+    Metrics(metrics::Arguments),
     /// Print the version.
     Version,
     /// Check the configuration, or print its schema or an example.
@@ -45,6 +54,8 @@ pub fn main() -> ExitCode {
         Command::Gateway(arguments) => gateway::run(&arguments),
         Command::Agent(arguments) => agent::run(&arguments),
         Command::Status => status::run(),
+        Command::Health(arguments) => health::run(&arguments),
+        Command::Metrics(arguments) => metrics::run(&arguments),
         Command::Version => {
             say(&format!("picoclaw {}", env!("CARGO_PKG_VERSION")));
             Ok(ExitCode::SUCCESS)
@@ -81,6 +92,16 @@ fn in_full(error: &anyhow::Error) -> String {
         }
     }
     text
+}
+
+/// The exit code when no gateway answers.
+const UNREACHABLE: u8 = 2;
+
+/// A length of time on the command line, in seconds.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a number of seconds from 0.1 to 3600".to_owned();
+    let seconds: f64 = text.parse().map_err(|_| expected())?;
+    if (0.1..=3600.0).contains(&seconds) { Ok(Duration::from_secs_f64(seconds)) } else { Err(expected()) }
 }
 
 /// A runtime for commands that do a single thing.

@@ -3,15 +3,13 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use picoclaw_sinks::registry::known_types;
 use serde_json::Value;
 
-use super::{say, small_runtime};
+use super::target::Target;
+use super::{ask, say, small_runtime};
 use crate::config::{self, Environment, Loaded, ModelConfig};
-use crate::pidfile::{self, PidRecord};
+use crate::pidfile;
 
 /// How long a gateway may take to answer before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -28,16 +26,16 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
         "Gateway: running (PID {}, version {}, port {})",
         gateway.pid, gateway.version, gateway.port
     ));
-    let health = &loaded.config.gateway.health_check;
-    if !health.enabled {
+    if !loaded.config.gateway.health_check.enabled {
         return Ok(ExitCode::SUCCESS);
     }
-    let port = health.port.unwrap_or(gateway.port);
-    let document = small_runtime()?.block_on(ask(&gateway, port, &health.path));
-    match document {
+    let target = Target::of(&loaded)?;
+    let url = target.health_url();
+    let answer = small_runtime()?.block_on(ask::get(&url, target.authorization(), PATIENCE));
+    match answer.and_then(|answer| Ok(serde_json::from_slice(&answer.body)?)) {
         Ok(document) => running(&document),
         Err(error) => {
-            say(&format!("  does not answer at {}: {error:#}", health.path));
+            say(&format!("  does not answer at {url}: {error:#}"));
             return Ok(ExitCode::FAILURE);
         }
     }
@@ -82,14 +80,4 @@ fn running(health: &Value) {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         say(&format!("  {key}: {text}"));
     }
-}
-
-async fn ask(gateway: &PidRecord, port: u16, path: &str) -> anyhow::Result<Value> {
-    let uri = gateway.url(port, path).parse::<hyper::Uri>()?;
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<bytes::Bytes>>();
-    let answer = tokio::time::timeout(PATIENCE, async {
-        let response = client.get(uri).await?;
-        anyhow::Ok(response.into_body().collect().await?.to_bytes())
-    });
-    Ok(serde_json::from_slice(&answer.await??)?)
 }

@@ -20,6 +20,7 @@ mod lifecycle;
 mod logs;
 mod metrics;
 mod protocol;
+mod operator_cli;
 mod reload;
 mod scrape_auth;
 mod service;

@@ -1,0 +1,90 @@
+//! What the buckets of a histogram say.
+
+use super::exposition::Histogram;
+
+/// How many observations there were, and how large they were.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Distribution {
+    pub(super) count: f64,
+    pub(super) sum: f64,
+    pub(super) mean: f64,
+    pub(super) p50: f64,
+    pub(super) p95: f64,
+    pub(super) p99: f64,
+}
+
+impl Histogram {
+    /// What came since an earlier look; everything, if the gateway was started anew in between.
+    pub(super) fn since(&self, earlier: &Self) -> Self {
+        let same_bounds =
+            self.buckets.iter().map(|(bound, _)| bound).eq(earlier.buckets.iter().map(|(b, _)| b));
+        if !same_bounds || self.count < earlier.count {
+            return self.clone();
+        }
+        let buckets = self.buckets.iter().zip(&earlier.buckets);
+        Self {
+            buckets: buckets.map(|((bound, now), (_, then))| (*bound, now - then)).collect(),
+            sum: self.sum - earlier.sum,
+            count: self.count - earlier.count,
+        }
+    }
+
+    /// In numbers, if there was any observation.
+    pub(super) fn distribution(&self) -> Option<Distribution> {
+        (self.count > 0.0).then(|| Distribution {
+            count: self.count,
+            sum: self.sum,
+            mean: self.sum / self.count,
+            p50: self.quantile(0.5),
+            p95: self.quantile(0.95),
+            p99: self.quantile(0.99),
+        })
+    }
+
+    /// The estimate of PromQL's `histogram_quantile`: straight lines between the bounds, and the highest finite bound
+    /// for what is above it.
+    fn quantile(&self, q: f64) -> f64 {
+        let rank = q * self.count;
+        let (mut lower, mut below) = (0.0, 0.0);
+        for (bound, up_to) in &self.buckets {
+            if *up_to >= rank {
+                return if bound.is_finite() {
+                    lower + (bound - lower) * ((rank - below) / (up_to - below).max(f64::MIN_POSITIVE))
+                } else {
+                    lower
+                };
+            }
+            (lower, below) = (*bound, *up_to);
+        }
+        lower
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn histogram(buckets: &[(f64, f64)], sum: f64) -> Histogram {
+        let count = buckets.last().map_or(0.0, |(_, count)| *count);
+        Histogram { buckets: buckets.to_vec(), sum, count }
+    }
+
+    #[test]
+    fn quantiles_lie_on_lines_between_the_bounds() {
+        let ten = histogram(&[(1.0, 5.0), (2.0, 10.0), (f64::INFINITY, 10.0)], 12.0);
+        let found = ten.distribution().unwrap();
+        assert_eq!((found.count, found.mean, found.p50), (10.0, 1.2, 1.0));
+        assert!((found.p95 - 1.9).abs() < 1e-9 && (found.p99 - 1.98).abs() < 1e-9, "{found:?}");
+        let beyond = histogram(&[(1.0, 0.0), (f64::INFINITY, 4.0)], 40.0);
+        assert_eq!(beyond.distribution().unwrap().p50, 1.0);
+        assert_eq!(histogram(&[(1.0, 0.0), (f64::INFINITY, 0.0)], 0.0).distribution(), None);
+    }
+
+    #[test]
+    fn since_is_a_difference_unless_the_gateway_began_anew() {
+        let then = histogram(&[(1.0, 1.0), (f64::INFINITY, 2.0)], 3.0);
+        let now = histogram(&[(1.0, 4.0), (f64::INFINITY, 6.0)], 13.0);
+        assert_eq!(now.since(&then), histogram(&[(1.0, 3.0), (f64::INFINITY, 4.0)], 10.0));
+        assert_eq!(then.since(&now), then);
+    }
+}

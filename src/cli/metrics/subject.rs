@@ -1,0 +1,60 @@
+//! Which metrics belong together.
+
+/// Subjects in the order of the page, with the beginnings of the names that belong to them.
+const SUBJECTS: &[(&str, &[&str])] = &[
+    (
+        "Messages",
+        &[
+            "picoclaw_messages",
+            "picoclaw_channel_",
+            "picoclaw_queue_",
+            "picoclaw_turns_",
+            "picoclaw_response_",
+        ],
+    ),
+    ("Providers", &["picoclaw_provider_"]),
+    ("Tools", &["picoclaw_tool_"]),
+    ("Sessions", &["picoclaw_session_"]),
+    (
+        "Gateway",
+        &[
+            "picoclaw_health_",
+            "picoclaw_config_",
+            "picoclaw_build_",
+            "picoclaw_http_",
+            "picoclaw_log_",
+            "picoclaw_event_loop_",
+        ],
+    ),
+    ("Telemetry", &["picoclaw_sink_", "picoclaw_telemetry_", "picoclaw_label_"]),
+    ("Process", &["process_"]),
+];
+
+/// The subject of what belongs to no other.
+const OTHERS: &str = "Others";
+
+/// Every subject, in the order of the page.
+pub(super) fn all() -> impl Iterator<Item = &'static str> {
+    SUBJECTS.iter().map(|(subject, _)| *subject).chain([OTHERS])
+}
+
+/// The subject of a metric.
+pub(super) fn of(name: &str) -> &'static str {
+    let found = SUBJECTS
+        .iter()
+        .find(|(_, beginnings)| beginnings.iter().any(|beginning| name.starts_with(beginning)));
+    found.map_or(OTHERS, |(subject, _)| subject)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_of_the_catalogue_has_a_subject() {
+        for metric in picoclaw_telemetry::Metric::ALL {
+            assert_ne!(of(metric.info().name), OTHERS, "{}", metric.info().name);
+        }
+        assert_eq!(of("go_goroutines"), OTHERS);
+    }
+}
