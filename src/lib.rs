@@ -8,6 +8,7 @@ pub mod diagnostics;
 pub mod gateway;
 pub mod health;
 pub mod http;
+pub mod integrations;
 pub mod pidfile;
 pub mod providers;
 pub mod quote;

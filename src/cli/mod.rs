@@ -7,6 +7,7 @@ mod ask;
 mod config;
 mod gateway;
 mod health;
+mod integrations;
 mod metrics;
 mod sinks;
 mod status;
@@ -40,6 +41,8 @@ enum Command {
     Metrics(metrics::Arguments),
     /// Print the version.
     Version,
+    /// List the files for other programs, or print or write them filled in for this gateway.
+    Integrations(integrations::Arguments),
     /// Check the configuration, or print its schema or an example.
     #[command(subcommand)]
     Config(config::Command),
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
             say(&format!("picoclaw {}", env!("CARGO_PKG_VERSION")));
             Ok(ExitCode::SUCCESS)
         }
+        Command::Integrations(arguments) => integrations::run(&arguments),
         Command::Config(command) => config::run(&command),
         Command::Sinks(command) => sinks::run(&command),
     };

@@ -124,10 +124,10 @@ impl Checked {
         }
         match (username.is_empty(), password.is_none_or(|password| password.is_empty())) {
             (false, true) => {
-                self.problem(format!("{AUTH}.password"), "missing: expected the password of username")
+                self.problem(format!("{AUTH}.password"), "missing: expected the password of username");
             }
             (true, false) => {
-                self.problem(format!("{AUTH}.username"), "missing: expected the user of password")
+                self.problem(format!("{AUTH}.username"), "missing: expected the user of password");
             }
             _ => {}
         }

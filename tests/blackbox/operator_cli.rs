@@ -109,3 +109,25 @@ fn the_commands_show_the_token_by_themselves() {
     let (code, said) = run(&stranger, &["health", "--json", "--url", &url]);
     assert!(code == 0 && !said.contains("messages_total"), "{said}");
 }
+
+#[test]
+fn integrations_are_listed_printed_and_written() {
+    let home = Home::new(json!({}));
+    let (code, listed) = run(&home, &["integrations"]);
+    assert!(code == 0 && listed.lines().any(|line| line.starts_with("picoclaw.json ")), "{listed}");
+    let (code, printed) = run(&home, &["integrations", "picoclaw.json"]);
+    assert_eq!((code, serde_json::from_str::<Value>(&printed).unwrap()["version"].clone()), (0, json!(3)));
+    assert_eq!(run(&home, &["integrations", "nothing"]).0, 1);
+
+    let target = home.join("out");
+    let target = target.to_str().unwrap();
+    let (code, written) = run(&home, &["integrations", "--write", target]);
+    assert_eq!((code, written.lines().count()), (0, listed.lines().count()));
+    let example = home.join("out/picoclaw.json");
+    assert_eq!(std::fs::read_to_string(&example).unwrap().trim_end(), printed.trim_end());
+    std::fs::write(&example, "mine").unwrap();
+    assert_eq!(run(&home, &["integrations", "picoclaw.json", "--write", target]).0, 1);
+    assert_eq!(std::fs::read_to_string(&example).unwrap(), "mine");
+    assert_eq!(run(&home, &["integrations", "picoclaw.json", "--write", target, "--force"]).0, 0);
+    assert_ne!(std::fs::read_to_string(&example).unwrap(), "mine");
+}

@@ -1,0 +1,89 @@
+//! The files.
+
+use include_dir::{Dir, include_dir};
+
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/config");
+
+/// A file for another program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Integration {
+    /// Its path inside `config/`, such as `prometheus/alerts.yml`.
+    pub path: &'static str,
+    /// Its text, for a gateway with the usual settings.
+    pub text: &'static str,
+}
+
+/// Every file, by path.
+pub fn all() -> Vec<Integration> {
+    let mut files = Vec::new();
+    collect(&FILES, &mut files);
+    files.sort_unstable_by_key(|file| file.path);
+    files
+}
+
+/// The files that `name` means: a folder, a path, or the name of a file in any folder.
+pub fn find(name: &str) -> Vec<Integration> {
+    let name = name.trim_matches('/');
+    let of_folder =
+        |file: &Integration| file.path.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
+    let all = all();
+    for fits in [&|file: &Integration| file.path == name || of_folder(file), &|file: &Integration| {
+        file.name() == name
+    }] as [&dyn Fn(&Integration) -> bool; 2]
+    {
+        let found: Vec<_> = all.iter().copied().filter(|file| fits(file)).collect();
+        if !found.is_empty() {
+            return found;
+        }
+    }
+    Vec::new()
+}
+
+fn collect(folder: &Dir<'static>, files: &mut Vec<Integration>) {
+    for file in folder.files() {
+        // All of them are texts with ordinary names: a test says so.
+        if let (Some(path), Some(text)) = (file.path().to_str(), file.contents_utf8()) {
+            files.push(Integration { path, text });
+        }
+    }
+    folder.dirs().for_each(|folder| collect(folder, files));
+}
+
+impl Integration {
+    /// The folder in which it lies, usually named after the program; empty at the top.
+    pub fn folder(&self) -> &'static str {
+        self.path.split_once('/').map_or("", |(folder, _)| folder)
+    }
+
+    /// The last part of its path.
+    pub fn name(&self) -> &'static str {
+        self.path.rsplit_once('/').map_or(self.path, |(_, name)| name)
+    }
+
+    /// Whether it is one of the monitoring guide's own files, word for word.
+    pub fn is_guides(&self) -> bool {
+        self.path.split('/').any(|part| part == "guide")
+    }
+
+    /// What it is, in its own words: its first comment, or the title of a JSON document. Empty if it says nothing.
+    pub fn description(&self) -> String {
+        if self.is_guides() {
+            return "The monitoring guide's own form, as it is.".to_owned();
+        }
+        let first = self.text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+        let comment = ["{{/*", "//", "#", ";"].iter().find_map(|sign| first.strip_prefix(sign));
+        match comment {
+            Some(comment) => comment.trim_end_matches("*/}}").trim_matches(['#', ' ']).to_owned(),
+            None => self.title().unwrap_or_default(),
+        }
+    }
+
+    fn title(&self) -> Option<String> {
+        let document: serde_json::Value = serde_json::from_str(self.text).ok()?;
+        let named = ["description", "title", "_comment"];
+        named
+            .iter()
+            .find_map(|key| document[*key].as_str().filter(|text| !text.is_empty()))
+            .map(str::to_owned)
+    }
+}
