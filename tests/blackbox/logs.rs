@@ -214,19 +214,24 @@ fn rotated_files_are_few_not_read_twice_and_compressed_when_they_were_read() {
     ]);
     let gateway = Gateway::start(json!({ "telemetry": { "sinks": sinks } }));
     (0..100).for_each(|n| drop(gateway.chat(&format!("s{}", n % 4), "x")));
-    let home = gateway.stop();
-    let names = || -> Vec<String> {
-        let files = fs::read_dir(home.join("logs")).unwrap();
-        let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    gateway.chat("last", "x");
+    let folder = gateway.home.join("logs");
+    let rotated = wait_for("the last line and three rotated files", || {
+        let log = fs::read_to_string(folder.join("picoclaw.log")).ok()?;
+        let done = log.lines().rev().take(3).any(|line| {
+            line.contains(r#""kind":"channel.message.outbound_sent""#) && line.contains(r#""last""#)
+        });
+        let files = fs::read_dir(&folder).ok()?;
+        let mut names: Vec<_> = files.filter_map(|file| file.ok()?.file_name().into_string().ok()).collect();
+        names.retain(|name| name != "picoclaw.log");
         names.sort();
-        names
-    };
-    let rotated: Vec<String> = names().into_iter().filter(|name| name != "picoclaw.log").collect();
-    assert_eq!(rotated.len(), 3, "{rotated:?}");
+        let (newest, older) = names.split_last()?;
+        let settled = !newest.ends_with(".gz") && older.iter().all(|name| name.ends_with(".gz"));
+        (done && settled && names.len() == 3).then_some(names)
+    });
+    let home = gateway.kill();
     assert!(rotated.iter().all(|name| !name.ends_with(".log")), "{rotated:?} would be read twice");
     let (newest, older) = rotated.split_last().unwrap();
-    assert!(!newest.ends_with(".gz"), "{newest} may still be being read");
-    assert!(older.iter().all(|name| name.ends_with(".gz")), "{older:?}");
     // Together they are the end of the log, without a hole.
     let mut all = Vec::new();
     for name in older {
