@@ -175,13 +175,13 @@ class Gateway:
 
 
 class Prometheus:
-    """A real Prometheus with the shipped rules."""
+    """A real Prometheus with the shipped rules, and the shipped settings unless others are given."""
 
-    def __init__(self, home, gateway, alertmanager):
+    def __init__(self, home, gateway, alertmanager, settings=None):
         self.home, self.port = home, free_port()
         text = (CONFIG / "prometheus/prometheus.yml").read_text()
         text = text.replace("127.0.0.1:18790", f"127.0.0.1:{gateway}").replace("127.0.0.1:9093", f"127.0.0.1:{alertmanager}")
-        self.settings = text.replace("15s", "1s")
+        self.settings = settings or text.replace("15s", "1s")
         (home / "prometheus.yml").write_text(self.settings)
         for name in ["alerts.yml", "recording.yml"]:
             (home / name).write_text(quick((CONFIG / "prometheus" / name).read_text()))
