@@ -194,10 +194,10 @@ def templates():
             yield f"{name}: localhost:18790 would not be replaced"
         if text.count("picoclaw:auth-begin") != text.count("picoclaw:auth-end"):
             yield f"{name}: auth markers do not pair"
-        for block in re.findall(r"picoclaw:auth-begin\n(.*?)^ *# picoclaw:auth-end", text, re.S | re.M):
-            if not all(re.match(r" *# \S| *#  ", line) for line in block.splitlines()):
+        for block in re.findall(r"picoclaw:auth-begin\n(.*?)^ *(?:#|//) picoclaw:auth-end", text, re.S | re.M):
+            if not all(re.match(r" *(#|//) ", line) for line in block.splitlines()):
                 yield f"{name}: a line between the auth markers is not commented"
-            filled = text.replace(block, re.sub(r"^( *)# ", r"\1", block, flags=re.M))
+            filled = text.replace(block, re.sub(r"^( *)(#|//) ", r"\1", block, flags=re.M))
             if path.suffix in (".yml", ".yaml"):
                 try:
                     list(yaml.safe_load_all(filled))

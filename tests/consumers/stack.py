@@ -157,9 +157,9 @@ class Gateway:
     def stop(self):
         self.program.stop()
 
-    def say(self, text, model="echo", session=None):
+    def say(self, text, model="echo", session=None, stream=False):
         """Sends a message; the status of the answer, or None when there was none."""
-        body = {"model": model, "messages": [{"role": "user", "content": text}]}
+        body = {"model": model, "messages": [{"role": "user", "content": text}], "stream": stream}
         if session:
             body["session_id"] = session
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
@@ -190,10 +190,16 @@ class Prometheus:
         self.program = Program("prometheus", command, home)
         wait_for("Prometheus", lambda: get(f"http://127.0.0.1:{self.port}/-/ready"))
 
-    def forget_the_target(self):
-        """As if somebody had removed the target from the file."""
-        (self.home / "prometheus.yml").write_text(re.sub(r"targets: \['127.0.0.1:\d+'\]\n    # pico", "targets: []\n    # pico", self.settings))
+    def configure(self, settings):
+        """Takes other settings over."""
+        (self.home / "prometheus.yml").write_text(settings)
         self.program.process.send_signal(signal.SIGHUP)
+
+    def without_target(self):
+        """The settings, as if somebody had removed the gateway from them."""
+        text, count = re.subn(r"targets: \['[\d.:]+'\](\n    # picoclaw:auth)", r"targets: []\1", self.settings)
+        assert count == 1, "the shipped file has no target any more"
+        return text
 
     def ask(self, path, **parameters):
         text = get(f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}", errors=True)
