@@ -3,23 +3,23 @@
     python tests/consumers/alerts.py BINARY
 
 Starts a gateway, a real Prometheus with the shipped rules, a real Alertmanager with the shipped route and a listener in
-place of Slack, causes one fault after the other, and prints what fired, when, with which text, and that it resolved. All
-the while the expressions of the dashboards are evaluated too: each must have had data at some time. Needs root, because
-full disks are mounted.
+place of Slack, causes one fault after the other, and prints what fired, when, with which text, and that it resolved.
+All the while the expressions of the dashboards are evaluated too: each must have had data at some time. Needs root,
+because full disks are mounted.
 """
 
 import contextlib
-import itertools
 import json
 import math
 import pathlib
-import socket
+import shutil
 import sys
 import tempfile
 import threading
 import time
 
 import dashboards
+import faults
 from stack import CONFIG, Gateway, Prometheus, Server, SmallDisk, alertmanager, free_port, wait_for
 
 # Alerts that no fault can bring about from outside; alerts_test.yml shows that their rules work.
@@ -45,7 +45,8 @@ CONFIGURATION = {
     "logging": {"max_size": 1},
     "telemetry": {"sinks": [
         {"type": "prometheus"}, {"type": "newrelic"},
-        {"type": "jsonlog", "buffer": {"max_events": 200}, "retry": {"initial_ms": 100, "max_ms": 500, "give_up_ms": 1000}},
+        {"type": "jsonlog", "buffer": {"max_events": 200},
+         "retry": {"initial_ms": 100, "max_ms": 500, "give_up_ms": 1000}},
     ]},
 }
 
@@ -68,54 +69,6 @@ class Slack:
     def texts(self, state, name):
         """Texts of the messages that say that an alert fires (`FIRING`) or is over (`RESOLVED`)."""
         return [text for title, text in self.messages if title.startswith(f"[{state}") and f"] {name} (" in title]
-
-
-class Provider:
-    """An OpenAI-compatible server with faults: `dead` fails until it is mended, every second request to `flaky` fails,
-    `slow` takes a minute."""
-
-    def __init__(self):
-        self.count, self.mended, self.server = 0, False, Server(self.answer)
-
-    def answer(self, path, _body):
-        if path.startswith("/slow/"):
-            time.sleep(61)
-        elif path.startswith("/dead/"):
-            if not self.mended:
-                return 503, b'{"error":{"message":"down"}}'
-        else:
-            self.count += 1
-            if self.count % 2:
-                return 500, b'{"error":{"message":"flaky"}}'
-        choice = {"index": 0, "message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}
-        return 200, json.dumps({"id": "1", "object": "chat.completion", "choices": [choice]}).encode()
-
-    def models(self):
-        for name in ["dead", "flaky", "slow"]:
-            base = f"http://127.0.0.1:{self.server.port}/{name}/v1"
-            yield {"model_name": name, "provider": name, "model": "m", "api_key": "k", "api_base": base,
-                   "streaming": {"enabled": False}}
-
-
-@contextlib.contextmanager
-def meanwhile(*causes):
-    """Keeps causing, each cause in a thread of its own, until the block ends."""
-    over = threading.Event()
-
-    def keep(cause):
-        while not over.is_set():
-            cause()
-            over.wait(0.2)
-
-    threads = [threading.Thread(target=keep, args=[cause]) for cause in causes]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
 
 
 class Watch:
@@ -163,136 +116,24 @@ class Watch:
         self.thread.join()
 
 
-def in_parallel(count, action):
-    """Starts an action several times at once; the threads."""
-    threads = [threading.Thread(target=action, daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    return threads
-
-
-def good_traffic(gateway, watch):
-    gateway.say("hello", session="one")
-    gateway.say('!tool list_dir {"path": "."}\nlook')
-    wait_for("the first scrapes", lambda: watch.prometheus.values('up{job="picoclaw"}') == [1.0])
-    began = time.monotonic()
-    # Until NoTraffic has something to compare with.
-    while time.monotonic() - began < 12:
-        gateway.say("hello", stream=True)
-        gateway.say('!tool list_dir {"path": "."}\nlook')
-        time.sleep(0.2)
-
-
-def slowness(gateway, watch):
-    """Nothing but slow answers; what needs no answer at all happens while they are on their way."""
-    waiting = in_parallel(22, lambda: gateway.say("!slow 31s\nlate"))
-
-    good = (gateway.home / "config.json").read_text()
-    (gateway.home / "config.json").write_text('{"gateway": {"port": "many"}}')
-    gateway.reload()
-    with meanwhile(lambda: gateway.say("hello", model="nobody")):
-        watch.expect("ConfigReloadFailed", "MessagesRejected")
-    (gateway.home / "config.json").write_text(good)
-    gateway.reload()
-    watch.expect("NoTraffic")
-
-    bodies = [half_a_body(gateway.port) for _ in range(28)]
-    watch.expect("MemoryNearLimit", "HighMemoryUsage")
-    for body in bodies:
-        body.close()
-    held = []
-    with meanwhile(lambda: hold_connections(gateway.port, held)):
-        watch.expect("FileDescriptorsShort", "ConnectionsRejected")
-    for connection in held:
-        connection.close()
-
-    for thread in waiting:
-        thread.join()
-    watch.expect("SlowResponses", "LatencyBudgetBurnsFast", "LatencyBudgetBurns")
-
-
-def half_a_body(port):
-    """A request whose body of 4 MB lacks its last byte."""
-    connection = socket.create_connection(("127.0.0.1", port))
-    size = 4_000_000
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n"
-    connection.sendall(head.encode() + b" " * (size - 1))
-    return connection
-
-
-def hold_connections(port, held):
-    """Takes all places, and tries some more."""
-    for connection in held[220:]:
-        connection.close()
-    del held[220:]
-    for _ in range(max(20, 220 - len(held))):
-        with contextlib.suppress(OSError):
-            connection = socket.create_connection(("127.0.0.1", port), timeout=1)
-            connection.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n")
-            held.append(connection)
-
-
-def failures(gateway, watch):
-    say = gateway.say
-    causes = [
-        # Half of the requests to two providers fail at once: both must be named.
-        lambda: [say("!fail server"), say("hello")],
-        lambda: say("hello", model="flaky"),
-        lambda: say("hello", model="dead"),
-        lambda: say("!fail auth"),
-        lambda: say("!fail rate_limit"),
-        lambda: say('!tool read_file {"path": "missing"}\nread'),
-        lambda: say("!tool invented {}\ncall"),
-    ]
-    with meanwhile(*causes):
-        watch.expect(
-            "HighErrorRate", "ProviderErrorRatio", "ProviderDown", "ProviderRefusesAccount", "ProviderRateLimited",
-            "ToolFailures", "UnknownToolCalls", "AvailabilityBudgetBurnsFast", "AvailabilityBudgetBurns",
-        )
-        both = lambda: any("Provider echo" in text and "Provider flaky" in text for text in watch.slack.texts("FIRING", "HighErrorRate"))
-        wait_for("both providers in one message", both)
-
-
-def queue(gateway, watch):
-    threads = in_parallel(70, lambda: gateway.say("!slow 8s\nlate"))
-    watch.expect("QueueBacklog")
-    return threads
-
-
-def full_disks(gateway, watch, disks):
-    for disk in disks:
-        disk.fill()
-    number = itertools.count()
-    with meanwhile(lambda: gateway.say("hello", session=f"full-{next(number)}"), lambda: [disk.fill() for disk in disks]):
-        watch.expect("SessionStoreFailing", "SinkDown", "SinkLosesEvents", "HealthFailing", "LogErrors", "HealthDegraded")
-    for disk in disks:
-        disk.free()
-    gateway.say("hello", session="again")
-    watch.expect_over("SinkDown", "HealthFailing")
-
-
-def stops(gateway, watch):
-    for _ in range(3):
-        gateway.stop()
-        gateway.start()
-        before = watch.prometheus.values("process_start_time_seconds")
-        wait_for("a scrape of the new process", lambda: watch.prometheus.values("process_start_time_seconds") != before)
-    watch.expect("RestartLoop")
-    gateway.stop()
-    watch.expect("PicoClawDown")
-    gateway.start()
-    watch.expect_over("PicoClawDown", "RestartLoop")
-
-
 def main():
     binary = pathlib.Path(sys.argv[1]).resolve()
     home = pathlib.Path(tempfile.mkdtemp(prefix="picoclaw-alerts-"))
+    print(f"logs of all programs: {home}, kept if something fails")
+    result = run(binary, home)
+    if result == 0:
+        shutil.rmtree(home)
+    return result
+
+
+def run(binary, home):
+    """Everything; 0 if all alerts fired, were delivered and ended."""
     started = time.monotonic()
     with contextlib.ExitStack() as cleanup:
         for name in ["gateway", "prometheus", "alertmanager"]:
             (home / name).mkdir()
         log, work = SmallDisk(home / "gateway/logs"), SmallDisk(home / "gateway/workspace")
-        provider, slack = Provider(), Slack(started)
+        provider, slack = faults.Provider(), Slack(started)
         for part in [log, work, provider.server, slack.server]:
             cleanup.callback(part.stop)
         models = [*CONFIGURATION["model_list"], *provider.models()]
@@ -305,20 +146,20 @@ def main():
         watch = Watch(prometheus, slack)
         cleanup.callback(watch.stop)
 
-        in_parallel(2, lambda: gateway.say("hello", model="slow"))
-        good_traffic(gateway, watch)
-        slowness(gateway, watch)
+        faults.in_parallel(2, lambda: gateway.say("hello", model="slow"))
+        faults.good_traffic(gateway, watch)
+        faults.slowness(gateway, watch)
         watch.expect("ProviderSlow", seconds=60)
-        failures(gateway, watch)
+        faults.failures(gateway, watch)
         provider.mended = True
         gateway.say("hello", model="dead")
-        queue(gateway, watch)
-        full_disks(gateway, watch, [log, work])
+        faults.queue(gateway, watch)
+        faults.full_disks(gateway, watch, [log, work])
         caused = {rule["name"] for rule in prometheus.rules() if rule["type"] == "alerting"} - set(NOT_CAUSED)
         # Before the gateway goes away: an alert that ends while PicoClawDown holds it back ends without a message.
-        with meanwhile(lambda: gateway.say("hello")):
+        with faults.meanwhile(lambda: gateway.say("hello")):
             watch.expect_over(*sorted(caused - {"PicoClawDown", "RestartLoop", "PicoClawAbsent"}))
-        stops(gateway, watch)
+        faults.stops(gateway, watch)
         # It may have fired before the very first scrape already.
         watch.fired.discard("PicoClawAbsent")
         prometheus.configure(prometheus.without_target())

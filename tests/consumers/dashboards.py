@@ -56,7 +56,8 @@ def problems(path):
         if None in references or len(references) != len(set(references)):
             yield f"{title}: refIds"
         for target in panel["targets"]:
-            if "per minute" in title.lower() and "* 60" not in target["expr"] and "in flight" not in target["legendFormat"]:
+            rate = "per minute" in title.lower() and "in flight" not in target["legendFormat"]
+            if rate and "* 60" not in target["expr"]:
                 yield f"{title}: not per minute: {target['expr']}"
     yield from overlaps(all_panels)
 

@@ -2,9 +2,9 @@
 
     python tests/consumers/files.py [BINARY]
 
-Asks the programs for which the files are (promtool, amtool, systemd-analyze, ...), and holds files and documents against
-each other: every metric that is asked for exists, every alert has a test and an entry in the runbook. Prints what is wrong,
-one line each, and ends with 1 if anything is.
+Asks the programs for which the files are (promtool, amtool, systemd-analyze, ...), and holds files and documents
+against each other: every metric that is asked for exists, every alert has a test and an entry in the runbook. Prints
+what is wrong, one line each, and ends with 1 if anything is.
 """
 
 import json
@@ -164,7 +164,7 @@ def metric_names():
     modules = yaml.safe_load((CONFIG / "blackbox/blackbox.yml").read_text())["modules"]
     paths = [*(CONFIG / "prometheus").rglob("*.yml"), *(CONFIG / "grafana").rglob("*.json"), ROOT / "README.md"]
     for path in [*paths, *(DOCS / page for page in PAGES)]:
-        # Recorded names (level:picoclaw_...) are not the gateway's, names of files and families (`picoclaw_sink_*`) no series.
+        # Recorded names (level:picoclaw_...) are not the gateway's; families (`picoclaw_sink_*`) are no series.
         for name in set(re.findall(r"(?<![:\w])(?:picoclaw|process)_[a-z_]+\b(?![*.:])", path.read_text())):
             if name not in series and not name.endswith("_") and name not in modules:
                 yield f"{path.relative_to(ROOT)}: {name} is not in docs/metrics.md"

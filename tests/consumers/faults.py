@@ -1,0 +1,183 @@
+"""The faults that alerts.py causes, each of which waits until its alerts fire."""
+
+import contextlib
+import itertools
+import json
+import socket
+import threading
+import time
+
+from stack import Server, wait_for
+
+
+class Provider:
+    """An OpenAI-compatible server with faults: `dead` fails until it is mended, every second request to `flaky` fails,
+    `slow` takes a minute."""
+
+    def __init__(self):
+        self.count, self.mended, self.server = 0, False, Server(self.answer)
+
+    def answer(self, path, _body):
+        if path.startswith("/slow/"):
+            time.sleep(61)
+        elif path.startswith("/dead/"):
+            if not self.mended:
+                return 503, b'{"error":{"message":"down"}}'
+        else:
+            self.count += 1
+            if self.count % 2:
+                return 500, b'{"error":{"message":"flaky"}}'
+        choice = {"index": 0, "message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}
+        return 200, json.dumps({"id": "1", "object": "chat.completion", "choices": [choice]}).encode()
+
+    def models(self):
+        for name in ["dead", "flaky", "slow"]:
+            base = f"http://127.0.0.1:{self.server.port}/{name}/v1"
+            yield {"model_name": name, "provider": name, "model": "m", "api_key": "k", "api_base": base,
+                   "streaming": {"enabled": False}}
+
+
+@contextlib.contextmanager
+def meanwhile(*causes):
+    """Keeps causing, each cause in a thread of its own, until the block ends."""
+    over = threading.Event()
+
+    def keep(cause):
+        while not over.is_set():
+            cause()
+            over.wait(0.2)
+
+    threads = [threading.Thread(target=keep, args=[cause]) for cause in causes]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def in_parallel(count, action):
+    """Starts an action several times at once; the threads."""
+    threads = [threading.Thread(target=action, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def good_traffic(gateway, watch):
+    gateway.say("hello", session="one")
+    gateway.say('!tool list_dir {"path": "."}\nlook')
+    wait_for("the first scrapes", lambda: watch.prometheus.values('up{job="picoclaw"}') == [1.0])
+    began = time.monotonic()
+    # Until NoTraffic has something to compare with.
+    while time.monotonic() - began < 12:
+        gateway.say("hello", stream=True)
+        gateway.say('!tool list_dir {"path": "."}\nlook')
+        time.sleep(0.2)
+
+
+def slowness(gateway, watch):
+    """Nothing but slow answers; what needs no answer at all happens while they are on their way."""
+    waiting = in_parallel(22, lambda: gateway.say("!slow 31s\nlate"))
+
+    good = (gateway.home / "config.json").read_text()
+    (gateway.home / "config.json").write_text('{"gateway": {"port": "many"}}')
+    gateway.reload()
+    with meanwhile(lambda: gateway.say("hello", model="nobody")):
+        watch.expect("ConfigReloadFailed", "MessagesRejected")
+    (gateway.home / "config.json").write_text(good)
+    gateway.reload()
+    watch.expect("NoTraffic")
+
+    bodies = [half_a_body(gateway.port) for _ in range(28)]
+    watch.expect("MemoryNearLimit", "HighMemoryUsage")
+    for body in bodies:
+        body.close()
+    held = []
+    with meanwhile(lambda: hold_connections(gateway.port, held)):
+        watch.expect("FileDescriptorsShort", "ConnectionsRejected")
+    for connection in held:
+        connection.close()
+
+    for thread in waiting:
+        thread.join()
+    watch.expect("SlowResponses", "LatencyBudgetBurnsFast", "LatencyBudgetBurns")
+
+
+def half_a_body(port):
+    """A request whose body of 4 MB lacks its last byte."""
+    connection = socket.create_connection(("127.0.0.1", port))
+    size = 4_000_000
+    head = ["POST /v1/chat/completions HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json",
+            f"Content-Length: {size}", "", ""]
+    connection.sendall("\r\n".join(head).encode() + b" " * (size - 1))
+    return connection
+
+
+def hold_connections(port, held):
+    """Takes all places, and tries some more."""
+    for connection in held[220:]:
+        connection.close()
+    del held[220:]
+    for _ in range(max(20, 220 - len(held))):
+        with contextlib.suppress(OSError):
+            connection = socket.create_connection(("127.0.0.1", port), timeout=1)
+            connection.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n")
+            held.append(connection)
+
+
+def failures(gateway, watch):
+    say = gateway.say
+    causes = [
+        # Half of the requests to two providers fail at once: both must be named.
+        lambda: [say("!fail server"), say("hello")],
+        lambda: say("hello", model="flaky"),
+        lambda: say("hello", model="dead"),
+        lambda: say("!fail auth"),
+        lambda: say("!fail rate_limit"),
+        lambda: say('!tool read_file {"path": "missing"}\nread'),
+        lambda: say("!tool invented {}\ncall"),
+    ]
+    with meanwhile(*causes):
+        watch.expect(
+            "HighErrorRate", "ProviderErrorRatio", "ProviderDown", "ProviderRefusesAccount", "ProviderRateLimited",
+            "ToolFailures", "UnknownToolCalls", "AvailabilityBudgetBurnsFast", "AvailabilityBudgetBurns",
+        )
+        texts = lambda: watch.slack.texts("FIRING", "HighErrorRate")
+        both = lambda: any("Provider echo" in text and "Provider flaky" in text for text in texts())
+        wait_for("both providers in one message", both)
+
+
+def queue(gateway, watch):
+    threads = in_parallel(70, lambda: gateway.say("!slow 8s\nlate"))
+    watch.expect("QueueBacklog")
+    return threads
+
+
+def full_disks(gateway, watch, disks):
+    for disk in disks:
+        disk.fill()
+    number = itertools.count()
+    message = lambda: gateway.say("hello", session=f"full-{next(number)}")
+    with meanwhile(message, lambda: [disk.fill() for disk in disks]):
+        watch.expect("SessionStoreFailing", "SinkDown", "SinkLosesEvents", "HealthFailing", "LogErrors")
+        watch.expect("HealthDegraded")
+    for disk in disks:
+        disk.free()
+    gateway.say("hello", session="again")
+    watch.expect_over("SinkDown", "HealthFailing")
+
+
+def stops(gateway, watch):
+    for _ in range(3):
+        gateway.stop()
+        gateway.start()
+        before = watch.prometheus.values("process_start_time_seconds")
+        wait_for("a scrape of the new process", lambda: watch.prometheus.values("process_start_time_seconds") != before)
+    watch.expect("RestartLoop")
+    gateway.stop()
+    watch.expect("PicoClawDown")
+    gateway.start()
+    watch.expect_over("PicoClawDown", "RestartLoop")
