@@ -171,11 +171,12 @@ def full_disks(gateway, watch, disks):
 
 
 def stops(gateway, watch):
+    started = lambda: watch.prometheus.values("process_start_time_seconds")
     for _ in range(3):
+        before = started()
         gateway.stop()
         gateway.start()
-        before = watch.prometheus.values("process_start_time_seconds")
-        wait_for("a scrape of the new process", lambda: watch.prometheus.values("process_start_time_seconds") != before)
+        wait_for("a scrape of the new process", lambda: started() not in ([], before))
     watch.expect("RestartLoop")
     gateway.stop()
     watch.expect("PicoClawDown")

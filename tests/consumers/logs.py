@@ -1,8 +1,9 @@
-"""rsyslog follows the log with the shipped file while it is rotated, by the gateway and by logrotate with the shipped file.
+"""rsyslog follows the log while it is rotated, by the gateway and by logrotate, both with the shipped files.
 
     python tests/consumers/logs.py BINARY
 
-`seq` numbers the lines without holes, so it proves what was lost and what came twice: in the files, and at the collector.
+`seq` numbers the lines without holes, so it proves what was lost and what came twice: in the files, and at the
+collector.
 """
 
 import collections
@@ -139,7 +140,8 @@ def main():
     binary = pathlib.Path(sys.argv[1]).resolve()
     home = pathlib.Path(tempfile.mkdtemp(prefix="picoclaw-logs-"))
     try:
-        failed = [scene(binary, home, name, rotate) for name, rotate in [("gateway", by_itself), ("logrotate", by_logrotate)]]
+        scenes = [("gateway", by_itself), ("logrotate", by_logrotate)]
+        failed = [scene(binary, home, name, rotate) for name, rotate in scenes]
     finally:
         shutil.rmtree(home, ignore_errors=True)
     print("logs: failed" if any(failed) else "logs: passed")

@@ -26,7 +26,8 @@ CONFIG = pathlib.Path(__file__).resolve().parents[2] / "config"
 # How long a rule waits and how far it looks back, in this hurry.
 WAITS = {"1m": "2s", "2m": "3s", "5m": "5s", "10m": "5s", "15m": "5s"}
 WINDOWS = {
-    "5m": "8s", "10m": "10s", "15m": "12s", "30m": "10s", "1h": "12s", "2h": "12s", "6h": "15s", "1d": "20s", "3d": "20s"
+    "5m": "8s", "10m": "10s", "15m": "12s",
+    "30m": "10s", "1h": "12s", "2h": "12s", "6h": "15s", "1d": "20s", "3d": "20s",
 }
 LAST_WEEK = "30s"
 
@@ -180,7 +181,8 @@ class Prometheus:
     def __init__(self, home, gateway, alertmanager, settings=None):
         self.home, self.port = home, free_port()
         text = (CONFIG / "prometheus/prometheus.yml").read_text()
-        text = text.replace("127.0.0.1:18790", f"127.0.0.1:{gateway}").replace("127.0.0.1:9093", f"127.0.0.1:{alertmanager}")
+        text = text.replace("127.0.0.1:18790", f"127.0.0.1:{gateway}")
+        text = text.replace("127.0.0.1:9093", f"127.0.0.1:{alertmanager}")
         self.settings = settings or text.replace("15s", "1s")
         (home / "prometheus.yml").write_text(self.settings)
         for name in ["alerts.yml", "recording.yml"]:
