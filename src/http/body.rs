@@ -1,4 +1,6 @@
-//! Reading the body of a request, bounded in size and time.
+//! Reading the body of a request, bounded in size and time, and in memory together with all others.
+
+mod room;
 
 use std::time::Duration;
 
@@ -6,6 +8,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use hyper::header::{CONTENT_LENGTH, HeaderMap};
 use tokio::time::timeout;
+
+pub use room::Room;
+use room::{FREE, Taken};
 
 /// How large a body may be and how long it may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +36,9 @@ pub enum BodyError {
     /// It did not arrive in time.
     #[error("the body did not arrive within {0:?}")]
     TooSlow(Duration),
+    /// There was no room for it beside the bodies of others.
+    #[error("too many large requests at the same time: try again in a moment")]
+    Busy,
     /// The peer broke off, or its chunks are malformed.
     #[error("the body broke off or its chunks are malformed")]
     Broken,
@@ -42,7 +50,12 @@ const DISCARD: usize = 32 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(2);
 
 /// Reads a whole body.
-pub async fn read<S, B, E>(body: S, headers: &HeaderMap, limits: BodyLimits) -> Result<Bytes, BodyError>
+pub async fn read<S, B, E>(
+    body: S,
+    headers: &HeaderMap,
+    limits: BodyLimits,
+    room: &Room,
+) -> Result<Bytes, BodyError>
 where
     S: Stream<Item = Result<B, E>>,
     B: Buf,
@@ -52,9 +65,7 @@ where
     let result = if announced.is_some_and(|length| length > limits.size) {
         Err(BodyError::TooLarge(limits.size))
     } else {
-        timeout(limits.time, collect(body.as_mut(), announced.unwrap_or(0), limits.size))
-            .await
-            .unwrap_or(Err(BodyError::TooSlow(limits.time)))
+        read_within(body.as_mut(), announced.unwrap_or(0), limits, room).await
     };
     // A client that asked first (`Expect: 100-continue`) has not begun to send.
     if matches!(result, Err(BodyError::TooLarge(_))) && !headers.contains_key(hyper::header::EXPECT) {
@@ -63,7 +74,33 @@ where
     result
 }
 
-async fn collect<S, B, E>(mut body: S, announced: usize, limit: usize) -> Result<Bytes, BodyError>
+async fn read_within<S, B, E>(
+    body: S,
+    announced: usize,
+    limits: BodyLimits,
+    room: &Room,
+) -> Result<Bytes, BodyError>
+where
+    S: Stream<Item = Result<B, E>> + Unpin,
+    B: Buf,
+{
+    let mut taken = Taken::default();
+    if announced > FREE {
+        // Until there is room nothing is read, so the peer waits too.
+        taken = timeout(limits.time, room.wait(announced)).await.map_err(|_| BodyError::Busy)?;
+    }
+    let collecting = collect(body, announced, limits.size, room, &mut taken);
+    let whole = timeout(limits.time, collecting).await.unwrap_or(Err(BodyError::TooSlow(limits.time)))?;
+    Ok(taken.hold(whole))
+}
+
+async fn collect<S, B, E>(
+    mut body: S,
+    announced: usize,
+    limit: usize,
+    room: &Room,
+    taken: &mut Taken,
+) -> Result<Bytes, BodyError>
 where
     S: Stream<Item = Result<B, E>> + Unpin,
     B: Buf,
@@ -77,6 +114,10 @@ where
         }
         if whole.is_empty() && length == announced {
             return Ok(piece.copy_to_bytes(length));
+        }
+        let beyond = (whole.len() + length).saturating_sub(announced.max(FREE)).min(length);
+        if beyond > 0 && !room.more(taken, beyond) {
+            return Err(BodyError::Busy);
         }
         whole.reserve(length);
         while piece.has_remaining() {
@@ -111,7 +152,7 @@ mod tests {
 
     async fn read_pieces(pieces: &[&'static str], size: usize) -> Result<Bytes, BodyError> {
         let pieces = stream::iter(pieces.iter().map(|text| Ok::<_, ()>(Bytes::from_static(text.as_bytes()))));
-        read(pieces, &HeaderMap::new(), BodyLimits { size, ..BodyLimits::default() }).await
+        read(pieces, &HeaderMap::new(), BodyLimits { size, ..BodyLimits::default() }, &Room::default()).await
     }
 
     #[tokio::test]
@@ -127,19 +168,46 @@ mod tests {
         headers.insert(CONTENT_LENGTH, 5.into());
         let body = stream::iter([Ok::<_, ()>(Bytes::from_static(b"ab"))]);
         let limits = BodyLimits { size: 4, ..BodyLimits::default() };
-        assert_eq!(read(body, &headers, limits).await, Err(BodyError::TooLarge(4)));
+        assert_eq!(read(body, &headers, limits, &Room::default()).await, Err(BodyError::TooLarge(4)));
     }
 
     #[tokio::test]
     async fn a_body_that_never_ends_is_given_up() {
         let body = stream::pending::<Result<Bytes, ()>>();
         let limits = BodyLimits { size: 4, time: Duration::from_millis(10) };
-        assert_eq!(read(body, &HeaderMap::new(), limits).await, Err(BodyError::TooSlow(limits.time)));
+        assert_eq!(
+            read(body, &HeaderMap::new(), limits, &Room::default()).await,
+            Err(BodyError::TooSlow(limits.time))
+        );
     }
 
     #[tokio::test]
     async fn a_broken_body_is_an_error() {
         let body = stream::iter([Ok(Bytes::from_static(b"ab")), Err(())]);
-        assert_eq!(read(body, &HeaderMap::new(), BodyLimits::default()).await, Err(BodyError::Broken));
+        let (headers, room) = (HeaderMap::new(), Room::default());
+        assert_eq!(read(body, &headers, BodyLimits::default(), &room).await, Err(BodyError::Broken));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_share_the_room_and_give_it_back() {
+        let room = Room::new(4 * FREE);
+        let limits = BodyLimits::default();
+        let announced = |length: usize| HeaderMap::from_iter([(CONTENT_LENGTH, length.into())]);
+        let body =
+            |pieces: usize| stream::iter((0..pieces).map(|_| Ok::<_, ()>(Bytes::from(vec![b'x'; FREE]))));
+        let first = read(body(3), &announced(3 * FREE), limits, &room).await.unwrap();
+        assert_eq!(first.len(), 3 * FREE);
+        // Announced: it waits, and then gives up. Not announced: there is no knowing for how much to wait.
+        assert_eq!(read(body(2), &announced(2 * FREE), limits, &room).await, Err(BodyError::Busy));
+        assert_eq!(read(body(3), &HeaderMap::new(), limits, &room).await, Err(BodyError::Busy));
+        assert!(read(body(1), &announced(FREE), limits, &room).await.is_ok(), "a small one needs none");
+        let headers = announced(2 * FREE);
+        let (second, ()) = tokio::join!(read(body(2), &headers, limits, &room), async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            drop(first);
+        });
+        drop(second.unwrap());
+        assert!(read(body(5), &HeaderMap::new(), limits, &room).await.is_ok(), "all is given back");
+        assert!(read(body(9), &announced(9 * FREE), limits, &room).await.is_ok(), "one takes all");
     }
 }

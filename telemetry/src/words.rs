@@ -182,6 +182,8 @@ words! {
         BodyTimeout = "body_timeout",
         /// The request's body is larger than allowed.
         BodyTooLarge = "body_too_large",
+        /// There was no memory left for its body beside those of others.
+        BodyBacklog = "body_backlog",
         /// The request is not HTTP.
         Malformed = "malformed",
         /// No valid credential.

@@ -27,7 +27,7 @@ pub mod request;
 pub mod stream;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use bytes::Buf;
@@ -41,7 +41,7 @@ use self::access::{Access, Denied};
 use self::completion::Answer;
 use self::request::{ChatRequest, Defect};
 use crate::agent::{Assistant, Conversation, Inbound, TurnHandle};
-use crate::http::body::{self, BodyError, BodyLimits};
+use crate::http::body::{self, BodyError, BodyLimits, Room};
 use crate::http::reply::{self, ApiError};
 use crate::http::{ConnInfo, Observer};
 use crate::quote::quote;
@@ -60,6 +60,7 @@ pub struct HttpChannel {
     assistant: Arc<dyn Assistant>,
     observer: Arc<dyn Observer>,
     settings: ArcSwap<Settings>,
+    room: Room,
     started: u64,
 }
 
@@ -79,7 +80,8 @@ pub const SESSION_HEADER: HeaderName = HeaderName::from_static("x-session-id");
 impl HttpChannel {
     /// A channel that hands messages to `assistant`.
     pub fn new(assistant: Arc<dyn Assistant>, observer: Arc<dyn Observer>, settings: Settings) -> Self {
-        Self { assistant, observer, settings: ArcSwap::from_pointee(settings), started: unix_time() }
+        let settings = ArcSwap::from_pointee(settings);
+        Self { assistant, observer, settings, room: Room::default(), started: unix_time() }
     }
 
     /// Takes over new settings; requests that are being handled keep the old ones.
@@ -176,7 +178,7 @@ impl HttpChannel {
                 ),
             ));
         }
-        let body = match body::read(body, headers, settings.body).await {
+        let body = match body::read(body, headers, settings.body, &self.room).await {
             Ok(body) => body,
             Err(error) => {
                 self.assistant.refused(channel, Rejection::Invalid);
@@ -247,12 +249,21 @@ impl HttpChannel {
                 self.observer.rejected(HttpRejection::BodyTimeout);
                 (StatusCode::REQUEST_TIMEOUT, "body_timeout")
             }
+            BodyError::Busy => {
+                self.observer.rejected(HttpRejection::BodyBacklog);
+                (StatusCode::SERVICE_UNAVAILABLE, "busy")
+            }
             BodyError::Broken => {
                 self.observer.rejected(HttpRejection::Malformed);
                 (StatusCode::BAD_REQUEST, "malformed_body")
             }
         };
-        reply::error(&ApiError { retry: Some(false), ..ApiError::new(status, code, error.to_string()) })
+        let may_pass = error == BodyError::Busy;
+        reply::error(&ApiError {
+            retry: (!may_pass).then_some(false),
+            retry_after: may_pass.then_some(Duration::from_secs(1)),
+            ..ApiError::new(status, code, error.to_string())
+        })
     }
 }
 

@@ -20,8 +20,8 @@ pub struct LoggingConfig {
     /// A file, `stdout` or `stderr`. A relative path starts at the home of PicoClaw; empty means `logs/picoclaw.log`
     /// there.
     pub output: String,
-    /// The size at which the file is rotated, in megabytes.
-    #[schemars(range(min = 1, max = 1_048_576))]
+    /// The size at which the file is rotated, in megabytes; 0 leaves that to others, for example logrotate.
+    #[schemars(range(max = 1_048_576))]
     pub max_size: u64,
     /// How many rotated files are kept; 0 keeps all.
     pub max_backups: u64,

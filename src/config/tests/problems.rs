@@ -37,7 +37,7 @@ fn the_right_source_is_blamed() {
         home.problems(),
         [
             "PICOCLAW_GATEWAY_PORT: gateway.port: invalid value \"high\": expected a port between 0 and 65535",
-            "telemetry.json: logging.max_size: invalid value \"big\": expected an integer between 1 and 1048576",
+            "telemetry.json: logging.max_size: invalid value \"big\": expected an integer between 0 and 1048576",
         ]
     );
 }
