@@ -8,6 +8,7 @@ use picoclaw_telemetry::guard::{Attempt, AttemptFacts, AttemptOf};
 use picoclaw_telemetry::words::FailureReason;
 use picoclaw_telemetry::{Bus, Detail, Event};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 use super::inbound::Progress;
 use super::models::Candidate;
@@ -38,6 +39,8 @@ pub(super) struct Question<'a> {
     /// Where pieces of the answer go; `None` when the caller wants it as a whole.
     pub(super) progress: Option<&'a mpsc::Sender<Progress>>,
     pub(super) policy: RetryPolicy,
+    /// The end of the turn, whoever is to blame: an attempt that lasts until then is a provider's timeout.
+    pub(super) deadline: Option<Instant>,
 }
 
 impl From<Delta> for Progress {
@@ -80,7 +83,8 @@ async fn ask(question: &Question<'_>, candidate: &Candidate) -> Result<Completio
             Ok(completion) => return Ok(completion),
             Err(error) => error,
         };
-        if !error.is_transient() || attempt >= question.policy.retries {
+        let is_over = question.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if is_over || !error.is_transient() || attempt >= question.policy.retries {
             return Err(error);
         }
         attempt += 1;
@@ -123,9 +127,15 @@ async fn once(
             session: question.session.clone(),
         },
     );
-    let result = match progress {
-        Some(progress) => candidate.provider.complete(&request, &mut progress.clone()).await,
-        None => candidate.provider.complete(&request, &mut Discard).await,
+    let asking = async {
+        match progress {
+            Some(progress) => candidate.provider.complete(&request, &mut progress.clone()).await,
+            None => candidate.provider.complete(&request, &mut Discard).await,
+        }
+    };
+    let result = match question.deadline {
+        Some(deadline) => timeout_at(deadline, asking).await.unwrap_or_else(|_| Err(out_of_time(candidate))),
+        None => asking.await,
     };
     match &result {
         Ok(completion) => guard.finish(AttemptOutcome::Success, facts_of(completion)),
@@ -147,6 +157,15 @@ async fn once(
         let _ = wanted.send(Progress::Text(completion.content.clone())).await;
     }
     Ok(completion)
+}
+
+fn out_of_time(candidate: &Candidate) -> ProviderError {
+    let message = format!(
+        "{} had not answered when the turn's time was over (agents.defaults.turn_timeout_secs)",
+        candidate.model_name
+    );
+    // Nobody is left who could be asked.
+    ProviderError { partial: true, ..ProviderError::new(FailureReason::Timeout, message) }
 }
 
 fn facts_of(completion: &Completion) -> AttemptFacts {

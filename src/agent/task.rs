@@ -121,7 +121,9 @@ impl Task {
         let mut sampling = self.inbound.sampling.clone();
         sampling.max_tokens.get_or_insert(limits.max_tokens);
         sampling.temperature.get_or_insert(limits.temperature);
+        let limit = limits.turn_timeout.unwrap_or(Duration::MAX);
         let work = Work {
+            deadline: tokio::time::Instant::now().checked_add(limit),
             bus: &self.agent.0.bus,
             setup: &self.setup,
             session: &self.detail,
@@ -129,7 +131,6 @@ impl Task {
             sampling: &sampling,
             progress: self.progress.as_ref(),
         };
-        let limit = limits.turn_timeout.unwrap_or(Duration::MAX);
         let result = tokio::select! {
             biased;
             result = tokio::time::timeout(limit, turn::run(&work, guard, &mut transcript)) => Some(result),

@@ -6,6 +6,7 @@ use picoclaw_telemetry::guard::Turn;
 use picoclaw_telemetry::words::{FailureReason, TurnStatus};
 use picoclaw_telemetry::{Bus, Detail};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::assistant::Setup;
 use super::attempts::{self, Question, RetryPolicy};
@@ -25,6 +26,8 @@ pub(super) struct Work<'a> {
     pub(super) candidates: &'a [Arc<Candidate>],
     pub(super) sampling: &'a Sampling,
     pub(super) progress: Option<&'a mpsc::Sender<Progress>>,
+    /// When the turn's time is over.
+    pub(super) deadline: Option<Instant>,
 }
 
 /// Asks and acts until the model answers. The new messages are in the transcript, whatever happens.
@@ -47,6 +50,7 @@ pub(super) async fn run(
                 tools: work.setup.tools.specs(),
                 sampling: work.sampling,
                 progress: work.progress,
+                deadline: work.deadline,
                 policy: RetryPolicy { retries: limits.llm_retries, backoff: limits.llm_backoff },
             };
             attempts::complete(&question).await.map_err(turn_error)?

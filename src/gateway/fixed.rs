@@ -29,6 +29,7 @@ fn values(loaded: &Loaded) -> Vec<(&'static str, String)> {
         ("gateway.port", gateway.port.to_string()),
         ("gateway.hot_reload", gateway.hot_reload.to_string()),
         ("gateway.max_connections", gateway.max_connections.to_string()),
+        ("gateway.max_bodies_bytes", gateway.max_bodies_bytes.to_string()),
         ("gateway.health_check (its own port)", format!("{probes:?}")),
         ("session.persistence", format!("{:?}", session.persistence)),
         ("telemetry.ring", telemetry.ring.to_string()),

@@ -23,6 +23,7 @@ use crate::channels::http::{CHANNEL, CLI_CHANNEL, HttpChannel};
 use crate::config::{self, Environment, Loaded, Severity};
 use crate::health::{self, Judge, Phase};
 use crate::http::admin::{Admin, Reloader, Token};
+use crate::http::body::Room;
 use crate::http::endpoints::{EndpointTable, Endpoints};
 use crate::http::{self, Bound, Limits};
 use crate::pidfile::{PidFile, PidRecord, new_token};
@@ -165,7 +166,9 @@ async fn start(
 
     let observer = Arc::new(OnBus(bus.clone()));
     let settings = parts::settings(config, operator.clone());
-    let channel = Arc::new(HttpChannel::new(Arc::new(agent.clone()), Arc::clone(&observer) as _, settings));
+    let room = Room::new(config.gateway.max_bodies_bytes);
+    let channel = HttpChannel::new(Arc::new(agent.clone()), Arc::clone(&observer) as _, settings, room);
+    let channel = Arc::new(channel);
     let endpoints = Endpoints::new(EndpointTable::new());
     let guards = routes::Guards { operator: operator.clone(), bus: bus.clone() };
     endpoints.replace(routes::table(config, &judge, supervisor.routes(), &guards)?);

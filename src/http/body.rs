@@ -9,8 +9,8 @@ use futures_util::{Stream, StreamExt};
 use hyper::header::{CONTENT_LENGTH, HeaderMap};
 use tokio::time::timeout;
 
-pub use room::Room;
-use room::{FREE, Taken};
+use room::FREE;
+pub use room::{Room, Taken};
 
 /// How large a body may be and how long it may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,13 +49,13 @@ pub enum BodyError {
 const DISCARD: usize = 32 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(2);
 
-/// Reads a whole body.
+/// Reads a whole body. The room that it takes is to be kept until the request is answered.
 pub async fn read<S, B, E>(
     body: S,
     headers: &HeaderMap,
     limits: BodyLimits,
     room: &Room,
-) -> Result<Bytes, BodyError>
+) -> Result<(Bytes, Taken), BodyError>
 where
     S: Stream<Item = Result<B, E>>,
     B: Buf,
@@ -79,7 +79,7 @@ async fn read_within<S, B, E>(
     announced: usize,
     limits: BodyLimits,
     room: &Room,
-) -> Result<Bytes, BodyError>
+) -> Result<(Bytes, Taken), BodyError>
 where
     S: Stream<Item = Result<B, E>> + Unpin,
     B: Buf,
@@ -91,7 +91,7 @@ where
     }
     let collecting = collect(body, announced, limits.size, room, &mut taken);
     let whole = timeout(limits.time, collecting).await.unwrap_or(Err(BodyError::TooSlow(limits.time)))?;
-    Ok(taken.hold(whole))
+    Ok((whole, taken))
 }
 
 async fn collect<S, B, E>(
@@ -150,9 +150,23 @@ mod tests {
 
     use super::*;
 
+    async fn read<S, B, E>(
+        body: S,
+        headers: &HeaderMap,
+        limits: BodyLimits,
+        room: &Room,
+    ) -> Result<Bytes, BodyError>
+    where
+        S: Stream<Item = Result<B, E>>,
+        B: Buf,
+    {
+        super::read(body, headers, limits, room).await.map(|(bytes, _)| bytes)
+    }
+
     async fn read_pieces(pieces: &[&'static str], size: usize) -> Result<Bytes, BodyError> {
         let pieces = stream::iter(pieces.iter().map(|text| Ok::<_, ()>(Bytes::from_static(text.as_bytes()))));
-        read(pieces, &HeaderMap::new(), BodyLimits { size, ..BodyLimits::default() }, &Room::default()).await
+        read(pieces, &HeaderMap::new(), BodyLimits { size, ..BodyLimits::default() }, &Room::new(1 << 20))
+            .await
     }
 
     #[tokio::test]
@@ -168,7 +182,7 @@ mod tests {
         headers.insert(CONTENT_LENGTH, 5.into());
         let body = stream::iter([Ok::<_, ()>(Bytes::from_static(b"ab"))]);
         let limits = BodyLimits { size: 4, ..BodyLimits::default() };
-        assert_eq!(read(body, &headers, limits, &Room::default()).await, Err(BodyError::TooLarge(4)));
+        assert_eq!(read(body, &headers, limits, &Room::new(1 << 20)).await, Err(BodyError::TooLarge(4)));
     }
 
     #[tokio::test]
@@ -176,7 +190,7 @@ mod tests {
         let body = stream::pending::<Result<Bytes, ()>>();
         let limits = BodyLimits { size: 4, time: Duration::from_millis(10) };
         assert_eq!(
-            read(body, &HeaderMap::new(), limits, &Room::default()).await,
+            read(body, &HeaderMap::new(), limits, &Room::new(1 << 20)).await,
             Err(BodyError::TooSlow(limits.time))
         );
     }
@@ -184,7 +198,7 @@ mod tests {
     #[tokio::test]
     async fn a_broken_body_is_an_error() {
         let body = stream::iter([Ok(Bytes::from_static(b"ab")), Err(())]);
-        let (headers, room) = (HeaderMap::new(), Room::default());
+        let (headers, room) = (HeaderMap::new(), Room::new(1 << 20));
         assert_eq!(read(body, &headers, BodyLimits::default(), &room).await, Err(BodyError::Broken));
     }
 
@@ -195,7 +209,7 @@ mod tests {
         let announced = |length: usize| HeaderMap::from_iter([(CONTENT_LENGTH, length.into())]);
         let body =
             |pieces: usize| stream::iter((0..pieces).map(|_| Ok::<_, ()>(Bytes::from(vec![b'x'; FREE]))));
-        let first = read(body(3), &announced(3 * FREE), limits, &room).await.unwrap();
+        let (first, taken) = super::read(body(3), &announced(3 * FREE), limits, &room).await.unwrap();
         assert_eq!(first.len(), 3 * FREE);
         // Announced: it waits, and then gives up. Not announced: there is no knowing for how much to wait.
         assert_eq!(read(body(2), &announced(2 * FREE), limits, &room).await, Err(BodyError::Busy));
@@ -204,7 +218,7 @@ mod tests {
         let headers = announced(2 * FREE);
         let (second, ()) = tokio::join!(read(body(2), &headers, limits, &room), async {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            drop(first);
+            drop(taken);
         });
         drop(second.unwrap());
         assert!(read(body(5), &HeaderMap::new(), limits, &room).await.is_ok(), "all is given back");

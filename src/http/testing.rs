@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::fake::Fake;
 use super::admin::{Admin, Reloader, Token};
+use super::body::Room;
 use super::{Drained, EndpointTable, Endpoints, Limits, Observer, bind, routes, serve};
 use crate::channels::http::{HttpChannel, Settings};
 
@@ -82,7 +83,8 @@ impl Setup {
         let assistant = Arc::new(Fake::default());
         let endpoints = Endpoints::new(self.table);
         let admin = Admin::new(Token::new("operator-token"), self.reloader, observer.clone());
-        let channel = HttpChannel::new(assistant.clone(), observer.clone(), self.settings);
+        let channel =
+            HttpChannel::new(assistant.clone(), observer.clone(), self.settings, Room::new(1 << 20));
         let routes = routes::gateway(endpoints.clone(), Arc::new(admin), Arc::new(channel));
         let stop = CancellationToken::new();
         let address = SocketAddr::new([127, 0, 0, 1].into(), bound.port());

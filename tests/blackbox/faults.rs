@@ -127,7 +127,7 @@ fn a_provider_that_stops_in_the_middle_is_noticed() {
 }
 
 #[test]
-fn a_turn_that_takes_too_long_is_ended_and_not_charged_to_the_provider_twice() {
+fn a_turn_that_takes_too_long_is_charged_to_the_provider_once() {
     let gateway =
         Gateway::start(json!({ "agents": { "defaults": { "turn_timeout_secs": 1, "max_llm_retries": 5 } } }));
     let answer = gateway.say("s", "!hang");
@@ -136,5 +136,9 @@ fn a_turn_that_takes_too_long_is_ended_and_not_charged_to_the_provider_twice() {
     assert_eq!(scrape.get(r#"picoclaw_turns_total{origin="user",status="timeout"}"#), 1.0);
     assert_eq!(scrape.get(r#"picoclaw_provider_requests_total{provider="echo"}"#), 1.0);
     assert_eq!(scrape.get(r#"picoclaw_provider_requests_active{provider="echo"}"#), 0.0);
+    let timeout = r#"picoclaw_provider_failures_total{provider="echo",model="echo",reason="timeout"}"#;
+    assert_eq!(scrape.get(timeout), 1.0);
+    assert_eq!(scrape.get(r#"picoclaw_provider_errors_total{provider="echo"}"#), 1.0);
+    assert_eq!(scrape.sum("picoclaw_provider_retries_total"), 0.0, "no time was left for one");
     assert_eq!(gateway.chat("s", "next"), "next");
 }

@@ -191,3 +191,24 @@ fn bodies_that_are_json_and_nonsense_are_refused_one_by_one() {
     assert!(!outside.exists() && !gateway.home.join("escape.jsonl").exists());
     assert_eq!(gateway.home.session_lines().len(), 10);
 }
+
+#[test]
+fn large_requests_wait_for_room_and_are_all_answered() {
+    let settings = json!({ "gateway": { "max_bodies_bytes": 1_000_000 } });
+    let gateway = Gateway::start(settings);
+    let body = json!({ "messages": [{ "role": "user", "content": format!("!slow 100ms\n{}", "x".repeat(400_000)) }] });
+    let body = body.to_string();
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let callers: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| gateway.post("/v1/chat/completions", &[], &body).status)).collect();
+        // Small ones pass.
+        assert_eq!(gateway.chat("s", "small"), "small");
+        let busiest = wait_for("the turns", || {
+            let most = gateway.scrape().get("picoclaw_messages_active");
+            (most > 0.0).then_some(most)
+        });
+        assert!(busiest <= 2.0, "{busiest} turns of 400 kB have room for two");
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+    });
+    assert_eq!(statuses, [200; 8]);
+}

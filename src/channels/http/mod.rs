@@ -79,9 +79,15 @@ pub const SESSION_HEADER: HeaderName = HeaderName::from_static("x-session-id");
 
 impl HttpChannel {
     /// A channel that hands messages to `assistant`.
-    pub fn new(assistant: Arc<dyn Assistant>, observer: Arc<dyn Observer>, settings: Settings) -> Self {
+    /// Large requests share `room` until they are answered.
+    pub fn new(
+        assistant: Arc<dyn Assistant>,
+        observer: Arc<dyn Observer>,
+        settings: Settings,
+        room: Room,
+    ) -> Self {
         let settings = ArcSwap::from_pointee(settings);
-        Self { assistant, observer, settings, room: Room::default(), started: unix_time() }
+        Self { assistant, observer, settings, room, started: unix_time() }
     }
 
     /// Takes over new settings; requests that are being handled keep the old ones.
@@ -178,8 +184,8 @@ impl HttpChannel {
                 ),
             ));
         }
-        let body = match body::read(body, headers, settings.body, &self.room).await {
-            Ok(body) => body,
+        let (body, room) = match body::read(body, headers, settings.body, &self.room).await {
+            Ok(read) => read,
             Err(error) => {
                 self.assistant.refused(channel, Rejection::Invalid);
                 return self.unreadable(error);
@@ -193,6 +199,7 @@ impl HttpChannel {
                 return reply::error(&defect.into());
             }
         };
+        drop(body);
         let ChatRequest { messages, model, sampling, stream, include_usage, session } = request;
         let model = model.filter(|name| self.is_model(name));
         // Only a stream has to name the model before the answer is there.
@@ -212,7 +219,7 @@ impl HttpChannel {
             Err(refusal) => return reply::error(&errors::of_refusal(&refusal)),
         };
         let mut response = if stream {
-            stream::respond(turn, answer, include_usage).await
+            stream::respond(turn, answer, include_usage, room).await
         } else {
             whole(turn, &answer).await
         };

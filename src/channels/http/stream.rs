@@ -19,6 +19,7 @@ use warp::reply::Response;
 use super::completion::{Answer, Tokens};
 use super::errors;
 use crate::agent::{Progress, Reply, TurnError, TurnHandle};
+use crate::http::body::Taken;
 use crate::http::reply::{self, ApiError};
 
 /// How often a silent stream says that it is alive; proxies close what is silent for longer.
@@ -30,21 +31,21 @@ const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// The response for a turn. It waits a while for the first piece, because a turn that fails before is better
 /// told by a status than by an event.
-pub async fn respond(mut turn: TurnHandle, answer: Answer, include_usage: bool) -> Response {
+pub async fn respond(mut turn: TurnHandle, answer: Answer, include_usage: bool, room: Taken) -> Response {
     let mut first = None;
     match timeout(KEEP_ALIVE, turn.progress.recv()).await {
         Ok(Some(piece)) => first = Some(piece),
         Ok(None) => {
             // The turn has ended without a piece.
             return match (&mut turn.reply).await {
-                Ok(Ok(reply)) => response(Events::finished(turn, answer, include_usage, &reply)),
+                Ok(Ok(reply)) => response(Events::finished(turn, answer, include_usage, room, &reply)),
                 Ok(Err(error)) => reply::error(&errors::of_turn(&error)),
                 Err(_) => reply::error(&errors::lost_turn()),
             };
         }
         Err(_) => {}
     }
-    let mut events = Events::new(turn, answer, include_usage);
+    let mut events = Events::new(turn, answer, include_usage, room);
     if let Some(piece) = first {
         events.piece(&piece);
     }
@@ -66,6 +67,7 @@ struct Events {
     turn: TurnHandle,
     answer: Answer,
     include_usage: bool,
+    _room: Taken,
     /// Everything of an event before the delta; the same for the whole answer.
     prefix: String,
     pending: BytesMut,
@@ -75,12 +77,13 @@ struct Events {
 }
 
 impl Events {
-    fn new(turn: TurnHandle, answer: Answer, include_usage: bool) -> Self {
+    fn new(turn: TurnHandle, answer: Answer, include_usage: bool, room: Taken) -> Self {
         let prefix = prefix(&answer, &answer.model);
         let mut events = Self {
             turn,
             answer,
             include_usage,
+            _room: room,
             prefix,
             pending: BytesMut::with_capacity(1024),
             has_text: false,
@@ -92,8 +95,8 @@ impl Events {
     }
 
     /// For a turn that has ended before the answer began.
-    fn finished(turn: TurnHandle, answer: Answer, include_usage: bool, reply: &Reply) -> Self {
-        let mut events = Self::new(turn, answer, include_usage);
+    fn finished(turn: TurnHandle, answer: Answer, include_usage: bool, room: Taken, reply: &Reply) -> Self {
+        let mut events = Self::new(turn, answer, include_usage, room);
         events.finish(reply);
         events
     }

@@ -34,6 +34,10 @@ pub struct GatewayConfig {
     /// How large a request's body may be, in bytes.
     #[schemars(range(min = 1024))]
     pub max_body_bytes: usize,
+    /// How many bytes the bodies of all requests that wait for their answer may have together. Those of 16 KiB and less
+    /// do not count; a larger one waits for its turn, up to 30 s.
+    #[schemars(range(min = 65_536))]
+    pub max_bodies_bytes: usize,
     /// The Prometheus endpoint: the short form of a `prometheus` sink.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "MetricsConfig")]
@@ -53,6 +57,7 @@ impl Default for GatewayConfig {
             allow_origins: Vec::new(),
             max_connections: 1024,
             max_body_bytes: 4 * 1024 * 1024,
+            max_bodies_bytes: 24 * 1024 * 1024,
             metrics: None,
             health_check: HealthCheckConfig::default(),
         }

@@ -1,8 +1,7 @@
-//! Memory for the bodies of all requests together: many large ones at a time must not be more than a small machine has.
+//! Memory for all requests together: many large ones at a time must not be more than a small machine has.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Bytes that one permit stands for.
@@ -16,13 +15,6 @@ pub(super) const FREE: usize = 16 << 10;
 pub struct Room {
     permits: Arc<Semaphore>,
     most: u32,
-}
-
-impl Default for Room {
-    /// 16 MiB.
-    fn default() -> Self {
-        Self::new(16 << 20)
-    }
 }
 
 impl Room {
@@ -54,24 +46,6 @@ impl Room {
     }
 }
 
-/// Room that a body has, until nobody reads it any more.
+/// Room that a request has, until it is dropped: what was read from its body lives until it is answered.
 #[derive(Debug, Default)]
-pub(super) struct Taken(Option<OwnedSemaphorePermit>);
-
-impl Taken {
-    /// The body, which gives its room back when it is dropped.
-    pub(super) fn hold(self, body: Bytes) -> Bytes {
-        if self.0.is_none() { body } else { Bytes::from_owner(Held { body, _room: self }) }
-    }
-}
-
-struct Held {
-    body: Bytes,
-    _room: Taken,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.body
-    }
-}
+pub struct Taken(Option<OwnedSemaphorePermit>);

@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use crate::channels::http::completion::Answer;
 use crate::channels::http::stream;
+use crate::http::body::Taken;
 use crate::http::testing::{Gateway, chat_request, message, status};
 
 /// The chunks of a chunked body, put together.
@@ -108,7 +109,7 @@ async fn an_answer_without_pieces_is_still_complete() {
         .unwrap();
     let cancel = tokio_util::sync::CancellationToken::new().drop_guard();
     let turn = crate::agent::TurnHandle { progress: pieces, reply, cancel };
-    let response = stream::respond(turn, Answer::new("asked".to_owned()), false).await;
+    let response = stream::respond(turn, Answer::new("asked".to_owned()), false, Taken::default()).await;
     let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
     let text = String::from_utf8(body.to_vec()).unwrap();
     assert!(text.contains(
@@ -159,7 +160,8 @@ async fn a_silent_stream_says_that_it_is_alive() {
     let cancel = tokio_util::sync::CancellationToken::new().drop_guard();
     let turn = crate::agent::TurnHandle { progress: pieces, reply, cancel };
     let started = tokio::time::Instant::now();
-    let mut body = stream::respond(turn, Answer::new("echo".to_owned()), false).await.into_body();
+    let mut body =
+        stream::respond(turn, Answer::new("echo".to_owned()), false, Taken::default()).await.into_body();
     assert_eq!(started.elapsed().as_secs(), 15, "the head waits for the first piece, but not for ever");
     let mut next = async || {
         let frame = http_body_util::BodyExt::frame(&mut body).await.unwrap().unwrap();
