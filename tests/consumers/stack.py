@@ -66,7 +66,7 @@ def quick(text):
     text = re.sub(r"for: (\w+)", lambda match: f"for: {WAITS[match[1]]}", text)
     text = re.sub(r"\[(\w+)\]", lambda match: f"[{WINDOWS[match[1]]}]", text)
     # The gateway does not let itself be driven to these.
-    for limit, lower in ("52428800", "20971520"), ("94371840", "31457280"):
+    for limit, lower in ("52428800", "31457280"), ("94371840", "35651584"):
         text = text.replace(limit, lower)
     return text.replace("offset 1w", f"offset {LAST_WEEK}")
 
