@@ -54,7 +54,10 @@ async fn reloads_under_load_lose_nothing_uncounted_and_double_nothing() {
         assert_eq!(arrived.len() as u64, stats.delivered(), "nothing arrives twice");
         assert_eq!((stats.buffered(), stats.backlog()), (0, 0));
         if ring > EMITTERS * EVENTS {
-            assert_eq!((stats.lagged(), arrived.len()), (0, EMITTERS * EVENTS));
+            assert_eq!(stats.lagged(), 0);
+            // Two that send at the same time share the script: one of them may fail twice while it stops, and give up.
+            let given_up = if claims { 0 } else { stats.dropped_total() };
+            assert_eq!(arrived.len() as u64 + given_up, (EMITTERS * EVENTS) as u64);
         }
     }
 }
