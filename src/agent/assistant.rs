@@ -26,6 +26,11 @@ use crate::tools::Toolbox;
 /// Pieces of an answer that wait for a slow reader, per turn.
 const PROGRESS_ROOM: usize = 64;
 
+/// How long cancelled turns may take to end.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(3);
+/// Most events about sessions that follow each other without a pause.
+const MAX_PORTION: usize = 256;
+
 /// What bounds a turn.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -96,7 +101,7 @@ pub(super) struct Inner {
     channels: Vec<(&'static str, Label)>,
     activity: Mutex<Activity>,
     turns: TaskTracker,
-    cancel_all: CancellationToken,
+    pub(super) cancel_all: CancellationToken,
     draining: AtomicBool,
     stateless: AtomicU64,
 }
@@ -153,16 +158,40 @@ impl Agent {
         }
     }
 
-    /// Forgets sessions that were not used for a while.
-    pub fn expire_sessions(&self, now: Instant) {
-        let mut activity = self.0.activity.lock().unwrap_or_else(PoisonError::into_inner);
-        for session in activity.expire(now) {
-            self.0.bus.emit(Event::SessionExpired { session: Detail::from(session.to_string()) });
+    /// Notes that sessions were used before a restart, so many at a time that the sinks keep up.
+    pub async fn remember_sessions(&self, sessions: impl IntoIterator<Item = (String, Instant)>) {
+        for (n, (key, at)) in sessions.into_iter().enumerate() {
+            if n > 0 && n % self.portion() == 0 {
+                tokio::task::yield_now().await;
+            }
+            self.touch(&key, at);
         }
     }
 
-    /// Accepts no more messages, waits up to `patience` for turns in flight, then cancels the rest and waits for
-    /// them to notice. Returns how many were cancelled.
+    /// Forgets sessions that were not used for a while, so many at a time that the sinks keep up.
+    pub async fn expire_sessions(&self, now: Instant) {
+        let most = self.portion();
+        while self.expire_some(now, most) == most {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn expire_some(&self, now: Instant, most: usize) -> usize {
+        let mut activity = self.0.activity.lock().unwrap_or_else(PoisonError::into_inner);
+        let expired = activity.expire(now, most);
+        for session in &expired {
+            self.0.bus.emit(Event::SessionExpired { session: Detail::from(session.to_string()) });
+        }
+        expired.len()
+    }
+
+    /// How many events may follow each other before the sinks have a turn: they are woken when the ring is half full.
+    fn portion(&self) -> usize {
+        usize::try_from(self.0.bus.capacity() / 16).map_or(MAX_PORTION, |n| n.clamp(1, MAX_PORTION))
+    }
+
+    /// Accepts no more messages, waits up to `patience` for turns in flight, then cancels the rest and waits a moment
+    /// for them to notice. Returns how many were cancelled.
     pub async fn drain(&self, patience: Duration) -> usize {
         self.0.draining.store(true, Ordering::Release);
         self.0.turns.close();
@@ -171,7 +200,12 @@ impl Agent {
         }
         let cancelled = self.0.turns.len();
         self.0.cancel_all.cancel();
-        self.0.turns.wait().await;
+        if tokio::time::timeout(CANCEL_PATIENCE, self.0.turns.wait()).await.is_err() {
+            tracing::error!(
+                turns = self.0.turns.len(),
+                "Cancelled turns do not end; the gateway stops without them."
+            );
+        }
         cancelled
     }
 }

@@ -18,6 +18,10 @@ use super::turn::{self, Work};
 use crate::chat::{Message, Role};
 use crate::sessions::SessionId;
 
+const CALLER_GONE: &str = "the caller went away";
+/// How long the disk may take to make a turn durable that was cut because the gateway stops.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// An accepted message on its way to its reply.
 pub(super) struct Task {
     pub(super) agent: Agent,
@@ -41,31 +45,48 @@ impl Task {
             entered = self.enter(place) => Some(entered),
         };
         let mut guard = Turn::start(&inner.bus, Origin::User, self.label, self.detail.clone());
-        // Dropped unfinished, the guard counts the turn as cancelled.
-        let Some(_entered) = entered else { return };
-
-        let inbound = std::mem::take(&mut self.inbound.messages);
-        let result = match self.open_transcript(inbound).await {
-            Ok(transcript) => self.converse(&mut guard, transcript).await,
-            Err(error) => Some(Err(error)),
+        let result = match &entered {
+            Some(_) => self.take_turn(&mut guard).await,
+            None => None,
         };
-        let Some(result) = result else { return };
+        let result = result.unwrap_or_else(|| Err(cancelled(inner.cancel_all.is_cancelled())));
         let (status, error) = match &result {
             Ok((_, status)) => (*status, None),
             Err(error) => (error.status, Some(Detail::new(&error.message))),
         };
-        guard.finish(status, error);
+        guard.finish(status, error.clone());
+        self.reply(result.map(|(reply, _)| reply), status, error);
+    }
+
+    /// Counts the reply and hands it over.
+    fn reply(self, result: Result<Reply, TurnError>, status: TurnStatus, error: Option<Detail>) {
         // Counted before it is handed over: whoever has the reply finds it in the numbers.
-        let duration = self.inbound.received.elapsed();
-        let session = self.detail.clone();
+        let bus = &self.agent.0.bus;
+        let (channel, session) = (self.label, self.detail);
         if self.answer.is_closed() {
-            let error = Detail::new("the caller went away");
-            inner.bus.emit(Event::ReplyFailed { channel: self.label, session, error });
+            bus.emit(Event::ReplyFailed { channel, session, error: Detail::new(CALLER_GONE) });
             return;
         }
-        inner.bus.emit(Event::ReplySent { channel: self.label, session, duration });
+        bus.emit(match error.filter(|_| status == TurnStatus::Cancelled) {
+            Some(error) => Event::ReplyFailed { channel, session, error },
+            None => Event::ReplySent { channel, session, duration: self.inbound.received.elapsed() },
+        });
         // The caller may go away in this very moment; the reply was handed over all the same.
-        let _ = self.answer.send(result.map(|(reply, _)| reply));
+        let _ = self.answer.send(result);
+    }
+
+    /// `None` when the turn was cancelled.
+    async fn take_turn(&mut self, guard: &mut Turn) -> Option<Result<(Reply, TurnStatus), TurnError>> {
+        let inbound = std::mem::take(&mut self.inbound.messages);
+        let transcript = tokio::select! {
+            biased;
+            opened = self.open_transcript(inbound) => opened,
+            () = self.cancel.cancelled() => return None,
+        };
+        match transcript {
+            Ok(transcript) => self.converse(guard, transcript).await,
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// Waits for the session and then for a worker.
@@ -154,7 +175,12 @@ impl Task {
             return Ok(());
         }
         let began = Instant::now();
-        let result = self.agent.0.store.append(id, new).await;
+        let result = tokio::select! {
+            biased;
+            appended = self.agent.0.store.append(id, new) => appended.map_err(|error| store_error(&error)),
+            // Who stops the gateway does not wait for a disk that hangs.
+            () = self.stopped() => Err(stopped_meanwhile()),
+        };
         let session = self.detail.clone();
         self.agent.0.bus.emit(match &result {
             Ok(commit) => Event::SessionWrite {
@@ -168,11 +194,17 @@ impl Task {
                 outcome: Outcome::Failure,
                 duration: began.elapsed(),
                 bytes: 0,
-                error: Some(Detail::from(error.to_string())),
+                error: Some(Detail::new(&error.message)),
                 session,
             },
         });
-        result.map(|_| ()).map_err(|error| store_error(&error))
+        result.map(drop)
+    }
+
+    /// Completes a moment after all turns were cancelled because the gateway stops.
+    async fn stopped(&self) {
+        self.agent.0.cancel_all.cancelled().await;
+        tokio::time::sleep(STORE_PATIENCE).await;
     }
 }
 
@@ -183,6 +215,21 @@ fn turn_timeout(limit: Duration) -> TurnError {
         message: format!("no answer within {} s (agents.defaults.turn_timeout_secs)", limit.as_secs_f64()),
         retry_after: None,
     }
+}
+
+fn cancelled(stopping: bool) -> TurnError {
+    let message = if stopping {
+        "the gateway is stopping and could not wait for the answer; send the message again in a moment"
+    } else {
+        CALLER_GONE
+    };
+    TurnError { status: TurnStatus::Cancelled, reason: None, message: message.to_owned(), retry_after: None }
+}
+
+fn stopped_meanwhile() -> TurnError {
+    let message =
+        "the gateway stopped before the disk had answered; the messages may or may not be in the session";
+    TurnError { status: TurnStatus::Failed, reason: None, message: message.to_owned(), retry_after: None }
 }
 
 fn store_error(error: &crate::sessions::StoreError) -> TurnError {

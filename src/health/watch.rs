@@ -33,7 +33,7 @@ pub async fn watch(bus: Bus, judge: Arc<Judge>, agent: Agent, sessions: PathBuf,
             }
         }
         bus.vitals().set_event_loop_lag(due.elapsed());
-        agent.expire_sessions(Instant::now());
+        agent.expire_sessions(Instant::now()).await;
         if round.is_multiple_of(SLOW_ROUNDS) {
             judge.sample(Instant::now());
             if judge.sessions_in_doubt() {

@@ -61,10 +61,13 @@ impl Activity {
         }
     }
 
-    /// Forgets the sessions whose window has passed, and those beyond what is remembered, and returns them.
-    pub fn expire(&mut self, now: Instant) -> Vec<SessionHash> {
+    /// Forgets sessions whose window has passed, and those beyond what is remembered, and returns them: the longest
+    /// silent first, and at most `most` at a time.
+    pub fn expire(&mut self, now: Instant, most: usize) -> Vec<SessionHash> {
         let mut expired = Vec::new();
-        while let Some(&(last, hash)) = self.order.first() {
+        while expired.len() < most
+            && let Some(&(last, hash)) = self.order.first()
+        {
             if self.last.len() <= self.capacity && now.saturating_duration_since(last) < self.window {
                 break;
             }
@@ -73,21 +76,6 @@ impl Activity {
             expired.push(hash);
         }
         expired
-    }
-
-    /// When [`Activity::expire`] has something to do next, if nothing happens until then.
-    pub fn next_expiry(&self) -> Option<Instant> {
-        self.order.first().map(|(last, _)| *last + self.window)
-    }
-
-    /// How many sessions are active.
-    pub fn len(&self) -> usize {
-        self.last.len()
-    }
-
-    /// Whether no session is active.
-    pub fn is_empty(&self) -> bool {
-        self.last.is_empty()
     }
 }
 
@@ -104,12 +92,11 @@ mod tests {
         assert!(activity.touch("a", start));
         assert!(activity.touch("b", start + MINUTE));
         assert!(!activity.touch("a", start + 10 * MINUTE));
-        assert_eq!(activity.next_expiry(), Some(start + 31 * MINUTE));
-        assert_eq!(activity.expire(start + 30 * MINUTE), []);
-        assert_eq!(activity.expire(start + 31 * MINUTE), [SessionHash::of("b")]);
-        assert_eq!(activity.len(), 1);
-        assert_eq!(activity.expire(start + 40 * MINUTE), [SessionHash::of("a")]);
-        assert!(activity.is_empty() && activity.next_expiry().is_none());
+        assert_eq!(activity.expire(start + 30 * MINUTE, 9), []);
+        assert_eq!(activity.expire(start + 31 * MINUTE, 9), [SessionHash::of("b")]);
+        assert_eq!(activity.last.len(), 1);
+        assert_eq!(activity.expire(start + 40 * MINUTE, 9), [SessionHash::of("a")]);
+        assert!(activity.last.is_empty() && activity.order.is_empty());
         assert!(activity.touch("a", start + 41 * MINUTE));
     }
 
@@ -119,7 +106,19 @@ mod tests {
         let mut activity = Activity::new(MINUTE);
         activity.touch("a", start + MINUTE);
         assert!(!activity.touch("a", start));
-        assert_eq!(activity.next_expiry(), Some(start + 2 * MINUTE));
+        assert_eq!(activity.expire(start + MINUTE, 9), []);
+        assert_eq!(activity.expire(start + 2 * MINUTE, 9), [SessionHash::of("a")]);
+    }
+
+    #[test]
+    fn many_expire_in_portions() {
+        let start = Instant::now();
+        let mut activity = Activity::new(MINUTE);
+        for key in ["a", "b", "c"] {
+            activity.touch(key, start);
+        }
+        let portions = [2, 2, 2].map(|most| activity.expire(start + MINUTE, most).len());
+        assert_eq!(portions, [2, 1, 0]);
     }
 
     #[test]
@@ -129,7 +128,7 @@ mod tests {
         for (n, key) in ["a", "b", "c", "d"].iter().enumerate() {
             activity.touch(key, start + Duration::from_millis(n as u64));
         }
-        assert_eq!(activity.expire(start), [SessionHash::of("a"), SessionHash::of("b")]);
-        assert_eq!((activity.len(), activity.order.len()), (2, 2));
+        assert_eq!(activity.expire(start, 9), [SessionHash::of("a"), SessionHash::of("b")]);
+        assert_eq!((activity.last.len(), activity.order.len()), (2, 2));
     }
 }

@@ -1,12 +1,16 @@
 //! Histories in memory, so that a turn need not read its file again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::lines::{self, Loaded};
 use super::lru::Lru;
 use super::store::History;
 use super::writer::Placed;
 use crate::chat::Message;
+
+/// What a history costs in memory beyond its messages.
+const ENTRY_OVERHEAD: usize = 256;
 
 /// Recently used histories, bounded in bytes.
 #[derive(Debug)]
@@ -17,6 +21,8 @@ struct Cached {
     history: History,
     /// Length of the file that this history is the content of.
     file_len: u64,
+    /// When the file was last known to have this length.
+    verified: Instant,
     weight: usize,
     /// A longer history is read from the file again, so that its oldest messages are left out.
     limit: usize,
@@ -27,27 +33,48 @@ impl Cache {
         Self(Mutex::new(Lru::new(bytes)))
     }
 
-    /// The history of a session whose file has this length now.
-    pub(super) fn get(&self, stem: &str, file_len: u64) -> Option<History> {
+    /// The history of a session, if a look at its file is not older than `trust`.
+    pub(super) fn fresh(&self, stem: &str, trust: Duration) -> Option<History> {
         let mut cache = self.lock();
         let cached = cache.get(stem)?;
-        if cached.file_len == file_len {
-            return Some(cached.history.clone());
+        (cached.verified.elapsed() < trust).then(|| cached.history.clone())
+    }
+
+    /// The history of a session whose file had this length at that moment.
+    pub(super) fn confirm(&self, stem: &str, file_len: u64, at: Instant) -> Option<History> {
+        let mut cache = self.lock();
+        let cached = cache.get(stem)?;
+        if cached.file_len != file_len {
+            cache.remove(stem);
+            return None;
         }
-        cache.remove(stem);
-        None
+        cached.verified = at;
+        Some(cached.history.clone())
+    }
+
+    /// The length of the file whose content is here.
+    pub(super) fn len(&self, stem: &str) -> Option<u64> {
+        self.lock().get(stem).map(|cached| cached.file_len)
     }
 
     /// Whether the history of a session is here.
     pub(super) fn has(&self, stem: &str) -> bool {
-        self.lock().get(stem).is_some()
+        self.len(stem).is_some()
     }
 
-    pub(super) fn put(&self, stem: Arc<str>, summary: String, loaded: Loaded, limit: usize) -> History {
+    /// Keeps what was read at that moment, in a file that may not exist.
+    pub(super) fn put(
+        &self,
+        stem: Arc<str>,
+        summary: String,
+        loaded: Loaded,
+        limit: usize,
+        at: Instant,
+    ) -> History {
         let history =
             History { messages: loaded.messages, summary, corrupt: loaded.corrupt, omitted: loaded.omitted };
-        let weight = loaded.weight + history.summary.len() + stem.len();
-        let cached = Cached { history: history.clone(), file_len: loaded.bytes, weight, limit };
+        let weight = loaded.weight + history.summary.len() + stem.len() + ENTRY_OVERHEAD;
+        let cached = Cached { history: history.clone(), file_len: loaded.bytes, verified: at, weight, limit };
         self.lock().insert(stem, cached, weight);
         history
     }
@@ -61,21 +88,21 @@ impl Cache {
             Some(cached) if cached.file_len == placed.start && cached.weight + weight <= cached.limit => {
                 cached.history.messages.extend(messages);
                 cached.file_len = placed.end;
+                cached.verified = Instant::now();
                 cached.weight += weight;
                 cache.grow(stem, weight);
             }
             None if placed.start == 0 && weight <= limit => {
                 let history = History { messages, ..History::default() };
-                cache.insert(stem.clone(), Cached { history, file_len: placed.end, weight, limit }, weight);
+                let weight = weight + stem.len() + ENTRY_OVERHEAD;
+                let verified = Instant::now();
+                let cached = Cached { history, file_len: placed.end, verified, weight, limit };
+                cache.insert(stem.clone(), cached, weight);
             }
             _ => {
                 cache.remove(stem);
             }
         }
-    }
-
-    pub(super) fn remove(&self, stem: &str) {
-        self.lock().remove(stem);
     }
 
     fn lock(&self) -> MutexGuard<'_, Lru<Cached>> {

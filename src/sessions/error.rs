@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A session could not be read or written.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -30,6 +31,18 @@ pub enum StoreError {
         path: PathBuf,
         /// Why.
         source: Arc<io::Error>,
+    },
+    /// The disk has not answered in time. What was to be written may still arrive.
+    #[error(
+        "session directory {}: no answer from the disk within {} s; check the disk and the system's log",
+        path.display(),
+        patience.as_secs_f64()
+    )]
+    Stalled {
+        /// The directory.
+        path: PathBuf,
+        /// How long it had.
+        patience: Duration,
     },
     /// A message is longer than a line may be.
     #[error(

@@ -14,15 +14,10 @@ const ACCOUNT: &str = "default";
 /// Longest file name without its extension, in bytes: the file system's limit is 255 with it.
 const MAX_STEM: usize = 180;
 
-/// Which session: derived from where a message came from, or named by its key or an alias.
+/// Which session: derived from where a message came from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionId {
     key: Arc<str>,
-    origin: Option<Origin>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Origin {
     channel: Arc<str>,
     chat: Arc<str>,
 }
@@ -33,18 +28,16 @@ impl SessionId {
         let (channel, chat) = (channel.trim().to_lowercase(), chat.trim().to_lowercase());
         let canonical = format!("v=1|agent={AGENT}|channel={channel}|account={ACCOUNT}|chat=direct:{chat}");
         let digest = Sha256::digest(canonical.as_bytes());
-        Self {
-            key: format!("sk_v1_{}", hex(&digest)).into(),
-            origin: Some(Origin { channel: channel.into(), chat: chat.into() }),
-        }
+        Self { key: format!("sk_v1_{}", hex(&digest)).into(), channel: channel.into(), chat: chat.into() }
     }
 
-    /// The session with this key; when there is none, the one with this alias; else a new one with this key.
-    pub fn named(key: &str) -> Self {
-        Self { key: key.into(), origin: None }
+    /// A session whose file bears a name that a test can read.
+    #[cfg(test)]
+    pub(super) fn named(key: &str) -> Self {
+        Self { key: key.into(), channel: "test".into(), chat: key.into() }
     }
 
-    /// The key by which the session is stored unless the name turns out to be an alias.
+    /// The key by which the session is stored.
     pub fn key(&self) -> &str {
         &self.key
     }
@@ -55,31 +48,29 @@ impl SessionId {
     }
 
     /// The name that older versions gave to this session's file.
-    pub(super) fn legacy_stem(&self) -> Option<Arc<str>> {
-        self.legacy_key().map(|key| stem_of(&key))
+    pub(super) fn legacy_stem(&self) -> Arc<str> {
+        stem_of(&self.legacy_key())
     }
 
-    /// Other names under which a new session can be found.
+    /// Other names under which other programs may look for a new session.
     pub(super) fn aliases(&self) -> Vec<String> {
-        self.legacy_key().into_iter().collect()
+        vec![self.legacy_key()]
     }
 
     /// Where a new session comes from, for its metadata.
-    pub(super) fn scope(&self) -> Option<Scope> {
-        let Origin { channel, chat } = self.origin.as_ref()?;
-        Some(Scope {
+    pub(super) fn scope(&self) -> Scope {
+        Scope {
             version: 1,
             agent_id: AGENT.to_owned(),
-            channel: channel.to_string(),
+            channel: self.channel.to_string(),
             account: ACCOUNT.to_owned(),
             dimensions: vec!["chat".to_owned()],
-            values: BTreeMap::from([("chat".to_owned(), format!("direct:{chat}"))]),
-        })
+            values: BTreeMap::from([("chat".to_owned(), format!("direct:{}", self.chat))]),
+        }
     }
 
-    fn legacy_key(&self) -> Option<String> {
-        let Origin { channel, chat } = self.origin.as_ref()?;
-        Some(format!("agent:{AGENT}:{channel}:direct:{chat}"))
+    fn legacy_key(&self) -> String {
+        format!("agent:{AGENT}:{}:direct:{}", self.channel, self.chat)
     }
 }
 
@@ -128,11 +119,10 @@ mod tests {
     fn a_derived_session_remembers_where_it_comes_from() {
         let id = SessionId::derive("pico", "pico:ABC");
         assert_eq!(id.aliases(), ["agent:main:pico:direct:pico:abc"]);
-        assert_eq!(&*id.legacy_stem().unwrap(), "agent_main_pico_direct_pico_abc");
-        let scope = id.scope().unwrap();
+        assert_eq!(&*id.legacy_stem(), "agent_main_pico_direct_pico_abc");
+        let scope = id.scope();
         assert_eq!((scope.channel.as_str(), scope.account.as_str()), ("pico", "default"));
         assert_eq!(scope.values["chat"], "direct:pico:abc");
-        assert_eq!(SessionId::named("x").scope(), None);
     }
 
     #[test]

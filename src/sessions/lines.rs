@@ -79,6 +79,32 @@ pub(super) fn load(mut reader: impl BufRead, skip: u64, budget: usize) -> io::Re
     Ok(loaded)
 }
 
+/// Counts lines as [`load`] numbers them: blank ones do not count, one without a newline at the end does.
+#[derive(Debug, Default)]
+pub(super) struct Counter {
+    complete: u64,
+    /// Whether the line that is not complete has more than white space.
+    begun: bool,
+}
+
+impl Counter {
+    /// Takes in the next bytes of the file.
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if *byte == b'\n' {
+                self.complete += u64::from(std::mem::take(&mut self.begun));
+            } else {
+                self.begun |= !byte.is_ascii_whitespace();
+            }
+        }
+    }
+
+    /// How many lines there were.
+    pub(super) fn lines(&self) -> u64 {
+        self.complete + u64::from(self.begun)
+    }
+}
+
 /// The next line without its newline: `Some(None)` for one that is too long, `None` at the end.
 fn next_line<'a>(
     reader: &mut impl BufRead,
@@ -184,6 +210,17 @@ mod tests {
             prop_assert_eq!(&loaded.messages, &messages);
             prop_assert_eq!(loaded.corrupt, 0);
             prop_assert!(!bytes.contains(&0));
+        }
+
+        #[test]
+        fn lines_are_counted_as_they_are_numbered(
+            bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b' '), Just(b'x')], 0..60),
+            cut in 0..60usize,
+        ) {
+            let (mut counter, cut) = (Counter::default(), cut.min(bytes.len()));
+            counter.add(&bytes[..cut]);
+            counter.add(&bytes[cut..]);
+            prop_assert_eq!(counter.lines(), load_all(&bytes).corrupt);
         }
 
         #[test]

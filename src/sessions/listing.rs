@@ -1,18 +1,12 @@
 //! Which sessions a directory holds.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::activity::SessionHash;
 use super::meta::Meta;
 use super::writer::meta_file;
-
-/// Most aliases that are remembered.
-pub(super) const MAX_ALIASES: usize = 50_000;
 
 /// A session that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +20,7 @@ pub struct SessionInfo {
 }
 
 /// Sessions written to since `since`, in no order.
-pub(super) fn list(directory: &Path, since: Option<SystemTime>) -> io::Result<Vec<SessionInfo>> {
+pub(super) fn list(directory: &Path, since: SystemTime) -> io::Result<Vec<SessionInfo>> {
     let mut sessions = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
@@ -37,7 +31,7 @@ pub(super) fn list(directory: &Path, since: Option<SystemTime>) -> io::Result<Ve
         // Deleted since it was listed: no longer a session.
         let Ok(metadata) = entry.metadata() else { continue };
         let modified = metadata.modified()?;
-        if !metadata.is_file() || since.is_some_and(|since| modified < since) {
+        if !metadata.is_file() || modified < since {
             continue;
         }
         // Derived keys are their own file names; others lost their separators.
@@ -47,25 +41,6 @@ pub(super) fn list(directory: &Path, since: Option<SystemTime>) -> io::Result<Ve
         sessions.push(SessionInfo { key, modified, bytes: metadata.len() });
     }
     Ok(sessions)
-}
-
-/// Which file each alias stands for.
-pub(super) fn aliases(directory: &Path) -> HashMap<SessionHash, Arc<str>> {
-    let mut aliases = HashMap::new();
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(".meta.json")) else {
-            continue;
-        };
-        if stem.starts_with('.') || aliases.len() >= MAX_ALIASES {
-            continue;
-        }
-        let stem: Arc<str> = stem.into();
-        for alias in read_meta(directory, &stem).into_iter().flat_map(|meta| meta.aliases) {
-            aliases.insert(SessionHash::of(&alias), stem.clone());
-        }
-    }
-    aliases
 }
 
 /// The metadata of a session, if it has any that can be read.

@@ -47,14 +47,9 @@ impl Memory {
         bytes as u64
     }
 
-    pub(super) fn clear(&self, id: &SessionId) {
-        self.lock().remove(id.key());
-    }
-
-    pub(super) fn list(&self, since: Option<SystemTime>) -> Vec<SessionInfo> {
+    pub(super) fn list(&self, since: SystemTime) -> Vec<SessionInfo> {
         let sessions = self.lock();
-        let recent =
-            sessions.iter().filter(|(_, session)| since.is_none_or(|since| session.modified >= since));
+        let recent = sessions.iter().filter(|(_, session)| session.modified >= since);
         recent
             .map(|(key, session)| SessionInfo {
                 key: key.to_string(),

@@ -77,7 +77,7 @@ impl Meta {
                 count: added,
                 created_at: updated_at.clone(),
                 updated_at,
-                scope: id.scope(),
+                scope: Some(id.scope()),
                 aliases: id.aliases(),
                 ..Self::default()
             },

@@ -27,6 +27,11 @@ pub struct Options {
     pub journal_bytes: u64,
     /// How long no append must have come for a checkpoint.
     pub idle: Duration,
+    /// How long a turn waits for the disk. On a disk that hangs it fails then, instead of never ending.
+    pub patience: Duration,
+    /// How long a history in memory is taken for the file's content without a look at the disk. What other processes
+    /// write to a session is seen after that.
+    pub trust: Duration,
     /// How long after the last checkpoint the next one is due even when appends never pause.
     pub checkpoint_every: Duration,
 }
@@ -40,6 +45,8 @@ impl Default for Options {
             memory_bytes: 4 << 20,
             journal_bytes: 16 << 20,
             idle: Duration::from_secs(2),
+            patience: Duration::from_secs(10),
+            trust: Duration::from_secs(1),
             checkpoint_every: Duration::from_secs(30),
         }
     }

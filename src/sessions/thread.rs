@@ -12,6 +12,7 @@ use super::directory::Directory;
 use super::disk::Disk;
 use super::error::StoreError;
 use super::options::Options;
+use super::pending::{self, Pending};
 use super::recovery::Recovery;
 use super::writer::{Append, Placed, Writer};
 
@@ -23,11 +24,13 @@ const PERMITS: usize = 8 << 10;
 type Answer<T> = oneshot::Sender<Result<T, Arc<io::Error>>>;
 
 enum Request {
-    Append { append: Append, answer: Answer<Placed>, _room: OwnedSemaphorePermit },
-    Clear { stem: Arc<str>, answer: Answer<()> },
+    Append { append: Append, answer: Answer<Placed>, held: Held },
     Publish { answer: Answer<()> },
     Close { answer: Answer<()> },
 }
+
+/// What an append holds until it is answered.
+type Held = (OwnedSemaphorePermit, pending::Request);
 
 /// How long appends may gather while others are about. A sync takes about as long.
 const GATHER: Duration = Duration::from_micros(500);
@@ -38,38 +41,19 @@ const PUBLISH: Duration = Duration::from_millis(20);
 /// How long they wait at most.
 const PUBLISH_WITHIN: Duration = Duration::from_secs(1);
 
-/// What the store did since it was opened, for monitoring.
+/// What failed beside the conversations themselves: they are safe in the journal meanwhile.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StoreStats {
-    /// Appends that are durable.
-    pub appends: u64,
-    /// Appends that failed.
-    pub append_failures: u64,
-    /// Batches forced to the disk: appends per batch show how well group commit works.
-    pub batches: u64,
-    /// Checkpoints done.
-    pub checkpoints: u64,
+pub struct UpkeepFailures {
     /// Checkpoints that failed and will be tried again.
-    pub checkpoint_failures: u64,
-    /// Metadata files that could not be written.
-    pub meta_failures: u64,
-    /// Bytes of the journal in use.
-    pub journal_bytes: u64,
-    /// Appends restored from the journal at the start, after a crash.
-    pub restored: u64,
-    /// Records of the journal that no longer fitted their file at the start, because someone else changed it.
-    pub foreign: u64,
+    pub checkpoints: u64,
+    /// Times that a file of metadata could not be written.
+    pub metadata: u64,
 }
 
 #[derive(Debug, Default)]
 struct Counters {
-    appends: AtomicU64,
-    append_failures: AtomicU64,
-    batches: AtomicU64,
-    checkpoints: AtomicU64,
     checkpoint_failures: AtomicU64,
     meta_failures: AtomicU64,
-    journal_bytes: AtomicU64,
 }
 
 /// Sends work to the writer's thread.
@@ -79,6 +63,7 @@ pub(super) struct WriterThread {
     room: Arc<Semaphore>,
     counters: Arc<Counters>,
     recovery: Recovery,
+    pending: Pending,
 }
 
 impl WriterThread {
@@ -86,32 +71,30 @@ impl WriterThread {
     pub(super) fn start(path: &Path, options: &Options) -> io::Result<Self> {
         let (writer, recovery) = Writer::open(Directory::open(path)?, options.journal_bytes)?;
         let (requests, waiting) = mpsc::channel();
-        let counters = Arc::new(Counters::default());
+        let (counters, pending) = (Arc::new(Counters::default()), Pending::default());
         let worker = Worker {
             writer,
             waiting,
             counters: counters.clone(),
+            pending: pending.clone(),
             idle: options.idle,
             every: options.checkpoint_every,
+            checkpoints: 0,
             last_checkpoint: Instant::now(),
             published: Instant::now(),
             in_company: false,
         };
         std::thread::Builder::new().name("sessions".to_owned()).spawn(move || worker.run())?;
-        Ok(Self { requests, room: Arc::new(Semaphore::new(PERMITS)), counters, recovery })
+        Ok(Self { requests, room: Arc::new(Semaphore::new(PERMITS)), counters, recovery, pending })
     }
 
     /// Appends, and returns when the append is durable.
     pub(super) async fn append(&self, append: Append) -> Result<Result<Placed, Arc<io::Error>>, StoreError> {
+        let request = self.pending.ask();
         let permits = append.bytes.len().div_ceil(PERMIT).clamp(1, PERMITS);
         let permits = u32::try_from(permits).expect("clamped to a small number");
         let room = self.room.clone().acquire_many_owned(permits).await.map_err(|_| StoreError::Closed)?;
-        self.ask(|answer| Request::Append { append, answer, _room: room }).await
-    }
-
-    /// Removes a session's files.
-    pub(super) async fn clear(&self, stem: Arc<str>) -> Result<Result<(), Arc<io::Error>>, StoreError> {
-        self.ask(|answer| Request::Clear { stem, answer }).await
+        self.ask(|answer| Request::Append { append, answer, held: (room, request) }).await
     }
 
     /// Writes metadata that waits, for whoever reads the directory next.
@@ -125,19 +108,20 @@ impl WriterThread {
         self.ask(|answer| Request::Close { answer }).await
     }
 
-    pub(super) fn stats(&self) -> StoreStats {
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        StoreStats {
-            appends: load(&self.counters.appends),
-            append_failures: load(&self.counters.append_failures),
-            batches: load(&self.counters.batches),
-            checkpoints: load(&self.counters.checkpoints),
-            checkpoint_failures: load(&self.counters.checkpoint_failures),
-            meta_failures: load(&self.counters.meta_failures),
-            journal_bytes: load(&self.counters.journal_bytes),
-            restored: self.recovery.restored,
-            foreign: self.recovery.foreign,
+    /// How long the oldest request has waited for the disk.
+    pub(super) fn oldest_request(&self) -> Option<Duration> {
+        self.pending.oldest()
+    }
+
+    pub(super) fn upkeep_failures(&self) -> UpkeepFailures {
+        UpkeepFailures {
+            checkpoints: self.counters.checkpoint_failures.load(Ordering::Relaxed),
+            metadata: self.counters.meta_failures.load(Ordering::Relaxed),
         }
+    }
+
+    pub(super) fn recovery(&self) -> Recovery {
+        self.recovery
     }
 
     async fn ask<T>(
@@ -154,8 +138,10 @@ struct Worker<D> {
     writer: Writer<D>,
     waiting: mpsc::Receiver<Request>,
     counters: Arc<Counters>,
+    pending: Pending,
     idle: Duration,
     every: Duration,
+    checkpoints: u64,
     last_checkpoint: Instant,
     /// When the metadata of new sessions was written last.
     published: Instant,
@@ -196,6 +182,7 @@ impl<D: Disk> Worker<D> {
                 self.publish();
             }
         }
+        let _asked = self.pending.ask();
         let closed = self.writer.close().map_err(Arc::new);
         if let Some(answer) = closing {
             let _ = answer.send(closed);
@@ -214,9 +201,9 @@ impl<D: Disk> Worker<D> {
         let mut last = None;
         while let Some(request) = next {
             match request {
-                Request::Append { append, answer, _room } => {
+                Request::Append { append, answer, held } => {
                     batch.push(append);
-                    answers.push((answer, _room));
+                    answers.push((answer, held));
                     next = self.waiting.try_recv().ok();
                 }
                 other => {
@@ -228,10 +215,6 @@ impl<D: Disk> Worker<D> {
         self.in_company = batch.len() > 1;
         self.commit(&batch, answers);
         match last {
-            Some(Request::Clear { stem, answer }) => {
-                let _ = answer.send(self.writer.clear(&stem).map_err(Arc::new));
-                None
-            }
             Some(Request::Publish { answer }) => {
                 self.publish();
                 let _ = answer.send(Ok(()));
@@ -242,30 +225,29 @@ impl<D: Disk> Worker<D> {
         }
     }
 
-    fn commit(&mut self, batch: &[Append], answers: Vec<(Answer<Placed>, OwnedSemaphorePermit)>) {
+    fn commit(&mut self, batch: &[Append], answers: Vec<(Answer<Placed>, Held)>) {
         if batch.is_empty() {
             return;
         }
         let results = self.writer.commit(batch);
-        let failures = results.iter().filter(|result| result.is_err()).count() as u64;
-        self.counters.batches.fetch_add(1, Ordering::Relaxed);
-        self.counters.append_failures.fetch_add(failures, Ordering::Relaxed);
-        self.counters.appends.fetch_add(results.len() as u64 - failures, Ordering::Relaxed);
         self.observe();
-        for ((answer, room), result) in answers.into_iter().zip(results) {
+        for ((answer, held), result) in answers.into_iter().zip(results) {
+            // Before whoever asked can look.
+            drop(held);
             // Who asked may be gone; the append counts all the same.
             let _ = answer.send(result);
-            drop(room);
         }
     }
 
     fn publish(&mut self) {
+        let _asked = self.pending.ask();
         self.writer.publish();
         self.published = Instant::now();
         self.observe();
     }
 
     fn checkpoint(&mut self) {
+        let _asked = self.pending.ask();
         // A failure is in the tally; the next checkpoint tries again.
         let _ = self.writer.checkpoint();
         self.last_checkpoint = Instant::now();
@@ -274,11 +256,10 @@ impl<D: Disk> Worker<D> {
 
     fn observe(&mut self) {
         let tally = self.writer.tally();
-        if self.counters.checkpoints.swap(tally.checkpoints, Ordering::Relaxed) != tally.checkpoints {
+        if std::mem::replace(&mut self.checkpoints, tally.checkpoints) != tally.checkpoints {
             self.last_checkpoint = Instant::now();
         }
         self.counters.checkpoint_failures.store(tally.checkpoint_failures, Ordering::Relaxed);
         self.counters.meta_failures.store(tally.meta_failures, Ordering::Relaxed);
-        self.counters.journal_bytes.store(self.writer.journal_bytes(), Ordering::Relaxed);
     }
 }

@@ -1,6 +1,8 @@
-//! Appends, checkpoints and recovery, on any [`Disk`].
+//! Appends, on any [`Disk`]; checkpoints are in `checkpoint`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod checkpoint;
+
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 
@@ -8,7 +10,7 @@ use super::disk::{Disk, Stamp};
 use super::id::SessionId;
 use super::journal::{self, Record};
 use super::meta::Meta;
-use super::recovery::{Recovery, recover, replay};
+use super::recovery::{Recovery, recover};
 
 /// Most files written to between two checkpoints.
 const MAX_DIRTY: usize = 4096;
@@ -89,12 +91,18 @@ pub(super) fn meta_file(stem: &str) -> String {
     format!("{stem}{META}")
 }
 
+/// Where a session's metadata is written before it takes its place.
+pub(super) fn staged_meta_file(stem: &str) -> String {
+    format!(".{stem}{META}.tmp")
+}
+
 /// Whether a file is one of metadata.
 pub(super) fn is_meta(name: &str) -> bool {
     name.ends_with(META)
 }
 
-const META: &str = ".meta.json";
+/// How the name of a file of metadata ends.
+pub(super) const META: &str = ".meta.json";
 
 impl<D: Disk> Writer<D> {
     /// Recovers what the journals hold and starts a new epoch.
@@ -139,24 +147,6 @@ impl<D: Disk> Writer<D> {
         !self.unpublished.is_empty()
     }
 
-    /// Writes the metadata of new sessions, for others to read. The journal has made it durable.
-    pub(super) fn publish(&mut self) {
-        for stem in std::mem::take(&mut self.unpublished) {
-            if !self.dirty.get(&stem).is_some_and(|dirty| dirty.new) {
-                continue;
-            }
-            match self.stage_meta(&stem).and_then(|staged| self.disk.rename(&staged, &meta_file(&stem))) {
-                Ok(()) => self.counted(&stem),
-                Err(_) => self.tally.meta_failures += 1,
-            }
-        }
-    }
-
-    /// Size of the part of the journal in use.
-    pub(super) fn journal_bytes(&self) -> u64 {
-        self.position
-    }
-
     /// What it did since it was opened.
     pub(super) fn tally(&self) -> Tally {
         self.tally
@@ -195,26 +185,6 @@ impl<D: Disk> Writer<D> {
             }
         }
         results
-    }
-
-    /// Forces session files and metadata to the disk and starts the journal anew.
-    pub(super) fn checkpoint(&mut self) -> io::Result<()> {
-        let done = self.try_checkpoint();
-        self.suspect = done.is_err();
-        match done {
-            Ok(()) => self.tally.checkpoints += 1,
-            Err(_) => self.tally.checkpoint_failures += 1,
-        }
-        done
-    }
-
-    /// Removes a session.
-    pub(super) fn clear(&mut self, stem: &str) -> io::Result<()> {
-        // The journal must not bring it back.
-        self.checkpoint()?;
-        self.disk.remove(&lines_file(stem))?;
-        self.disk.remove(&meta_file(stem))?;
-        self.disk.sync_directory()
     }
 
     /// The last checkpoint; the journal is no longer needed.
@@ -310,79 +280,6 @@ impl<D: Disk> Writer<D> {
         if placed.start == 0 {
             dirty.new = true;
             self.unpublished.push(append.stem.clone());
-        }
-    }
-
-    fn try_checkpoint(&mut self) -> io::Result<()> {
-        let mut names = BTreeSet::new();
-        for (stem, pending) in self.taken_back.clone() {
-            if let Some(start) = pending {
-                self.cut(&stem, start)?;
-            }
-            names.insert(lines_file(&stem));
-        }
-        if self.suspect {
-            // After a failed sync the kernel may have dropped pages that it calls clean: write them again.
-            let (epoch, end) = (self.epoch, self.position);
-            replay(&mut self.disk, &self.journal, epoch, end, true, &mut names)?;
-        }
-        let stems: Vec<_> = self.dirty.keys().cloned().collect();
-        names.extend(stems.iter().map(|stem| lines_file(stem)));
-        let mut staged = Vec::new();
-        for stem in &stems {
-            if self.dirty[stem].added == 0 {
-                // It was published, and nothing came after it.
-                names.insert(meta_file(stem));
-                continue;
-            }
-            match self.stage_meta(stem) {
-                Ok(temporary) => staged.push((temporary, stem)),
-                Err(_) => self.tally.meta_failures += 1,
-            }
-        }
-        names.extend(staged.iter().map(|(temporary, _)| temporary.clone()));
-        self.disk.sync(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
-        for (temporary, stem) in staged {
-            match self.disk.rename(&temporary, &meta_file(stem)) {
-                Ok(()) => self.counted(stem),
-                Err(_) => self.tally.meta_failures += 1,
-            }
-        }
-        self.disk.sync_directory()?;
-        self.restart()?;
-        self.dirty.clear();
-        self.unpublished.clear();
-        self.taken_back.clear();
-        Ok(())
-    }
-
-    /// Begins a new epoch: earlier records no longer count.
-    fn restart(&mut self) -> io::Result<()> {
-        let epoch = self.epoch + 1;
-        self.disk.write_at(&self.journal, 0, &journal::header(epoch))?;
-        self.disk.sync(&[&self.journal])?;
-        self.epoch = epoch;
-        self.position = journal::HEADER;
-        Ok(())
-    }
-
-    /// Writes a session's metadata beside its place, and says where. What others changed in it stays.
-    fn stage_meta(&mut self, stem: &Arc<str>) -> io::Result<String> {
-        let found = self.disk.read(&meta_file(stem))?.and_then(|document| Meta::parse(&document));
-        let name = format!(".{stem}.meta.json.tmp");
-        let Some(dirty) = self.dirty.get(stem) else {
-            return Ok(name);
-        };
-        let meta = Meta::updated(found, &dirty.id, dirty.new, dirty.added, dirty.at);
-        self.disk.create(&name, &meta.document())?;
-        Ok(name)
-    }
-
-    /// Notes that the metadata includes all lines.
-    fn counted(&mut self, stem: &str) {
-        if let Some(dirty) = self.dirty.get_mut(stem) {
-            dirty.added = 0;
-            dirty.new = false;
         }
     }
 }

@@ -1,5 +1,9 @@
+use std::fs::{self, File};
 use std::io::Write as _;
+use std::path::Path;
 
+use super::super::listing;
+use super::super::writer::lines_file;
 use super::*;
 use crate::chat::Role;
 
@@ -7,8 +11,13 @@ fn messages(texts: &[&str]) -> Vec<Arc<Message>> {
     texts.iter().map(|text| Arc::new(Message::new(Role::User, *text))).collect()
 }
 
+/// A store that looks at the disk each time.
 fn open(directory: &Path) -> SessionStore {
-    SessionStore::open(directory, &Options::default()).unwrap()
+    SessionStore::open(directory, &Options { trust: Duration::ZERO, ..Options::default() }).unwrap()
+}
+
+async fn all(store: &SessionStore) -> Vec<SessionInfo> {
+    store.recent(Duration::MAX).await.unwrap()
 }
 
 async fn texts(store: &SessionStore, id: &SessionId) -> Vec<String> {
@@ -50,7 +59,7 @@ async fn a_killed_process_loses_nothing_that_was_acknowledged() {
     fs::copy(home.path().join(".journal"), copy.path().join(".journal")).unwrap();
     let recovered = open(copy.path());
     assert_eq!(texts(&recovered, &id).await, ["1", "2"]);
-    assert_eq!(recovered.stats().restored, 1);
+    assert_eq!(recovered.recovery().restored, 1);
 }
 
 #[tokio::test]
@@ -82,14 +91,12 @@ async fn many_appends_share_a_batch_and_none_is_lost() {
     for task in tasks {
         task.await.unwrap().unwrap();
     }
-    let stats = store.stats();
-    assert_eq!((stats.appends, stats.append_failures), (200, 0));
-    assert!(stats.batches <= 200);
+    assert_eq!(store.oldest_request(), None);
     store.close().await.unwrap();
     let store = open(home.path());
     let mut found = Vec::new();
-    for session in store.list().await.unwrap() {
-        found.extend(texts(&store, &SessionId::named(&session.key)).await);
+    for n in 0..40 {
+        found.extend(texts(&store, &SessionId::derive("http", &format!("chat {n}"))).await);
     }
     found.sort_unstable_by_key(|text| text.parse::<u32>().unwrap());
     assert_eq!(found, (0..200).map(|n| n.to_string()).collect::<Vec<_>>());
@@ -119,24 +126,34 @@ async fn what_another_process_does_to_a_file_is_seen() {
 }
 
 #[tokio::test]
-async fn names_lead_to_keys_aliases_and_older_files() {
+async fn what_another_process_does_is_not_looked_for_while_a_look_is_fresh() {
+    let home = tempfile::tempdir().unwrap();
+    let trusting = Options { trust: Duration::MAX, ..Options::default() };
+    let (mine, other) = (SessionStore::open(home.path(), &trusting).unwrap(), open(home.path()));
+    let id = SessionId::named("a");
+    assert_eq!(texts(&mine, &id).await, [""; 0]);
+    other.append(&id, messages(&["1"])).await.unwrap();
+    assert_eq!(texts(&mine, &id).await, [""; 0]);
+    // An append notices.
+    mine.append(&id, messages(&["2"])).await.unwrap();
+    assert_eq!(texts(&mine, &id).await, ["1", "2"]);
+}
+
+#[tokio::test]
+async fn the_file_of_an_older_version_is_gone_on_with() {
     let home = tempfile::tempdir().unwrap();
     let line = b"{\"role\":\"user\",\"content\":\"old\"}\n";
-    fs::write(home.path().join("sk_v1_x.jsonl"), line).unwrap();
-    fs::write(home.path().join("sk_v1_x.meta.json"), br#"{"key":"sk_v1_x","skip":0,"aliases":["my:chat"]}"#)
-        .unwrap();
     fs::write(home.path().join("agent_main_pico_direct_pico_1.jsonl"), line).unwrap();
-    let store = open(home.path());
-    for id in [SessionId::named("sk_v1_x"), SessionId::named("my:chat"), SessionId::derive("pico", "pico:1")]
-    {
+    for trust in [Duration::ZERO, Duration::MAX] {
+        let store = SessionStore::open(home.path(), &Options { trust, ..Options::default() }).unwrap();
+        let id = SessionId::derive("pico", "pico:1");
+        let before = texts(&store, &id).await.len();
         store.append(&id, messages(&["new"])).await.unwrap();
+        store.append(&id, messages(&["new"])).await.unwrap();
+        assert_eq!(texts(&store, &id).await.len(), before + 2);
+        assert_eq!(all(&store).await.len(), 1);
+        store.close().await.unwrap();
     }
-    assert_eq!(texts(&store, &SessionId::named("my:chat")).await, ["old", "new", "new"]);
-    assert_eq!(texts(&store, &SessionId::named("agent:main:pico:direct:pico:1")).await, ["old", "new"]);
-    assert_eq!(store.list().await.unwrap().len(), 2);
-    let derived = SessionId::derive("http", "bob");
-    store.append(&derived, messages(&["hi"])).await.unwrap();
-    assert_eq!(texts(&store, &SessionId::named("agent:main:http:direct:bob")).await, ["hi"]);
 }
 
 #[tokio::test]
@@ -161,18 +178,7 @@ async fn recent_sessions_are_those_written_to_lately() {
     File::open(home.path().join("old.jsonl")).unwrap().set_modified(hour_ago).unwrap();
     let recent = store.recent(Duration::from_secs(1800)).await.unwrap();
     assert_eq!(recent.iter().map(|session| session.key.as_str()).collect::<Vec<_>>(), ["new:one"]);
-    assert_eq!(store.list().await.unwrap().len(), 2);
-}
-
-#[tokio::test]
-async fn a_cleared_session_is_empty() {
-    let home = tempfile::tempdir().unwrap();
-    let store = open(home.path());
-    let id = SessionId::derive("http", "a");
-    store.append(&id, messages(&["1"])).await.unwrap();
-    store.clear(&id).await.unwrap();
-    assert_eq!(texts(&store, &id).await, [""; 0]);
-    assert_eq!(store.list().await.unwrap(), []);
+    assert_eq!(all(&store).await.len(), 2);
 }
 
 #[tokio::test]
@@ -219,7 +225,7 @@ async fn two_processes_can_use_one_directory() {
     assert!(home.path().join(".journal-1").exists());
     first.close().await.unwrap();
     second.close().await.unwrap();
-    assert_eq!(open(home.path()).stats().foreign, 0);
+    assert_eq!(open(home.path()).recovery().foreign, 0);
 }
 
 #[tokio::test]
@@ -234,6 +240,6 @@ async fn sessions_in_memory_leave_no_trace() {
     }
     assert_eq!(texts(&store, &SessionId::derive("http", "99")).await, ["hello", "again"]);
     assert_eq!(texts(&store, &SessionId::derive("http", "0")).await, [""; 0]);
-    assert!(store.list().await.unwrap().len() < 10);
+    assert!(all(&store).await.len() < 10);
     assert!(!home.path().join("sessions").exists());
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
@@ -65,7 +67,29 @@ fn damaged_metadata_of_a_new_session_is_written_again_and_newer_is_not() {
     let (_, recovery) = Writer::open(disk.clone(), LIMIT).unwrap();
     assert_eq!(recovery, Recovery::default());
     assert_eq!((meta(&disk, "a").key, meta(&disk, "a").count), ("a".to_owned(), 1));
-    assert_eq!(meta(&disk, "b"), newer);
+    assert_eq!(meta(&disk, "b"), Meta { count: 1, ..newer });
+}
+
+#[test]
+fn the_count_is_exact_again_after_a_crash() {
+    let mut disk = Simulated::default();
+    let old = Meta { key: "old".to_owned(), summary: "so far".to_owned(), count: 2, ..Meta::default() };
+    disk.create("old.meta.json", &old.document()).unwrap();
+    disk.create("old.jsonl", &append("old", &["1".to_owned(), "2".to_owned()]).bytes).unwrap();
+    disk.sync_all().unwrap();
+    let mut writer = open(&disk);
+    writer.commit(&[one("old", "3"), one("new", "1")]);
+    writer.publish();
+    writer.commit(&[append("new", &["2".to_owned(), "3".to_owned()]), one("old", "4")]);
+    assert_eq!((meta(&disk, "old").count, meta(&disk, "new").count), (2, 1));
+    drop(writer);
+    let mut writer = open(&disk);
+    assert_eq!(meta(&disk, "old"), Meta { count: 4, ..old });
+    assert_eq!(meta(&disk, "new").count, 3);
+    writer.commit(&[one("new", "4")]);
+    writer.checkpoint().unwrap();
+    assert_eq!(meta(&disk, "new").count, 4);
+    assert!(disk.names().iter().all(|name| !name.ends_with(".tmp")), "{:?}", disk.names());
 }
 
 #[test]
@@ -146,17 +170,6 @@ fn what_another_process_rewrote_is_left_alone_by_recovery() {
     let (_, recovery) = Writer::open(disk.clone(), LIMIT).unwrap();
     assert_eq!(recovery, Recovery { restored: 0, foreign: 2 });
     assert_eq!(texts(&disk, "a"), ["mine"]);
-}
-
-#[test]
-fn a_cleared_session_stays_cleared() {
-    let disk = Simulated::default();
-    let mut writer = open(&disk);
-    writer.commit(&[one("a", "1"), one("b", "1")]);
-    writer.clear("a").unwrap();
-    disk.lose_power(|| 0);
-    open(&disk);
-    assert_eq!(disk.names(), [".journal", "b.jsonl", "b.meta.json"]);
 }
 
 #[test]
