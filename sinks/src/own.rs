@@ -1,6 +1,6 @@
 //! The telemetry system's own numbers, as series: see [`Source::Own`](picoclaw_telemetry::metric::Source).
 
-use picoclaw_telemetry::stats::{DropReason, SendErrorKind};
+use picoclaw_telemetry::stats::{DropReason, SendErrorKind, Upkeep};
 use picoclaw_telemetry::{Dimension, Metric, SeriesValue, SinkStats};
 
 use crate::context::Context;
@@ -21,6 +21,11 @@ pub fn visit(context: &Context, mut visit: impl FnMut(Metric, &[&str], SeriesVal
     }
     visit(Metric::EventLoopLag, &[], Gauge(vitals.event_loop_lag().as_secs_f64()));
     visit(Metric::HttpConnections, &[], Gauge(vitals.http_connections() as f64));
+    visit(Metric::SessionDiskWait, &[], Gauge(vitals.session_disk_wait().as_secs_f64()));
+    for upkeep in Upkeep::ALL {
+        let n = vitals.upkeep_failures(*upkeep);
+        visit(Metric::SessionUpkeepFailuresTotal, &[upkeep.as_str()], Counter(n));
+    }
     for sink in &sinks {
         for (outcome, n) in [
             ("delivered", sink.delivered()),

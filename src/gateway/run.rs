@@ -95,7 +95,7 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
         parts.bus.clone(),
         Arc::clone(&parts.judge),
         parts.agent.clone(),
-        paths.sessions_dir,
+        health::Sessions { store: started.store.clone(), directory: paths.sessions_dir },
         stop_watch.clone(),
     );
     let watching = tokio::spawn(watching);
@@ -159,6 +159,7 @@ async fn start(
 
     let setup = setup::setup(&bus, config, &loaded.paths, &masker)?;
     let store = SessionStore::open(&loaded.paths.sessions_dir, &setup::session_options(config))?;
+    judge.watch_sessions(store.clone());
     let session_window = Duration::from_secs(60 * config.telemetry.session_active_minutes);
     let turns = config.agents.defaults.parallel_turns();
     let channels = [CHANNEL, CLI_CHANNEL];

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -13,11 +13,14 @@ use picoclaw_telemetry::{Bus, Ledger, Metric, SeriesValue, SinkRegistry};
 use super::part::part;
 use super::recent::{Recent, Totals};
 use crate::http::readiness::{self, Readiness, ReadinessReport};
+use crate::sessions::SessionStore;
 
 /// Failures in a row that make a provider count as failing.
 const CONSECUTIVE_FAILURES: f64 = 3.0;
 /// Requests in the last minute from which on their error rate says something.
 const TELLING_REQUESTS: u64 = 10;
+/// How long the disk may owe the sessions an answer.
+const SLOW_DISK: Duration = Duration::from_secs(5);
 /// Lateness of a timer that a person would notice.
 const SLOW_LOOP: Duration = Duration::from_secs(1);
 
@@ -52,6 +55,7 @@ pub struct Judge {
     phase: AtomicU8,
     started: Instant,
     watched: ArcSwap<Watched>,
+    store: OnceLock<SessionStore>,
     memory: Mutex<Memory>,
 }
 
@@ -63,6 +67,8 @@ struct Memory {
     since: HashMap<String, Instant>,
     /// How many session writes had failed when a test write last worked: older failures are over.
     forgiven_failures: u64,
+    /// When the test write began that is under way.
+    trial: Option<Instant>,
 }
 
 impl Judge {
@@ -74,6 +80,7 @@ impl Judge {
             phase: AtomicU8::new(Phase::Starting as u8),
             started: Instant::now(),
             watched: ArcSwap::default(),
+            store: OnceLock::new(),
             memory: Mutex::default(),
         }
     }
@@ -81,6 +88,11 @@ impl Judge {
     /// Watches other things from now on.
     pub fn set_watched(&self, watched: Watched) {
         self.watched.store(watched.into());
+    }
+
+    /// Asks this store from now on how long its disk has owed it an answer; the first one stays.
+    pub fn watch_sessions(&self, store: SessionStore) {
+        let _ = self.store.set(store);
     }
 
     /// Notes where the gateway is in its life.
@@ -108,34 +120,55 @@ impl Judge {
         let totals: Vec<_> = self
             .bus
             .inspect(|ledger| watched.providers.iter().map(|name| (*name, totals(ledger, name))).collect());
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.lock();
         for (name, totals) in totals {
             memory.recent.sample(name, now, totals);
         }
     }
 
-    /// Whether turns could not be made durable, so that a test write is called for.
-    pub(super) fn sessions_in_doubt(&self) -> bool {
-        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        self.bus.inspect(|ledger| unwritable(ledger, &memory))
+    /// Begins a test write if turns could not be made durable, and no other test write is under way.
+    pub(super) fn begin_trial(&self, now: Instant) -> bool {
+        let mut memory = self.lock();
+        let begin = memory.trial.is_none() && self.bus.inspect(|ledger| unwritable(ledger, &memory));
+        if begin {
+            memory.trial = Some(now);
+        }
+        begin
     }
 
-    /// A test write worked: what failed before is over.
-    pub(super) fn sessions_writable(&self) {
+    /// The test write ended. If it worked, what failed before is over.
+    pub(super) fn end_trial(&self, worked: bool) {
         let failures = self.bus.inspect(store_failures);
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).forgiven_failures = failures;
+        let mut memory = self.lock();
+        memory.trial = None;
+        if worked {
+            memory.forgiven_failures = failures;
+        }
+    }
+
+    fn sessions(&self, ledger: &Ledger, memory: &Memory, now: Instant) -> Check {
+        let waited = self.store.get().and_then(SessionStore::oldest_request);
+        let trial = memory.trial.map(|began| now.duration_since(began));
+        let owed = waited.max(trial).filter(|owed| *owed >= SLOW_DISK);
+        let text = match owed {
+            Some(owed) => format!("the disk has not answered for {} s", owed.as_secs()),
+            None => "conversations cannot be made durable".to_owned(),
+        };
+        check("sessions", owed.is_some() || unwritable(ledger, memory), "sessions_unwritable", &text)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn checks(&self, now: Instant) -> (Vec<Check>, bool) {
         let watched = self.watched.load();
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.lock();
         let mut checks = Vec::new();
         // What is the gateway's own and broken: it cannot do its work if that lasts.
         let mut broken = Vec::new();
         self.bus.inspect(|ledger| {
-            let bad = unwritable(ledger, &memory);
-            let text = "conversations cannot be made durable";
-            let sessions = check("sessions", bad, "sessions_unwritable", text);
+            let sessions = self.sessions(ledger, &memory, now);
             let late = self.bus.vitals().event_loop_lag() > SLOW_LOOP;
             let event_loop =
                 check("event_loop", late, "event_loop_slow", "timers fire more than a second late");

@@ -9,7 +9,7 @@
 //! | `provider_<name>_failing` | its last three requests failed, or half of at least ten in the last minute | degraded |
 //! | `channel_<name>_down` | a channel cannot receive messages while the gateway serves | degraded |
 //! | `sink_<name>_down` | a sink's sends fail; a `critical` sink for long | degraded; failing |
-//! | `sessions_unwritable` | the last attempt to make a turn durable failed; for long | failing |
+//! | `sessions_unwritable` | the last attempt to make a turn durable failed, or the disk has not answered for 5 s; for long | failing |
 //! | `event_loop_slow` | timers fire more than a second late; for long | failing |
 
 mod judge;
@@ -18,7 +18,7 @@ mod recent;
 mod watch;
 
 pub use judge::{Judge, Phase, Watched};
-pub use watch::watch;
+pub use watch::{Sessions, watch};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use picoclaw_telemetry::event::{AttemptOutcome, Declaration};
 use picoclaw_telemetry::guard::{Attempt, AttemptFacts, AttemptOf};
@@ -68,12 +68,35 @@ fn sessions_that_cannot_be_written_fail_the_gateway_only_when_it_lasts() {
     write(&bus, Outcome::Failure);
     let report = HealthSource::report(&judge);
     assert_eq!((report.status, report.http_status()), (HealthStatus::Failing, 503));
-    judge.sessions_writable();
+    assert!(judge.begin_trial(Instant::now()));
+    judge.end_trial(true);
     assert_eq!(HealthSource::report(&judge).status, HealthStatus::Healthy);
     write(&bus, Outcome::Failure);
     assert_eq!(HealthSource::report(&judge).status, HealthStatus::Failing);
     write(&bus, Outcome::Success);
     assert_eq!(HealthSource::report(&judge).status, HealthStatus::Healthy);
+}
+
+#[test]
+fn a_test_write_that_does_not_end_is_an_issue_and_no_second_one_is_begun() {
+    let (bus, _, judge) = serving(Duration::from_secs(3600));
+    let now = Instant::now();
+    assert!(!judge.begin_trial(now), "nothing is in doubt");
+    write(&bus, Outcome::Failure);
+    assert!(judge.begin_trial(now.checked_sub(Duration::from_secs(7)).unwrap()));
+    assert!(!judge.begin_trial(now));
+    let message = |judge: &Judge| {
+        let checks = HealthSource::report(judge).checks;
+        checks.into_iter().find(|check| check.name == "sessions").map(|check| check.message).unwrap()
+    };
+    assert_eq!(message(&judge), "the disk has not answered for 7 s");
+    write(&bus, Outcome::Success);
+    assert_eq!(HealthSource::report(&judge).issues(), "sessions_unwritable", "it still hangs somewhere");
+    judge.end_trial(false);
+    assert_eq!(
+        (HealthSource::report(&judge).status, message(&judge)),
+        (HealthStatus::Healthy, String::new())
+    );
 }
 
 #[test]

@@ -6,20 +6,34 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use picoclaw_telemetry::health::HealthSource;
+use picoclaw_telemetry::stats::Upkeep;
 use picoclaw_telemetry::words::HealthStatus;
 use picoclaw_telemetry::{Bus, Detail, Event};
 use tokio_util::sync::CancellationToken;
 
 use super::judge::Judge;
 use crate::agent::Agent;
+use crate::sessions::SessionStore;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// Every how many rounds totals are remembered, and the sessions tried.
 const SLOW_ROUNDS: u32 = 5;
 
-/// Measures how late its timer fires, tells when the judgement changes, lets sessions expire, and tries the session
-/// directory when turns could not be made durable: without traffic nobody else would notice that it works again.
-pub async fn watch(bus: Bus, judge: Arc<Judge>, agent: Agent, sessions: PathBuf, stop: CancellationToken) {
+/// Where the sessions are.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    /// Their store.
+    pub store: SessionStore,
+    /// Its directory.
+    pub directory: PathBuf,
+}
+
+/// Measures how late its timer fires and how long the disk owes the sessions an answer, tells when the judgement
+/// changes, lets sessions expire, and tries the session directory when turns could not be made durable: without traffic
+/// nobody else would notice that it works again.
+///
+/// It waits for no disk.
+pub async fn watch(bus: Bus, judge: Arc<Judge>, agent: Agent, sessions: Sessions, stop: CancellationToken) {
     let mut status = HealthStatus::Starting;
     let mut round = 0_u32;
     loop {
@@ -33,14 +47,12 @@ pub async fn watch(bus: Bus, judge: Arc<Judge>, agent: Agent, sessions: PathBuf,
             }
         }
         bus.vitals().set_event_loop_lag(due.elapsed());
+        tell_vitals(&bus, &sessions.store);
         agent.expire_sessions(Instant::now()).await;
         if round.is_multiple_of(SLOW_ROUNDS) {
             judge.sample(Instant::now());
-            if judge.sessions_in_doubt() {
-                let directory = sessions.clone();
-                if let Ok(Ok(())) = tokio::task::spawn_blocking(move || try_write(&directory)).await {
-                    judge.sessions_writable();
-                }
+            if judge.begin_trial(Instant::now()) {
+                tokio::spawn(trial(Arc::clone(&judge), sessions.directory.clone()));
             }
         }
         round = round.wrapping_add(1);
@@ -53,6 +65,20 @@ fn tell(bus: &Bus, judge: &Judge, from: HealthStatus) -> HealthStatus {
         bus.emit(Event::HealthChanged { from, to: report.status, issues: Detail::from(report.issues()) });
     }
     report.status
+}
+
+fn tell_vitals(bus: &Bus, store: &SessionStore) {
+    let vitals = bus.vitals();
+    vitals.set_session_disk_wait(store.oldest_request().unwrap_or_default());
+    let failures = store.upkeep_failures();
+    vitals.set_upkeep_failures(Upkeep::Checkpoint, failures.checkpoints);
+    vitals.set_upkeep_failures(Upkeep::Metadata, failures.metadata);
+}
+
+/// Tries the directory, however long that takes: the judge sees that it has not ended.
+async fn trial(judge: Arc<Judge>, directory: PathBuf) {
+    let tried = tokio::task::spawn_blocking(move || try_write(&directory)).await;
+    judge.end_trial(matches!(tried, Ok(Ok(()))));
 }
 
 /// Writes, forces to the disk, and removes a small file.

@@ -179,6 +179,10 @@ catalogue! {
         "How late the last timer of the event loop fired.";
     HttpConnections: Own Gauge, "picoclaw_http_connections", "http.connections", [],
         "Open HTTP connections.";
+    SessionDiskWait: Own Gauge, "picoclaw_session_disk_wait_seconds", "session.disk_wait", [],
+        "How long the disk has owed the sessions an answer; 0 when it owes none.";
+    SessionUpkeepFailuresTotal: Own Counter, "picoclaw_session_upkeep_failures_total", "session.upkeep_failures", ["task"],
+        "Checkpoints, and files of metadata, that could not be written. The journal keeps the messages safe.";
     SinkEventsTotal: Own Counter, "picoclaw_sink_events_total", "sink.events", ["sink", "outcome"],
         "Events by what became of them in a sink: delivered, filtered, dropped, lagged.";
     SinkEventsDroppedTotal: Own Counter, "picoclaw_sink_events_dropped_total", "sink.events_dropped", ["sink", "reason"],

@@ -40,22 +40,54 @@ words! {
     }
 }
 
+words! {
+    /// What the session store does beside writing messages.
+    Upkeep {
+        /// Forcing session files to the disk and starting the journal anew.
+        Checkpoint = "checkpoint",
+        /// Writing a session's metadata.
+        Metadata = "metadata",
+    }
+}
+
 /// Numbers about the process.
 #[derive(Debug, Default)]
 pub struct Vitals {
     event_loop_lag_ns: AtomicU64,
+    session_disk_wait_ns: AtomicU64,
+    upkeep_failures: [AtomicU64; Upkeep::ALL.len()],
     http_connections: AtomicI64,
 }
 
 impl Vitals {
     /// Notes how late a timer of the event loop fired.
     pub fn set_event_loop_lag(&self, lag: Duration) {
-        self.event_loop_lag_ns.store(u64::try_from(lag.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.event_loop_lag_ns.store(nanos(lag), Relaxed);
     }
 
     /// How late the last timer of the event loop fired.
     pub fn event_loop_lag(&self) -> Duration {
         Duration::from_nanos(self.event_loop_lag_ns.load(Relaxed))
+    }
+
+    /// Notes how long the disk has owed the sessions an answer.
+    pub fn set_session_disk_wait(&self, wait: Duration) {
+        self.session_disk_wait_ns.store(nanos(wait), Relaxed);
+    }
+
+    /// How long the disk has owed the sessions an answer; nothing when it owes none.
+    pub fn session_disk_wait(&self) -> Duration {
+        Duration::from_nanos(self.session_disk_wait_ns.load(Relaxed))
+    }
+
+    /// Notes how often the session store's upkeep has failed.
+    pub fn set_upkeep_failures(&self, upkeep: Upkeep, failures: u64) {
+        self.upkeep_failures[upkeep as usize].store(failures, Relaxed);
+    }
+
+    /// How often the session store's upkeep has failed.
+    pub fn upkeep_failures(&self, upkeep: Upkeep) -> u64 {
+        self.upkeep_failures[upkeep as usize].load(Relaxed)
     }
 
     /// Notes how many HTTP connections are open.
@@ -238,9 +270,12 @@ impl SinkStats {
     }
 }
 
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 fn unix_nanos() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    nanos(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 /// The statistics of all sinks that run or ran, by name. A sink that a reload replaces keeps its numbers, so that
