@@ -1,13 +1,9 @@
 //! `picoclaw gateway`.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use crate::config::Environment;
 use crate::gateway::{Options, run as run_gateway};
-
-/// How long the process waits for a blocked write, for example to a full pipe, before it ends all the same.
-const LAST_PATIENCE: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -29,6 +25,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let options = Options { host: arguments.host.clone(), debug: arguments.debug };
     let runtime = super::small_runtime()?;
     let result = runtime.block_on(run_gateway(Environment::process(), options));
-    runtime.shutdown_timeout(LAST_PATIENCE);
+    runtime.shutdown_timeout(super::LAST_PATIENCE);
     result.map(|()| ExitCode::SUCCESS)
 }

@@ -79,10 +79,19 @@ fn say(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
-/// A line on standard error.
+/// How long the process waits for a blocked write, for example to a full pipe, before it ends all the same.
+const LAST_PATIENCE: Duration = Duration::from_millis(500);
+
+/// A line on standard error. Nobody may read it: a thread writes it, and is not waited for longer than a moment.
 fn complain(line: &str) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "picoclaw: {line}");
+    let line = format!("picoclaw: {line}\n");
+    let (written, done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::stderr().lock().write_all(line.as_bytes());
+        let _ = written.send(());
+    });
+    let _ = done.recv_timeout(LAST_PATIENCE);
 }
 
 /// An error with its causes, each said once: some errors quote their cause themselves.

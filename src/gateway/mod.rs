@@ -3,15 +3,18 @@
 //! * [`run`]: from a configuration to a stopped gateway.
 //! * `setup`: models, tools and limits from the configuration. `routes`: who answers at which path.
 //! * `reload`: takes a new configuration over while it runs, or refuses it whole. `fixed`: what needs a restart.
+//! * `greeting`: lines for whoever starts it. `shutdown`: the way down, with a deadline for each step.
 //! * `signals`: what the operating system asks for. `hot_reload`: what a changed file asks for.
 
 mod fixed;
+mod greeting;
 mod hot_reload;
 mod parts;
 mod reload;
 mod routes;
 mod run;
 mod setup;
+mod shutdown;
 mod signals;
 
 pub use parts::console;

@@ -1,6 +1,5 @@
 //! From a configuration to a stopped gateway.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,14 +9,13 @@ use picoclaw_sinks::registry::known_types;
 use picoclaw_sinks::supervisor::Supervisor;
 use picoclaw_telemetry::words::Level;
 use picoclaw_telemetry::{Bus, Detail, Event, SinkRegistry};
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::fixed::Fixed;
 use super::parts::{self, OnBus, Parts, Running};
 use super::reload::Reload;
-use super::signals::{Asked, Signals};
-use super::{hot_reload, routes, setup};
+use super::signals::{self, Signals};
+use super::{greeting, hot_reload, routes, setup, shutdown};
 use crate::agent::Agent;
 use crate::channels::http::{CHANNEL, CLI_CHANNEL, HttpChannel};
 use crate::config::{self, Environment, Loaded, Severity};
@@ -28,14 +26,7 @@ use crate::http::endpoints::{EndpointTable, Endpoints};
 use crate::http::{self, Bound, Limits};
 use crate::pidfile::{PidFile, PidRecord, new_token};
 use crate::service::{self, Notifier};
-use crate::sessions::SessionStore;
-
-/// How long turns in flight may go on when the gateway stops.
-const TURNS_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a sink may take for its last send.
-const SINK_PATIENCE: Duration = Duration::from_secs(5);
-/// How long HTTP exchanges may go on after that.
-const HTTP_PATIENCE: Duration = Duration::from_secs(3);
+use crate::sessions::{Recovery, SessionStore};
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +52,7 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     let watch = hot_reload::Watch::begin(&environment);
     let loaded = config::load(&environment, &known_types())?;
     let mut signals = Signals::listen().context("listening for signals")?;
+    signals::end_at_second().context("listening for a second signal")?;
     let token = new_token().context("making the token of the pid file")?;
     // Before the port is tried: a gateway that runs is a better answer than a port in use.
     if let Some(other) = crate::pidfile::running(&loaded.paths.pid_file) {
@@ -87,15 +79,15 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     }
     parts.judge.set_phase(Phase::Serving);
     let stop_watch = CancellationToken::new();
-    let (paths, hot_reload) = {
+    let (directory, hot_reload) = {
         let running = parts.running.lock().await;
-        (running.loaded.paths.clone(), running.loaded.config.gateway.hot_reload)
+        (running.loaded.paths.sessions_dir.clone(), running.loaded.config.gateway.hot_reload)
     };
     let watching = health::watch(
         parts.bus.clone(),
         Arc::clone(&parts.judge),
         parts.agent.clone(),
-        health::Sessions { store: started.store.clone(), directory: paths.sessions_dir },
+        health::Sessions { store: started.store.clone(), directory },
         stop_watch.clone(),
     );
     let watching = tokio::spawn(watching);
@@ -103,20 +95,18 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     tokio::spawn(service::keep(Arc::clone(&parts.service), Arc::clone(&parts.judge) as _, beat));
     let address = bound.addresses.first().map_or_else(String::new, ToString::to_string);
     parts.bus.emit(Event::GatewayReady { address: Detail::from(address.clone()), elapsed: began.elapsed() });
-    greet(&parts, &address).await;
+    greeting::greet(&parts, &address).await;
     if hot_reload {
         tokio::spawn(hot_reload::run(Arc::clone(&parts), watch));
     }
     tokio::spawn(remember_sessions(parts.agent.clone(), started.store.clone(), started.session_window));
 
-    let cause = serve_signals(&parts, &mut signals).await;
-    let stopping = shut_down(&parts, &started.store, cause, &stop_watch, &stop_http);
+    let cause = signals::serve(&parts, &mut signals).await;
+    let rest = shutdown::Rest { store: started.store, stop_watch, watching, stop_http, servers };
     tokio::select! {
-        () = stopping => {}
-        () = second_stop(&mut signals) => anyhow::bail!("stopped at once by a second signal"),
+        () = shutdown::shut_down(&parts, rest, cause) => {}
+        () = signals::second_stop(&mut signals) => anyhow::bail!("stopped at once by a second signal"),
     }
-    let _ = tokio::time::timeout(HTTP_PATIENCE, servers).await;
-    let _ = watching.await;
     drop(pid_file);
     Ok(())
 }
@@ -160,6 +150,7 @@ async fn start(
     let setup = setup::setup(&bus, config, &loaded.paths, &masker)?;
     let store = SessionStore::open(&loaded.paths.sessions_dir, &setup::session_options(config))?;
     judge.watch_sessions(store.clone());
+    tell_recovery(&store);
     let session_window = Duration::from_secs(60 * config.telemetry.session_active_minutes);
     let turns = config.agents.defaults.parallel_turns();
     let channels = [CHANNEL, CLI_CHANNEL];
@@ -173,8 +164,11 @@ async fn start(
     let endpoints = Endpoints::new(EndpointTable::new());
     let guards = routes::Guards { operator: operator.clone(), bus: bus.clone() };
     endpoints.replace(routes::table(config, &judge, supervisor.routes(), &guards)?);
-    let limits =
-        Limits { max_connections: config.gateway.max_connections, drain: HTTP_PATIENCE, ..Limits::default() };
+    let limits = Limits {
+        max_connections: config.gateway.max_connections,
+        drain: shutdown::HTTP_PATIENCE,
+        ..Limits::default()
+    };
     let probe_paths = routes::probe_paths(&config.gateway.health_check);
     let parts = Arc::new(Parts {
         bus,
@@ -230,78 +224,32 @@ impl http::Observer for Unobserved {
     fn connections(&self, _: usize) {}
 }
 
-/// Reloads and reopens as asked; returns why the gateway must stop.
-async fn serve_signals(parts: &Arc<Parts>, signals: &mut Signals) -> &'static str {
-    let reopener = parts.running.lock().await.supervisor.reopener();
-    // A task of its own, so that a stop is heard meanwhile. Signals that come while it works become one more round.
-    let hangup = Arc::new(Notify::new());
-    tokio::spawn(obey_hangups(Reload(Arc::clone(parts)), Arc::clone(&hangup)));
-    loop {
-        match signals.next().await {
-            Asked::Stop(cause) => return cause,
-            Asked::Reload => {
-                // Log files at once, whatever a reload that is under way waits for: a rotator has renamed them.
-                let reopener = reopener.clone();
-                tokio::spawn(async move { reopener.reopen().await });
-                hangup.notify_one();
-            }
-        }
-    }
-}
-
-async fn obey_hangups(reload: Reload, hangup: Arc<Notify>) {
-    loop {
-        hangup.notified().await;
-        reload.when_free().await;
-    }
-}
-
-async fn second_stop(signals: &mut Signals) {
-    while signals.next().await == Asked::Reload {}
-}
-
-/// Not ready → turns in flight → end of the event stream → sinks → HTTP.
-async fn shut_down(
-    parts: &Parts,
-    store: &SessionStore,
-    cause: &'static str,
-    stop_watch: &CancellationToken,
-    stop_http: &CancellationToken,
-) {
-    parts.judge.set_phase(Phase::Draining);
-    parts.service.stopping().await;
-    parts.bus.emit(Event::GatewayShutdown { cause: Detail::new(cause) });
-    let cancelled = parts.agent.drain(TURNS_PATIENCE).await;
-    if cancelled > 0 {
-        tracing::warn!(cancelled, "Turns were cancelled because the gateway stops.");
-    }
-    for channel in [CHANNEL, CLI_CHANNEL] {
-        parts.bus.emit(Event::ChannelStopped { channel: parts.agent.channel_label(channel) });
-    }
-    if let Err(error) = store.close().await {
-        tracing::error!(%error, "Sessions could not be closed; the next start recovers them from the journal.");
-    }
-    stop_watch.cancel();
-    parts.bus.close();
-    let unfinished = parts.running.lock().await.supervisor.drain(SINK_PATIENCE).await;
-    if !unfinished.is_empty() {
-        say(&format!("Sinks that did not finish in time: {}", unfinished.join(", ")));
-    }
-    stop_http.cancel();
-}
-
 /// Sessions that were active before a restart are active still.
 async fn remember_sessions(agent: Agent, store: SessionStore, window: Duration) {
     match store.recent(window).await {
         Ok(sessions) => {
-            for session in sessions {
-                let age = SystemTime::now().duration_since(session.modified).unwrap_or_default();
-                if let Some(at) = Instant::now().checked_sub(age) {
-                    agent.touch(&session.key, at);
-                }
-            }
+            let now = (SystemTime::now(), Instant::now());
+            let used = sessions.into_iter().filter_map(|session| {
+                let age = now.0.duration_since(session.modified).unwrap_or_default();
+                Some((session.key, now.1.checked_sub(age)?))
+            });
+            agent.remember_sessions(used).await;
         }
         Err(error) => tracing::warn!(%error, "Sessions of before the start could not be listed."),
+    }
+}
+
+/// Says what the last process left behind.
+fn tell_recovery(store: &SessionStore) {
+    let Recovery { restored, foreign } = store.recovery();
+    if restored > 0 {
+        tracing::warn!(restored, "Messages that a crash had cost were restored from the journal.");
+    }
+    if foreign > 0 {
+        tracing::warn!(
+            foreign,
+            "Messages in the journal no longer fit their session, which somebody has changed."
+        );
     }
 }
 
@@ -323,28 +271,4 @@ fn pid_record(bound: &Bound, token: &str) -> PidRecord {
         port: bound.port(),
         host: bound.addresses.first().map_or_else(String::new, |address| address.ip().to_string()),
     }
-}
-
-/// The lines that the existing PicoClaw prints, and what a newcomer can do next.
-async fn greet(parts: &Parts, address: &str) {
-    let running = parts.running.lock().await;
-    let config = &running.loaded.config;
-    let base = format!("http://{address}");
-    say(&format!("✓ Gateway started on {address}"));
-    if config.gateway.health_check.enabled {
-        let health = &config.gateway.health_check.path;
-        say(&format!("✓ Health endpoints available at {base}{health}, /ready and /reload (POST)"));
-    }
-    for route in running.supervisor.routes() {
-        if route.path != config.gateway.health_check.path {
-            say(&format!("✓ Metrics available at {base}{}", route.path));
-        }
-    }
-    say(&format!("✓ Chat with the model `{}` at {base}/v1/chat/completions", config.default_model()));
-    say("Press Ctrl+C to stop");
-}
-
-/// A line for whoever started the gateway; a closed standard output does not matter.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Agent, Gateway, wait_for};
+use crate::support::{Agent, Gateway, Home, wait_for};
 
 #[test]
 fn a_turn_in_flight_is_finished_and_new_messages_are_refused() {
@@ -52,6 +52,57 @@ fn a_second_signal_ends_it_at_once() {
     wait_for("draining", || (gateway.get("/health").status == 503).then_some(()));
     gateway.signal("TERM");
     assert!(!gateway.wait().success());
+}
+
+#[test]
+fn a_turn_that_is_cut_is_told_so() {
+    let mut gateway = Gateway::start(json!({}));
+    let mut caller = gateway.client();
+    let body = json!({ "messages": [{ "role": "user", "content": "!hang" }] }).to_string();
+    caller.send("POST", "/v1/chat/completions", &[], body.as_bytes()).unwrap();
+    wait_for("the turn", || (gateway.scrape().get("picoclaw_messages_active") == 1.0).then_some(()));
+    gateway.signal("TERM");
+    let answer = caller.read(false).unwrap();
+    assert_eq!(
+        (answer.status, &answer.json()["error"]["code"]),
+        (503, &json!("cancelled")),
+        "{}",
+        answer.text()
+    );
+    assert!(gateway.wait().success());
+    let log = gateway.home.log();
+    let of = |kind: &str| log.iter().filter(|line| line["kind"] == kind).map(ToString::to_string).collect();
+    let (failed, ends): (Vec<String>, Vec<String>) =
+        (of("channel.message.outbound_failed"), of("agent.turn.end"));
+    assert!(failed.len() == 1 && failed[0].contains("stopping"), "{failed:?}");
+    assert!(ends.len() == 1 && ends[0].contains("\"cancelled\""), "{ends:?}");
+}
+
+#[test]
+fn output_that_nobody_reads_holds_up_nothing() {
+    // A pipe that is full already: whoever writes to it waits for ever.
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&[b'.'; 64 << 10]).unwrap();
+    for stops in [1, 2] {
+        let mut gateway = Gateway::start_unheard(Home::new(json!({})), &writer);
+        let mut caller = gateway.client();
+        if stops == 2 {
+            let body = json!({ "messages": [{ "role": "user", "content": "!hang" }] }).to_string();
+            caller.send("POST", "/v1/chat/completions", &[], body.as_bytes()).unwrap();
+            wait_for("the turn", || (gateway.health()["messages_active"] == 1).then_some(()));
+        } else {
+            assert_eq!(gateway.chat("s", "x"), "x");
+        }
+        let began = Instant::now();
+        gateway.signal("TERM");
+        if stops == 2 {
+            wait_for("draining", || (gateway.get("/health").status == 503).then_some(()));
+            gateway.signal("TERM");
+        }
+        assert_eq!(gateway.wait().success(), stops == 1);
+        // The console cannot get rid of its lines in 5 s.
+        assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+    }
 }
 
 #[test]

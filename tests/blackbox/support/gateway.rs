@@ -1,6 +1,7 @@
 //! A gateway in a home of its own.
 
 use std::fs::{self, File};
+use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -114,15 +115,34 @@ impl Gateway {
     /// Starts a gateway in this home with further arguments and variables.
     pub(crate) fn start_with(home: Home, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let output = File::create(home.join("output")).expect("the home is writable");
-        let child = picoclaw(home.path())
-            .arg("gateway")
-            .args(arguments)
-            .envs(variables.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().expect("a second handle"))
-            .stderr(output)
-            .spawn()
-            .expect("the binary starts");
+        let errors = output.try_clone().expect("a second handle");
+        let mut command = picoclaw(home.path());
+        command.arg("gateway").args(arguments).envs(variables.iter().copied()).stdout(output).stderr(errors);
+        let mut gateway = Self::spawn(home, command);
+        wait_for("the gateway to be ready", || {
+            gateway.assert_running();
+            gateway.output().contains("Press Ctrl+C").then_some(())
+        });
+        gateway
+    }
+
+    /// Starts a gateway in this home whose output and errors go to a pipe.
+    pub(crate) fn start_unheard(home: Home, pipe: &PipeWriter) -> Self {
+        let handle = || pipe.try_clone().expect("a second handle");
+        let mut command = picoclaw(home.path());
+        command.arg("gateway").stdout(handle()).stderr(handle());
+        let mut gateway = Self::spawn(home, command);
+        wait_for("the gateway to be ready", || {
+            gateway.assert_running();
+            let answer = request(gateway.port, "GET", "/ready", &[], b"").ok()?;
+            (answer.status == 200).then_some(())
+        });
+        gateway
+    }
+
+    /// Starts the command and waits for its pid file.
+    fn spawn(home: Home, mut command: Command) -> Self {
+        let child = command.stdin(Stdio::null()).spawn().expect("the binary starts");
         let mut gateway = Self { home, port: 0, token: String::new(), child };
         let pid = gateway.pid();
         let record: Value = wait_for("the pid file", || {
@@ -132,10 +152,6 @@ impl Gateway {
         });
         gateway.port = u16::try_from(record["port"].as_u64().expect("a port")).expect("a port");
         gateway.token = record["token"].as_str().expect("a token").to_owned();
-        wait_for("the gateway to be ready", || {
-            gateway.assert_running();
-            gateway.output().contains("Press Ctrl+C").then_some(())
-        });
         gateway
     }
 

@@ -1,6 +1,7 @@
 //! What the tests share: a gateway, an HTTP client, a provider that fails on demand, a DogStatsD receiver.
 
 mod agent;
+mod disk;
 mod gateway;
 mod http;
 mod scrape;
@@ -9,6 +10,7 @@ mod upstream;
 use std::time::{Duration, Instant};
 
 pub(crate) use agent::Agent;
+pub(crate) use disk::HangingDisk;
 pub(crate) use gateway::{Gateway, Home, picoclaw};
 pub(crate) use http::{Client, request};
 pub(crate) use scrape::Scrape;
