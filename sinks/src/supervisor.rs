@@ -98,10 +98,11 @@ impl Supervisor {
                 bus: self.context.bus.clone(),
                 address: entry.address.clone(),
             });
-            entry
-                .endpoints
-                .iter()
-                .map(move |path| Route { path: path.clone(), endpoint: Arc::clone(&endpoint) as _ })
+            entry.endpoints.iter().map(move |path| Route {
+                path: path.clone(),
+                kind: entry.config.kind.clone(),
+                endpoint: Arc::clone(&endpoint) as _,
+            })
         });
         routes.collect()
     }

@@ -6,33 +6,33 @@ use picoclaw_sinks::config::SinkConfig;
 
 use super::paths::Paths;
 use super::sections::Config;
+use super::short_forms::HEALTH_SINK;
 
 /// What the gateway itself serves.
 const FIXED: [&str; 3] = ["/ready", "/live", "/reload"];
 const PREFIXES: [&str; 3] = ["/v1/", "/pico/", "/webhook/"];
 
-/// A setting and the path that it claims on the server that listens on `port`.
+/// A setting and the path that it claims. On which port does not matter: all listeners share one table of paths.
 struct Claim {
     setting: String,
     path: String,
-    port: u16,
 }
 
 /// The settings whose paths cannot be served, with the reason.
 pub(super) fn collisions(config: &Config, paths: &Paths) -> Vec<(String, String)> {
     let mut problems = Vec::new();
-    let mut taken: BTreeMap<(u16, String), String> = BTreeMap::new();
-    for Claim { setting, path, port } in claims(config, paths) {
+    let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    for Claim { setting, path } in claims(config, paths) {
         let reason = if let Err(reason) = check_path(&path) {
             reason
         } else if FIXED.contains(&path.as_str()) {
             format!("the path {path} is taken by the gateway: choose another one")
         } else if let Some(prefix) = PREFIXES.iter().find(|prefix| path.starts_with(**prefix)) {
             format!("the path {path} is inside {prefix}, which the gateway uses: choose another one")
-        } else if let Some(owner) = taken.get(&(port, path.clone())) {
+        } else if let Some(owner) = taken.get(&path) {
             format!("the path {path} is taken by {owner}: choose another one")
         } else {
-            taken.insert((port, path), setting);
+            taken.insert(path, setting);
             continue;
         };
         problems.push((setting, reason));
@@ -41,26 +41,21 @@ pub(super) fn collisions(config: &Config, paths: &Paths) -> Vec<(String, String)
 }
 
 fn claims(config: &Config, paths: &Paths) -> Vec<Claim> {
-    let gateway = &config.gateway;
-    let health = &gateway.health_check;
+    let health = &config.gateway.health_check;
     let mut claims = Vec::new();
     if health.enabled {
-        claims.push(Claim {
-            setting: "gateway.health_check.path".into(),
-            path: health.path.clone(),
-            port: health.port.unwrap_or(gateway.port),
-        });
+        claims.push(Claim { setting: "gateway.health_check.path".into(), path: health.path.clone() });
     }
     // The first health sink under the path of the health endpoint answers in its place.
     let mut stands_in = health.enabled;
     for (index, sink) in config.effective_sinks(paths).iter().enumerate().filter(|(_, sink)| sink.enabled) {
         let short_form = match sink.kind.as_str() {
             "prometheus" => "gateway.metrics.path",
-            "newrelic" => "gateway.health_check.path",
+            HEALTH_SINK => "gateway.health_check.path",
             _ => continue,
         };
         let Some(path) = path_of(sink) else { continue };
-        if sink.kind == "newrelic" && path == health.path && std::mem::take(&mut stands_in) {
+        if sink.kind == HEALTH_SINK && path == health.path && std::mem::take(&mut stands_in) {
             continue;
         }
         let listed = config.telemetry.sinks.as_ref().and_then(|sinks| sinks.get(index));
@@ -70,7 +65,7 @@ fn claims(config: &Config, paths: &Paths) -> Vec<Claim> {
         } else {
             short_form.to_owned()
         };
-        claims.push(Claim { setting, path: path.to_owned(), port: gateway.port });
+        claims.push(Claim { setting, path: path.to_owned() });
     }
     claims
 }

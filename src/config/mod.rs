@@ -42,6 +42,7 @@ pub use report::Report;
 pub use secret::{MASK, SecretString, is_secret_key};
 pub use sections::*;
 pub use shape::schema;
+pub(crate) use short_forms::HEALTH_SINK;
 
 /// A configuration to start from: the text of `config/picoclaw.json`.
 pub fn example() -> &'static str {

@@ -7,6 +7,9 @@ use serde_json::{Map, Value, json};
 use super::paths::Paths;
 use super::sections::{Config, LoggingConfig};
 
+/// The type of the sink that elaborates the health endpoint: the only one that may answer in its place.
+pub(crate) const HEALTH_SINK: &str = "newrelic";
+
 /// A sink as its short form describes it.
 struct ShortForm {
     kind: &'static str,
@@ -56,7 +59,7 @@ impl Config {
                 options: path(&metrics.path),
             },
             ShortForm {
-                kind: "newrelic",
+                kind: HEALTH_SINK,
                 enabled: health.enabled,
                 written: false,
                 options: path(&health.path),

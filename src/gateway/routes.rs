@@ -9,16 +9,16 @@ use picoclaw_telemetry::health::HealthSource;
 use picoclaw_telemetry::sink::{Endpoint, EndpointRequest, EndpointResponse, Route};
 
 use super::parts::OnBus;
-use crate::config::{Config, HealthCheckConfig, HealthDetails, SecretString};
+use crate::config::{Config, HEALTH_SINK, HealthCheckConfig, HealthDetails, SecretString};
 use crate::health::Judge;
 use crate::http::admin::Token;
 use crate::http::endpoints::{EndpointTable, PathTaken};
 use crate::http::guard::{Guarded, ScrapeAccess};
 use crate::http::readiness::{LiveEndpoint, ReadyEndpoint};
 
-/// The table for this configuration. Health and probes are left out where they are switched off or have a port of
-/// their own; a sink's answer at the health path goes before the plain one. What sinks answer at other paths is for who
-/// may scrape.
+/// The table for this configuration, for the main port and for that of the probes. Health and probes are left out where
+/// they are switched off; the answer of a health sink at their path goes before the plain one. What sinks answer at
+/// other paths is for who may scrape.
 pub(super) fn table(
     config: &Config,
     judge: &Arc<Judge>,
@@ -30,7 +30,8 @@ pub(super) fn table(
     let mut table = EndpointTable::new();
     let mut full_health = None;
     for route in sinks {
-        if health.enabled && route.path == health.path && full_health.is_none() {
+        let may_stand_in = health.enabled && route.kind == HEALTH_SINK && route.path == health.path;
+        if may_stand_in && full_health.is_none() {
             full_health = Some(route.endpoint);
         } else if access.is_open() {
             table.add(&route.path, route.endpoint)?;
@@ -88,5 +89,45 @@ impl Endpoint for BasicHealth {
         let report = HealthSource::report(self.0.as_ref());
         let body = health_document::basic(&report, self.0.uptime(), std::process::id());
         EndpointResponse::json(report.http_status(), body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use picoclaw_telemetry::SinkRegistry;
+    use serde_json::json;
+
+    use super::*;
+
+    struct Says(&'static str);
+
+    #[async_trait]
+    impl Endpoint for Says {
+        async fn ask(&self, _: EndpointRequest) -> EndpointResponse {
+            EndpointResponse::text(200, self.0)
+        }
+    }
+
+    fn route(path: &str, kind: &str, says: &'static str) -> Route {
+        Route { path: path.to_owned(), kind: kind.to_owned(), endpoint: Arc::new(Says(says)) }
+    }
+
+    fn config(gateway: serde_json::Value) -> Config {
+        serde_json::from_value(json!({ "gateway": gateway })).unwrap()
+    }
+
+    fn table_of(gateway: serde_json::Value, sinks: Vec<Route>) -> Result<EndpointTable, PathTaken> {
+        let bus = Bus::default();
+        let judge = Arc::new(Judge::new(bus.clone(), SinkRegistry::default()));
+        table(&config(gateway), &judge, sinks, &Guards { operator: None, bus })
+    }
+
+    #[test]
+    fn only_a_health_sink_stands_in_for_health() {
+        let taken = table_of(json!({}), vec![route("/health", "prometheus", "metrics")]).unwrap_err();
+        assert_eq!(taken, PathTaken("/health".into()));
+        table_of(json!({}), vec![route("/health", "newrelic", "health")]).unwrap();
+        let off = json!({ "health_check": { "enabled": false } });
+        table_of(off, vec![route("/health", "prometheus", "metrics")]).unwrap();
     }
 }

@@ -242,12 +242,14 @@ pub trait Endpoint: Send + Sync {
 pub struct Route {
     /// The exact path.
     pub path: String,
+    /// The type of the sink that answers, as configured.
+    pub kind: String,
     /// Who answers.
     pub endpoint: Arc<dyn Endpoint>,
 }
 
 impl std::fmt::Debug for Route {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Route").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Route").field("path", &self.path).field("kind", &self.kind).finish_non_exhaustive()
     }
 }

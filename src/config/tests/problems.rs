@@ -102,9 +102,19 @@ fn metrics_and_health_cannot_share_a_path() {
 }
 
 #[test]
-fn paths_may_only_meet_on_different_ports_or_where_a_sink_stands_in() {
-    Home::with_config(json!({"gateway": {"metrics": {"path": "/health"}, "health_check": {"port": 9000}}}))
-        .load();
+fn paths_may_only_meet_where_a_sink_stands_in() {
+    // A port of its own does not part them: the gateway has one table of paths.
+    for more in [json!({}), json!({"telemetry": {"sinks": [{"type": "prometheus"}]}})] {
+        let gateway = json!({"metrics": {"path": "/x"}, "health_check": {"path": "/x", "port": 9000}});
+        let mut config = json!({"gateway": gateway});
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        assert_eq!(
+            Home::with_config(config).problems(),
+            [
+                "config.json: gateway.metrics.path: the path /x is taken by gateway.health_check.path: choose another one"
+            ]
+        );
+    }
     Home::with_config(
         json!({"telemetry": {"sinks": [{"type": "newrelic", "options": {"path": "/metrics"}}]}}),
     )
