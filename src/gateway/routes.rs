@@ -9,16 +9,16 @@ use picoclaw_telemetry::health::HealthSource;
 use picoclaw_telemetry::sink::{Endpoint, EndpointRequest, EndpointResponse, Route};
 
 use super::parts::OnBus;
-use crate::config::{Config, HEALTH_SINK, HealthCheckConfig, HealthDetails, SecretString};
+use crate::config::{Config, HEALTH_SINK, HealthDetails, SecretString};
 use crate::health::Judge;
 use crate::http::admin::Token;
 use crate::http::endpoints::{EndpointTable, PathTaken};
 use crate::http::guard::{Guarded, ScrapeAccess};
 use crate::http::readiness::{LiveEndpoint, ReadyEndpoint};
 
-/// The table for this configuration, for the main port and for that of the probes. Health and probes are left out where
-/// they are switched off; the answer of a health sink at their path goes before the plain one. What sinks answer at
-/// other paths is for who may scrape.
+/// The table for this configuration. The main port serves all of it; a port of their own only the probes, which are left
+/// out where they are switched off. A health sink's answer at their path goes before the plain one. What sinks answer
+/// elsewhere is for who may scrape.
 pub(super) fn table(
     config: &Config,
     judge: &Arc<Judge>,
@@ -45,11 +45,11 @@ pub(super) fn table(
             HealthDetails::Authenticated => Arc::new(guards.guard(full, &access).or_else(basic)),
         };
         let basic: Arc<dyn Endpoint> = Arc::new(BasicHealth(Arc::clone(judge)));
-        table.add(&health.path, veil(full_health.unwrap_or_else(|| Arc::clone(&basic)), basic))?;
+        table.add_probe(&health.path, veil(full_health.unwrap_or_else(|| Arc::clone(&basic)), basic))?;
         let ready = ReadyEndpoint::new(Arc::clone(judge) as _);
         let without_checks = ReadyEndpoint::without_checks(Arc::clone(judge) as _);
-        table.add("/ready", veil(Arc::new(ready), Arc::new(without_checks)))?;
-        table.add("/live", Arc::new(LiveEndpoint))?;
+        table.add_probe("/ready", veil(Arc::new(ready), Arc::new(without_checks)))?;
+        table.add_probe("/live", Arc::new(LiveEndpoint))?;
     }
     Ok(table)
 }
@@ -73,11 +73,6 @@ impl Guards {
     fn guard(&self, endpoint: Arc<dyn Endpoint>, access: &ScrapeAccess) -> Guarded {
         Guarded::new(endpoint, access.clone(), Arc::new(OnBus(self.bus.clone())))
     }
-}
-
-/// The paths that the separate port for health checks serves.
-pub(super) fn probe_paths(health: &HealthCheckConfig) -> Vec<String> {
-    vec![health.path.clone(), "/ready".to_owned(), "/live".to_owned()]
 }
 
 /// `/health` when no sink elaborates it.

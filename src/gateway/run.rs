@@ -117,7 +117,6 @@ struct Started {
     store: SessionStore,
     session_window: Duration,
     limits: Limits,
-    probe_paths: Vec<String>,
     admin: Arc<Admin>,
     observer: Arc<OnBus>,
 }
@@ -169,7 +168,6 @@ async fn start(
         drain: shutdown::HTTP_PATIENCE,
         ..Limits::default()
     };
-    let probe_paths = routes::probe_paths(&config.gateway.health_check);
     let parts = Arc::new(Parts {
         bus,
         agent,
@@ -187,7 +185,7 @@ async fn start(
     });
     let reloader: Arc<dyn Reloader> = Arc::new(Reload(Arc::clone(&parts)));
     let admin = Arc::new(Admin::new(operator, Some(reloader), Arc::clone(&observer) as _));
-    Ok(Started { parts, store, session_window, limits, probe_paths, admin, observer })
+    Ok(Started { parts, store, session_window, limits, admin, observer })
 }
 
 /// Serves until told to stop, and completes when the last exchange is over.
@@ -205,7 +203,7 @@ fn serve(
     );
     let main = http::serve(main, routes, started.limits, Arc::clone(&started.observer) as _, stop.clone());
     let probes = probes.map(|listeners| {
-        let routes = http::routes::probes(parts.endpoints.clone(), started.probe_paths.clone());
+        let routes = http::routes::probes(parts.endpoints.clone());
         http::serve(listeners, routes, started.limits, Arc::new(Unobserved), stop.clone())
     });
     tokio::spawn(async move {

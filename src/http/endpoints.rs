@@ -15,7 +15,14 @@ use super::reply;
 /// Which path is answered by what.
 #[derive(Clone, Default)]
 pub struct EndpointTable {
-    by_path: HashMap<String, Arc<dyn Endpoint>>,
+    by_path: HashMap<String, Served>,
+}
+
+#[derive(Clone)]
+struct Served {
+    handler: Arc<dyn Endpoint>,
+    /// Whether the port for probes serves it too.
+    is_probe: bool,
 }
 
 /// Two endpoints claim one path.
@@ -31,10 +38,19 @@ impl EndpointTable {
 
     /// Adds an endpoint, unless its path is taken.
     pub fn add(&mut self, path: &str, handler: Arc<dyn Endpoint>) -> Result<(), PathTaken> {
+        self.serve(path, Served { handler, is_probe: false })
+    }
+
+    /// Adds an endpoint that the port for probes serves too, unless its path is taken.
+    pub fn add_probe(&mut self, path: &str, handler: Arc<dyn Endpoint>) -> Result<(), PathTaken> {
+        self.serve(path, Served { handler, is_probe: true })
+    }
+
+    fn serve(&mut self, path: &str, served: Served) -> Result<(), PathTaken> {
         if self.by_path.contains_key(path) {
             return Err(PathTaken(path.to_owned()));
         }
-        self.by_path.insert(path.to_owned(), handler);
+        self.by_path.insert(path.to_owned(), served);
         Ok(())
     }
 
@@ -69,7 +85,13 @@ impl Endpoints {
 
     /// What answers at exactly this path.
     pub fn find(&self, path: &str) -> Option<Arc<dyn Endpoint>> {
-        self.table.load().by_path.get(path).cloned()
+        self.table.load().by_path.get(path).map(|served| Arc::clone(&served.handler))
+    }
+
+    /// What answers at exactly this path of the port for probes.
+    pub fn find_probe(&self, path: &str) -> Option<Arc<dyn Endpoint>> {
+        let table = self.table.load();
+        table.by_path.get(path).filter(|served| served.is_probe).map(|served| Arc::clone(&served.handler))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hyper::Method;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderMap};
-use picoclaw_telemetry::sink::EndpointRequest;
+use picoclaw_telemetry::sink::{Endpoint, EndpointRequest};
 use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
@@ -40,26 +40,23 @@ pub fn gateway(
             let admin = Arc::clone(&admin);
             async move { admin.reload(&method, &headers).await }
         });
-    table(endpoints, |_| true).or(v1).unify().or(reload).unify().or(nothing()).unify()
+    table(move |path| endpoints.find(path)).or(v1).unify().or(reload).unify().or(nothing()).unify()
 }
 
-/// Only the endpoints of the table at `paths`: for a listener that probes reach and nobody else.
+/// Only the endpoints for probes, as the table in use names them: for a listener that probes reach and nobody else.
 pub fn probes(
     endpoints: Endpoints,
-    paths: Vec<String>,
 ) -> impl Filter<Extract = (Response,), Error = Infallible, Future: Send> + Clone + Send + Sync + 'static {
-    let paths: Arc<[String]> = paths.into();
-    table(endpoints, move |path| paths.iter().any(|allowed| allowed == path)).or(nothing()).unify()
+    table(move |path| endpoints.find_probe(path)).or(nothing()).unify()
 }
 
-/// The endpoints of the table, at exactly their paths.
+/// The endpoints of a table, at exactly their paths.
 fn table(
-    endpoints: Endpoints,
-    allowed: impl Fn(&str) -> bool + Clone + Send + Sync + 'static,
+    find: impl Fn(&str) -> Option<Arc<dyn Endpoint>> + Clone + Send + Sync + 'static,
 ) -> impl Filter<Extract = (Response,), Error = Rejection, Future: Send> + Clone + Send + Sync + 'static {
     warp::path::full()
         .and_then(move |path: FullPath| {
-            let found = allowed(path.as_str()).then(|| endpoints.find(path.as_str())).flatten();
+            let found = find(path.as_str());
             std::future::ready(found.map(|handler| (handler, path)).ok_or_else(warp::reject::not_found))
         })
         .and(warp::method())

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Gateway, Home, request, wait_for};
+use crate::support::{Gateway, Home, free_ports, request, wait_for};
 
 #[test]
 fn the_document_is_flat_for_whoever_asks() {
@@ -77,7 +77,7 @@ fn path_port_and_existence_are_configured() {
     assert_eq!((gateway.get("/status/health").status, gateway.get("/health").status), (200, 404));
     let gateway = Gateway::start(json!({ "gateway": { "health_check": { "enabled": false } } }));
     assert_eq!((gateway.get("/live").status, gateway.get("/ready").status), (404, 404));
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let [free] = free_ports();
     let gateway = Gateway::start(json!({ "gateway": { "health_check": { "port": free } } }));
     let other = |path: &str| request(free, "GET", path, &[], b"").unwrap().status;
     assert_eq!(

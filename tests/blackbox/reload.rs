@@ -1,11 +1,13 @@
 //! A reload changes what can change, and a bad configuration changes nothing.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 
 use serde_json::json;
 
-use crate::support::{Agent, Gateway, Home, request, wait_for};
+use crate::support::{Agent, Gateway, Home, free_ports, request, wait_for};
 
 #[test]
 fn only_the_operator_may_reload() {
@@ -122,24 +124,55 @@ fn a_new_log_goes_on_where_the_file_ends_and_unchanged_sinks_are_left_alone() {
 }
 
 #[test]
-fn what_needs_a_restart_is_said_until_it_happens() {
-    let gateway = Gateway::start(json!({}));
+fn what_needs_a_restart_is_said_and_not_done_until_it_happens() {
+    let [probes, other_port, other_probes] = free_ports();
+    let gateway = Gateway::start(json!({ "gateway": { "health_check": { "port": probes } } }));
     gateway.home.configure(json!({
-        "gateway": { "hot_reload": true, "health_check": { "port": 1 } },
+        "gateway": { "port": other_port, "hot_reload": true, "health_check": { "port": other_probes } },
         "telemetry": { "session_active_minutes": 5 },
     }));
-    let keys =
-        ["gateway.hot_reload", "gateway.health_check (its own port)", "telemetry.session_active_minutes"];
+    let keys = [
+        "gateway.port",
+        "gateway.hot_reload",
+        "gateway.health_check.port",
+        "telemetry.session_active_minutes",
+    ];
     for _ in 0..2 {
         let answer = gateway.reload().json();
         assert_eq!(answer, json!({ "status": "reload triggered", "needs_restart": keys }));
+        for port in [gateway.port, probes] {
+            assert_eq!(request(port, "GET", "/live", &[], b"").unwrap().status, 200);
+        }
+        for port in [other_port, other_probes] {
+            let refused = TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        }
     }
-    gateway.home.configure(json!({}));
+    gateway.home.configure(json!({ "gateway": { "health_check": { "port": probes } } }));
     assert_eq!(gateway.reload().json(), json!({ "status": "reload triggered" }));
-    let log = gateway.stop().log();
+    let home = gateway.stop();
+    let log = home.log();
     let warned: Vec<&str> =
         log.iter().filter(|line| line["level"] == "warn").filter_map(|line| line["key"].as_str()).collect();
     assert_eq!(warned, [keys, keys].concat());
+
+    // The start does what the reload could not.
+    home.configure(json!({ "gateway": { "port": other_port, "health_check": { "port": other_probes } } }));
+    let gateway = Gateway::start_in(home);
+    assert_eq!(gateway.port, other_port);
+    assert_eq!(request(other_probes, "GET", "/live", &[], b"").unwrap().status, 200);
+}
+
+#[test]
+fn probes_on_a_port_of_their_own_move_to_another_path() {
+    let [probes] = free_ports();
+    let health = |path: &str| json!({ "gateway": { "health_check": { "port": probes, "path": path } } });
+    let gateway = Gateway::start(health("/health"));
+    let status = |path: &str| request(probes, "GET", path, &[], b"").unwrap().status;
+    gateway.home.configure(health("/up"));
+    assert_eq!(gateway.reload().json(), json!({ "status": "reload triggered" }));
+    assert_eq!((status("/up"), status("/ready"), status("/live")), (200, 200, 200));
+    assert_eq!((status("/health"), status("/metrics")), (404, 404));
 }
 
 #[test]

@@ -40,8 +40,8 @@ impl Readiness for Judgement {
 fn table(ready: bool) -> EndpointTable {
     let mut table = EndpointTable::new();
     table.add("/metrics", Arc::new(Mirror)).unwrap();
-    table.add("/live", Arc::new(LiveEndpoint)).unwrap();
-    table.add("/ready", Arc::new(ReadyEndpoint::new(Arc::new(Judgement(ready))))).unwrap();
+    table.add_probe("/live", Arc::new(LiveEndpoint)).unwrap();
+    table.add_probe("/ready", Arc::new(ReadyEndpoint::new(Arc::new(Judgement(ready))))).unwrap();
     table
 }
 
@@ -153,7 +153,8 @@ fn a_path_has_one_endpoint() {
 async fn the_listener_for_probes_serves_nothing_else() {
     let bound = bind("127.0.0.1", 0).await.unwrap();
     let address = bound.addresses[0];
-    let routes = routes::probes(Endpoints::new(table(true)), vec!["/ready".to_owned(), "/live".to_owned()]);
+    let endpoints = Endpoints::new(table(true));
+    let routes = routes::probes(endpoints.clone());
     let stop = CancellationToken::new();
     tokio::spawn(serve(
         bound.listeners,
@@ -162,12 +163,19 @@ async fn the_listener_for_probes_serves_nothing_else() {
         Arc::new(Counts::default()),
         stop.clone(),
     ));
+    let get = async |path: &str| {
+        let mut client = Client(TcpStream::connect(address).await.unwrap());
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
+        status(&client.rest().await)
+    };
     for (path, code) in
         [("/ready", 200), ("/live", 200), ("/metrics", 404), ("/v1/models", 404), ("/reload", 404)]
     {
-        let mut client = Client(TcpStream::connect(address).await.unwrap());
-        client.send(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
-        assert_eq!(status(&client.rest().await), code, "{path}");
+        assert_eq!(get(path).await, code, "{path}");
     }
+    let mut moved = EndpointTable::new();
+    moved.add_probe("/alive", Arc::new(LiveEndpoint)).unwrap();
+    endpoints.replace(moved);
+    assert_eq!((get("/alive").await, get("/live").await), (200, 404));
     stop.cancel();
 }

@@ -7,6 +7,7 @@ mod http;
 mod scrape;
 mod upstream;
 
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 pub(crate) use agent::Agent;
@@ -18,6 +19,13 @@ pub(crate) use upstream::{Behaviour, Upstream};
 
 /// How long a condition may take on a busy machine before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Different ports on which nobody listens now.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    // All are held until the last is found, so that none comes twice.
+    let held: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    std::array::from_fn(|n| held[n].local_addr().expect("an address").port())
+}
 
 /// Waits until `condition` gives something.
 pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
