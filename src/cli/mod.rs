@@ -35,7 +35,7 @@ enum Command {
     Agent(agent::Arguments),
     /// Show what is configured and how a running gateway is.
     Status,
-    /// Ask the running gateway how it is: one line, and the exit code 0, 1 or 2.
+    /// Ask the running gateway how it is: one line, and the exit code 0 or 1.
     Health(health::Arguments),
     /// Print the live numbers of the running gateway.
     Metrics(metrics::Arguments),
@@ -106,9 +106,6 @@ fn in_full(error: &anyhow::Error) -> String {
     }
     text
 }
-
-/// The exit code when no gateway answers.
-const UNREACHABLE: u8 = 2;
 
 /// A length of time on the command line, in seconds.
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -19,11 +19,13 @@ use picoclaw_sinks::registry::known_types;
 use self::exposition::Family;
 use self::view::Look;
 use super::target::Target;
-use super::{UNREACHABLE, ask, complain, seconds, small_runtime};
+use super::{ask, complain, seconds, small_runtime};
 use crate::config::{self, Environment};
 
 /// How long the gateway may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The exit code when no gateway answers.
+const UNREACHABLE: u8 = 2;
 /// Clears the terminal and goes to its first line.
 const CLEAR: &str = "\x1b[2J\x1b[H";
 

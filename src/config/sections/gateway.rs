@@ -23,7 +23,7 @@ pub struct GatewayConfig {
     #[serde(with = "level")]
     #[schemars(with = "String", extend("format" = "level"))]
     pub log_level: Level,
-    /// What a client must show as bearer token to talk to the agent over HTTP. Without it everybody may who can connect.
+    /// What a client must show as bearer token to talk to the agent over HTTP. Without it only programs on this machine may, while the gateway listens on loopback addresses alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<SecretString>,
     /// Origins of the web pages that may talk to the agent, such as `https://chat.example.com`; `*` means all.
@@ -97,9 +97,9 @@ pub struct HealthCheckConfig {
     pub enabled: bool,
     /// The path under which it tells.
     pub path: String,
-    /// A port of its own for the health endpoint. Without it: `gateway.port`.
+    /// A port of its own for the health endpoint, not 0: probes must know it. Without it: `gateway.port`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("format" = "port"))]
+    #[schemars(range(min = 1), extend("format" = "port"))]
     pub port: Option<u16>,
     /// How long the gateway must have been unable to do its own work before it calls itself `failing` and answers 503.
     pub failing_after_seconds: u64,

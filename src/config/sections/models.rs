@@ -27,7 +27,7 @@ pub struct ModelConfig {
     /// The key for the provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key: Option<SecretString>,
-    /// Several keys, tried in this order.
+    /// Several keys. Requests begin with each in turn, and go on with the next ones when it fails.
     pub api_keys: Vec<SecretString>,
     /// Whether the model can be used.
     pub enabled: bool,

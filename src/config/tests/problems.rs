@@ -9,7 +9,8 @@ use crate::config::Severity;
 #[test]
 fn a_wrong_value_is_shown_with_its_place_and_what_is_right() {
     let home = Home::with_config(json!({
-        "gateway": {"port": 99_999, "hot_reload": "yes", "log_level": "loud", "max_connections": 0},
+        "gateway": {"port": 99_999, "hot_reload": "yes", "log_level": "loud", "max_connections": 0,
+            "health_check": {"port": 0}},
         "session": {"persistence": "disk"},
         "telemetry": {"sinks": [{"name": "x"}]},
         "tools": {"timeout_seconds": "60"}
@@ -17,6 +18,7 @@ fn a_wrong_value_is_shown_with_its_place_and_what_is_right() {
     assert_eq!(
         home.problems(),
         [
+            "config.json: gateway.health_check.port: invalid value 0: expected a port between 1 and 65535",
             "config.json: gateway.hot_reload: invalid value \"yes\": expected true or false",
             "config.json: gateway.log_level: invalid value \"loud\": expected one of debug, info, warn, error",
             "config.json: gateway.max_connections: invalid value 0: expected an integer of at least 1",
