@@ -63,7 +63,7 @@ impl Checked {
         let of_agent = config.agents.defaults.model_fallbacks.iter().enumerate();
         let of_agent = of_agent.map(|(n, name)| (format!("agents.defaults.model_fallbacks[{n}]"), name));
         for (path, name) in of_agent.chain(of_model) {
-            if !config.models().any(|model| model.model_name == *name || model.model == *name) {
+            if config.model_meant(name).is_none() {
                 self.warnings
                     .push((path, format!("there is no enabled model \"{name}\" in model_list, ignored")));
             }

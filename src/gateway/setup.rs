@@ -54,13 +54,17 @@ pub fn session_options(config: &Config) -> sessions::Options {
 
 fn models(bus: &Bus, config: &Config) -> Result<ModelTable, providers::BuildError> {
     let clients = HttpClients::new();
-    let defaults = &config.agents.defaults;
-    let mut table = ModelTable::new(config.default_model(), &defaults.model_fallbacks);
+    let fallbacks = |texts: &[String]| -> Vec<String> {
+        texts.iter().filter_map(|text| Some(config.model_meant(text)?.model_name.clone())).collect()
+    };
+    let default_fallbacks = fallbacks(&config.agents.defaults.model_fallbacks);
+    let mut table = ModelTable::new(config.default_model(), &default_fallbacks);
     for model in config.models() {
         let keys: Vec<Option<&SecretString>> = match model.keys().map(Some).collect::<Vec<_>>() {
             none if none.is_empty() => vec![None],
             keys => keys,
         };
+        let model_fallbacks = fallbacks(&model.fallbacks);
         for key in keys {
             let spec = spec(model, key);
             table.add(
@@ -72,7 +76,7 @@ fn models(bus: &Bus, config: &Config) -> Result<ModelTable, providers::BuildErro
                     model_name: spec.name,
                     streaming: spec.streaming,
                 },
-                &model.fallbacks,
+                &model_fallbacks,
             );
         }
     }

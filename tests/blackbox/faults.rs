@@ -99,6 +99,29 @@ fn a_retry_can_succeed_and_a_fallback_can_answer() {
 }
 
 #[test]
+fn a_fallback_may_be_named_by_its_id() {
+    let dead = Upstream::start(&[Behaviour::Status(401, "", "{}")]);
+    let good = Upstream::start(&[Behaviour::Answer("by its id")]);
+    let mut second = good.model("second", "groq");
+    second["model"] = json!("vendor/good");
+    let of_model = {
+        let mut first = dead.model("first", "openai");
+        first["fallbacks"] = json!(["vendor/good"]);
+        json!({ "model_list": [first, second], "agents": { "defaults": { "model_name": "first" } } })
+    };
+    let of_agent = json!({
+        "model_list": [dead.model("first", "openai"), second],
+        "agents": { "defaults": { "model_name": "first", "model_fallbacks": ["vendor/good"] } },
+    });
+    for config in [of_model, of_agent] {
+        let gateway = Gateway::start(config);
+        assert_eq!(gateway.chat("s", "hello"), "by its id");
+        let requests = gateway.scrape().get(r#"picoclaw_provider_requests_total{provider="groq"}"#);
+        assert_eq!(requests, 1.0);
+    }
+}
+
+#[test]
 fn a_provider_that_asks_for_patience_gets_it() {
     let upstream =
         Upstream::start(&[Behaviour::Status(429, "Retry-After: 1\r\n", "{}"), Behaviour::Answer("thanks")]);

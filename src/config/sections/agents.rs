@@ -25,7 +25,7 @@ pub struct AgentDefaults {
     pub workspace: String,
     /// The model that answers when nobody names one; empty means the first of `model_list`.
     pub model_name: String,
-    /// Models that are tried in this order when that one fails.
+    /// Models, by `model_name` or `model`, that are tried in this order when that one fails.
     pub model_fallbacks: Vec<String>,
     /// Longest answer, in tokens.
     #[schemars(range(min = 1))]

@@ -70,6 +70,12 @@ impl Config {
         self.model_list.iter().filter(|model| model.enabled)
     }
 
+    /// The enabled model that a text means: by its name, else by its id as `model` gives it.
+    pub fn model_meant(&self, text: &str) -> Option<&ModelConfig> {
+        let by_name = self.models().find(|model| model.model_name == text);
+        by_name.or_else(|| self.models().find(|model| model.model == text))
+    }
+
     /// Adds what is always there: the model `echo`, unless the user has one of that name.
     pub(super) fn add_built_in(&mut self) {
         if self.model_list.iter().all(|model| model.model_name != ECHO) {

@@ -45,7 +45,7 @@ pub struct ModelConfig {
     pub proxy: Option<SecretString>,
     /// The field that limits the answer: `max_tokens` or `max_completion_tokens`. Empty: whichever the model wants.
     pub max_tokens_field: String,
-    /// Models that are tried in this order when this one fails.
+    /// Models, by `model_name` or `model`, that are tried in this order when this one fails.
     pub fallbacks: Vec<String>,
     /// Answers in pieces.
     pub streaming: StreamingConfig,
