@@ -8,8 +8,8 @@ use crate::context::Context;
 type Read<T> = fn(&SinkStats) -> T;
 
 /// Calls `visit` with every series of every own metric, in the order of the catalogue. Every outcome, reason and kind
-/// of a sink has its series from the start. As in a ledger, series are never removed or reordered: the sinks stand in
-/// the order in which they appeared.
+/// of a sink has its series from the start. The sinks stand in the order in which they appeared. A sink that is no longer
+/// configured keeps its counters and has no gauges: it is neither up nor down.
 pub fn visit(context: &Context, mut visit: impl FnMut(Metric, &[&str], SeriesValue<'_>)) {
     use SeriesValue::{Counter, Gauge};
     let sinks = context.sinks.all();
@@ -66,7 +66,8 @@ pub fn visit(context: &Context, mut visit: impl FnMut(Metric, &[&str], SeriesVal
         (Metric::SinkLastSuccess, SinkStats::last_success),
     ];
     for (metric, read) in gauges {
-        sinks.iter().for_each(|sink| visit(metric, &[&sink.name], Gauge(read(sink))));
+        let running = sinks.iter().filter(|sink| !sink.is_retired());
+        running.for_each(|sink| visit(metric, &[&sink.name], Gauge(read(sink))));
     }
     for sink in &sinks {
         let flush = sink.flush();
@@ -110,6 +111,27 @@ mod tests {
         metrics.dedup();
         let own = Metric::ALL.iter().copied().filter(|metric| metric.info().source == Source::Own);
         assert_eq!(metrics, own.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_retired_sink_keeps_its_counters_and_has_no_gauges() {
+        let context = testing::context(&Bus::default());
+        context.sinks.entry("a");
+        context.sinks.entry("b");
+        let of = |name: &str| -> Vec<(Metric, Vec<String>)> {
+            visited(&context)
+                .into_iter()
+                .filter(|(_, labels)| labels.first().is_some_and(|l| l == name))
+                .collect()
+        };
+        let before = of("a");
+        context.sinks.retire("a");
+        let after = of("a");
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            before.clone().into_iter().partition(|(metric, _)| metric.info().kind != MetricKind::Gauge);
+        assert_eq!((after, gone.len(), of("b").len()), (kept, 4, before.len()));
+        context.sinks.entry("a");
+        assert_eq!(of("a"), before);
     }
 
     #[test]

@@ -107,11 +107,11 @@ mod tests {
         Route { path: path.to_owned(), kind: kind.to_owned(), endpoint: Arc::new(Says(says)) }
     }
 
-    fn config(gateway: serde_json::Value) -> Config {
+    fn config(gateway: &serde_json::Value) -> Config {
         serde_json::from_value(json!({ "gateway": gateway })).unwrap()
     }
 
-    fn table_of(gateway: serde_json::Value, sinks: Vec<Route>) -> Result<EndpointTable, PathTaken> {
+    fn table_of(gateway: &serde_json::Value, sinks: Vec<Route>) -> Result<EndpointTable, PathTaken> {
         let bus = Bus::default();
         let judge = Arc::new(Judge::new(bus.clone(), SinkRegistry::default()));
         table(&config(gateway), &judge, sinks, &Guards { operator: None, bus })
@@ -119,10 +119,10 @@ mod tests {
 
     #[test]
     fn only_a_health_sink_stands_in_for_health() {
-        let taken = table_of(json!({}), vec![route("/health", "prometheus", "metrics")]).unwrap_err();
+        let taken = table_of(&json!({}), vec![route("/health", "prometheus", "metrics")]).unwrap_err();
         assert_eq!(taken, PathTaken("/health".into()));
-        table_of(json!({}), vec![route("/health", "newrelic", "health")]).unwrap();
+        table_of(&json!({}), vec![route("/health", "newrelic", "health")]).unwrap();
         let off = json!({ "health_check": { "enabled": false } });
-        table_of(off, vec![route("/health", "prometheus", "metrics")]).unwrap();
+        table_of(&off, vec![route("/health", "prometheus", "metrics")]).unwrap();
     }
 }

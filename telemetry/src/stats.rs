@@ -1,7 +1,7 @@
 //! The telemetry system's own numbers: atomics that are read when somebody looks, never events. A sink that
 //! reported its losses through the stream that it cannot keep up with would make them worse.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -122,6 +122,7 @@ pub struct SinkStats {
     backlog: AtomicU64,
     down: AtomicU64,
     last_success_ns: AtomicU64,
+    retired: AtomicBool,
     flush: Mutex<Flush>,
 }
 
@@ -162,6 +163,7 @@ impl SinkStats {
             backlog: AtomicU64::new(0),
             down: AtomicU64::new(0),
             last_success_ns: AtomicU64::new(0),
+            retired: AtomicBool::new(false),
             flush: Mutex::default(),
         }
     }
@@ -255,6 +257,21 @@ impl SinkStats {
         Duration::from_nanos(self.last_success_ns.load(Relaxed)).as_secs_f64()
     }
 
+    /// Whether the sink is no longer configured. It is then neither up nor down, and nothing waits for it; what it
+    /// has counted stays true.
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Relaxed)
+    }
+
+    /// Begins anew what describes a moment; counters go on.
+    fn return_to_work(&self) {
+        if self.retired.swap(false, Relaxed) {
+            self.down.store(0, Relaxed);
+            self.buffered.store(0, Relaxed);
+            self.backlog.store(0, Relaxed);
+        }
+    }
+
     /// Notes how long a send took.
     pub fn observe_flush(&self, time: Duration) {
         let mut flush = self.flush.lock().unwrap_or_else(PoisonError::into_inner);
@@ -278,16 +295,17 @@ fn unix_nanos() -> u64 {
     nanos(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-/// The statistics of all sinks that run or ran, by name. A sink that a reload replaces keeps its numbers, so that
-/// its counters never go back.
+/// The statistics of all sinks that run or ran, by name. A sink that a reload replaces keeps its numbers, and one that
+/// comes back after a while goes on with those that it had, so that its counters never go back.
 #[derive(Clone, Debug, Default)]
 pub struct SinkRegistry(Arc<RwLock<Vec<Arc<SinkStats>>>>);
 
 impl SinkRegistry {
-    /// The statistics of the sink with this name, which begin to exist.
+    /// The statistics of the sink with this name, which begin to exist, or to tell of a running sink again.
     pub fn entry(&self, name: &str) -> Arc<SinkStats> {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(stats) = all.iter().find(|stats| stats.name == name) {
+            stats.return_to_work();
             return Arc::clone(stats);
         }
         let stats = Arc::new(SinkStats::new(name));
@@ -295,8 +313,39 @@ impl SinkRegistry {
         stats
     }
 
+    /// Notes that the sink with this name is no longer configured.
+    pub fn retire(&self, name: &str) {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stats) = all.iter().find(|stats| stats.name == name) {
+            stats.retired.store(true, Relaxed);
+        }
+    }
+
     /// All of them, in the order in which they appeared.
     pub fn all(&self) -> Vec<Arc<SinkStats>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retired_sink_that_comes_back_is_up_and_goes_on_counting() {
+        let registry = SinkRegistry::default();
+        let stats = registry.entry("a");
+        stats.add_delivered(3);
+        stats.set_buffered(2);
+        stats.set_backlog(1);
+        stats.mark_down();
+        registry.retire("a");
+        registry.retire("unknown");
+        assert!(stats.is_retired() && registry.all().len() == 1);
+        let again = registry.entry("a");
+        assert!(!again.is_retired() && again.up());
+        assert_eq!((again.delivered(), again.buffered(), again.backlog()), (3, 0, 0));
+        again.mark_down();
+        assert!(!registry.entry("a").up(), "asking for a sink that runs changes nothing");
     }
 }

@@ -47,6 +47,46 @@ fn sinks_come_and_go_and_counters_go_on() {
 }
 
 #[test]
+fn a_sink_that_was_down_and_is_taken_out_is_not_down_any_more() {
+    let sinks = |gone: bool| {
+        let mut sinks = vec![json!({ "type": "prometheus" }), json!({ "type": "newrelic" })];
+        if !gone {
+            let path = "blocked/audit.log";
+            sinks.push(json!({ "type": "jsonlog", "name": "audit", "options": { "path": path } }));
+        }
+        json!({ "telemetry": { "sinks": sinks } })
+    };
+    let home = Home::new(sinks(false));
+    fs::write(home.join("blocked"), "a file where the directory should be").unwrap();
+    let gateway = Gateway::start_in(home);
+    wait_for("the sink to be down", || (gateway.health()["sinks_down"] == 1).then_some(()));
+    let of_audit = |metric: &str| -> Vec<f64> {
+        let scrape = gateway.scrape();
+        let series = scrape.family(metric).filter(|(name, _)| name.contains(r#"sink="audit""#));
+        series.map(|(_, value)| value).collect()
+    };
+    let counted = of_audit("picoclaw_sink_events_total");
+    assert_eq!((of_audit("picoclaw_sink_up").len(), counted.len()), (1, 4));
+
+    gateway.home.configure(sinks(true));
+    assert_eq!(gateway.reload().status, 200);
+    assert_eq!(gateway.health()["sinks_down"], 0);
+    assert_eq!(gateway.health()["issues"], "");
+    for gauge in ["up", "buffer_events", "lag_events", "last_success_timestamp_seconds"] {
+        assert_eq!(of_audit(&format!("picoclaw_sink_{gauge}")).len(), 0, "{gauge}");
+    }
+    let after = of_audit("picoclaw_sink_events_total");
+    assert_eq!(after.len(), counted.len());
+
+    fs::remove_file(gateway.home.join("blocked")).unwrap();
+    gateway.home.configure(sinks(false));
+    assert_eq!(gateway.reload().status, 200);
+    wait_for("the sink to work", || (of_audit("picoclaw_sink_up") == [1.0]).then_some(()));
+    let again = of_audit("picoclaw_sink_events_total");
+    assert!(again.iter().sum::<f64>() > after.iter().sum::<f64>(), "{after:?} {again:?}");
+}
+
+#[test]
 fn a_bad_configuration_changes_nothing_and_shows() {
     let gateway = Gateway::start(json!({}));
     gateway.chat("s", "x");

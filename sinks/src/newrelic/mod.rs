@@ -148,7 +148,7 @@ impl NewRelic {
             .count("session_write_failures_total", ledger.counter(Metric::SessionWritesTotal, &["failure"]))
             .count("log_errors_total", ledger.counter(Metric::LogLinesTotal, &["error"]))
             .count("log_warnings_total", ledger.counter(Metric::LogLinesTotal, &["warn"]))
-            .count("sinks_down", sinks.iter().filter(|sink| !sink.up()).count() as u64)
+            .count("sinks_down", sinks.iter().filter(|sink| !sink.up() && !sink.is_retired()).count() as u64)
             .count("sink_events_dropped_total", sinks.iter().map(|sink| sink.dropped_total()).sum())
             .count("memory_rss_bytes", facts.resident_bytes.unwrap_or_default())
             .number("cpu_percent", recent.cpu_percent(age))

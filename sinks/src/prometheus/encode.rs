@@ -1,8 +1,8 @@
 //! The encoder: both formats, from cached prefixes.
 //!
 //! What does not change from scrape to scrape, the name and the labels of a line, is made once per series; a scrape
-//! copies it and writes the number behind it. Series are never removed or reordered, neither those of a ledger nor the
-//! telemetry system's own, so a position identifies one.
+//! copies it and writes the number behind it. A ledger's series are never removed or reordered, so a position identifies
+//! one. Of the telemetry system's own some go when their sink goes: there the labels are compared as well.
 
 use bytes::Bytes;
 use picoclaw_telemetry::metric::{MetricInfo, Source};
@@ -18,8 +18,10 @@ use crate::own;
 #[derive(Debug)]
 pub(super) struct Encoder {
     format: Format,
-    /// Per metric of the catalogue, per series, the beginnings of its lines.
+    /// Per metric of the catalogue, per series of the ledger, the beginnings of its lines.
     prefixes: Vec<Vec<Lines>>,
+    /// The same of the telemetry system's own series, with their labels.
+    own_prefixes: Vec<Vec<(Labels, Lines)>>,
     /// The last exposition. Its memory is used again once nobody sends it any more.
     last: Bytes,
 }
@@ -27,9 +29,18 @@ pub(super) struct Encoder {
 /// The beginnings of a series' lines: one, or for a histogram each bucket, sum and count.
 type Lines = Box<[Box<[u8]>]>;
 
+/// The labels of a series.
+type Labels = Box<[Box<str>]>;
+
 impl Encoder {
     pub(super) fn new(format: Format) -> Self {
-        Self { format, prefixes: vec![Vec::new(); Metric::ALL.len()], last: Bytes::new() }
+        let count = Metric::ALL.len();
+        Self {
+            format,
+            prefixes: vec![Vec::new(); count],
+            own_prefixes: vec![Vec::new(); count],
+            last: Bytes::new(),
+        }
     }
 
     /// The exposition: the ledger, the telemetry system's own numbers, and other collectors' families.
@@ -77,12 +88,20 @@ impl Encoder {
                 line::head(out, self.format, info.name, info.help, info.kind.as_str());
                 at = 0;
             }
-            self.series(out, metric, at, labels, value);
+            let known = &mut self.own_prefixes[metric as usize];
+            let is_known =
+                known.get(at).is_some_and(|(of, _)| of.iter().map(AsRef::as_ref).eq(labels.iter().copied()));
+            if !is_known {
+                known.truncate(at);
+                let of = labels.iter().map(|label| (*label).into()).collect();
+                known.push((of, lines(self.format, info, labels)));
+            }
+            write_values(out, &known[at].1, value);
             at += 1;
         });
     }
 
-    /// The lines of the series that stands at this position of its family.
+    /// The lines of the ledger's series that stands at this position of its family.
     fn series(
         &mut self,
         out: &mut Vec<u8>,

@@ -144,6 +144,28 @@ fn a_sink_that_appears_later_and_a_body_still_held_spoil_nothing() {
     }
 }
 
+#[test]
+fn a_sink_that_goes_and_comes_back_takes_no_line_of_another() {
+    let bus = Bus::default();
+    let context = testing::context(&bus);
+    for (n, name) in [(1, "a"), (2, "b"), (3, "c")] {
+        context.sinks.entry(name).set_buffered(n);
+    }
+    let mut sink = build(&SinkConfig::new("prometheus"), 0, &context).unwrap().sink;
+    sink.start(&bus.checkpoint());
+    let mut buffers = || {
+        let body = sink.serve(&EndpointRequest::default()).body;
+        let lines = lines_of_own(&body).into_iter();
+        lines.filter(|line| line.starts_with("picoclaw_sink_buffer_events{")).collect::<Vec<_>>()
+    };
+    let line = |name: &str, n: u64| format!("picoclaw_sink_buffer_events{{sink=\"{name}\"}} {n}");
+    assert_eq!(buffers(), [line("a", 1), line("b", 2), line("c", 3)]);
+    context.sinks.retire("b");
+    assert_eq!(buffers(), [line("a", 1), line("c", 3)]);
+    context.sinks.entry("b");
+    assert_eq!(buffers(), [line("a", 1), line("b", 0), line("c", 3)]);
+}
+
 /// Process facts differ from scrape to scrape.
 fn lines_of_own(body: &[u8]) -> Vec<String> {
     let text = String::from_utf8(body.to_vec()).unwrap();

@@ -92,6 +92,8 @@ pub(super) async fn take_over(
     for stopping in stopping {
         note(stopping.finished().await);
     }
+    // Their last sends may still have failed.
+    changes.stopped.iter().for_each(|name| supervisor.context.sinks.retire(name));
     let unchanged = std::mem::take(&mut supervisor.entries);
     let mut unchanged = unchanged.into_iter();
     let mut replaced = Vec::new();
