@@ -1,8 +1,10 @@
 //! The pid file: who runs, where, and the token that lets its reader administer the gateway.
 //!
-//! Its schema is the existing PicoClaw's, so launchers find this gateway as they found that one.
+//! Its schema is the existing PicoClaw's, so launchers find this gateway as they found that one. As long as the gateway
+//! lives it holds a lock on the file (flock(2)). That is a proof which a process id is not: in a container every gateway
+//! is process 1, and ids are used again.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -75,6 +77,8 @@ pub enum PidError {
 pub struct PidFile {
     path: PathBuf,
     record: PidRecord,
+    /// Holds the lock. The kernel releases it with the process, whatever ends that.
+    _locked: File,
 }
 
 impl PidFile {
@@ -83,13 +87,12 @@ impl PidFile {
     /// # Errors
     /// When another gateway runs, or the file cannot be written.
     pub fn take(path: &Path, record: PidRecord) -> Result<Self, PidError> {
-        if let Some(other) = running(path)
-            && other.pid != record.pid
-        {
+        if let Some(other) = running(path) {
             return Err(PidError::Running { pid: other.pid });
         }
-        write(path, &record).map_err(|source| PidError::Write { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), record })
+        let written = write(path, &record);
+        let locked = written.map_err(|source| PidError::Write { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), record, _locked: locked })
     }
 }
 
@@ -102,24 +105,33 @@ impl Drop for PidFile {
     }
 }
 
-/// The gateway that runs on a home directory, if one does.
+/// The gateway that runs on a home directory, if one does: it holds the lock of its file, or, as the existing PicoClaw
+/// and file systems know no lock, its process is one.
 pub fn running(path: &Path) -> Option<PidRecord> {
-    read(path).filter(|record| is_gateway(record.pid))
+    let file = File::open(path).ok()?;
+    let record: PidRecord = serde_json::from_reader(&file).ok()?;
+    (is_locked(&file) || is_gateway(record.pid)).then_some(record)
 }
 
 fn read(path: &Path) -> Option<PidRecord> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// Whether the process lives and is a PicoClaw. Process 1 is always stale: in a container every gateway is process
-/// 1, and a file that survived the last container speaks of that one.
+/// Whether a living process holds the lock. Trying is the only way to ask; a lock that is got goes with the handle.
+fn is_locked(file: &File) -> bool {
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Whether the process lives and is a PicoClaw. Process 1 without a lock is stale: in a container every gateway is
+/// process 1, and a file that survived the last container speaks of that one.
 fn is_gateway(pid: u32) -> bool {
     pid != 1
         && pid != std::process::id()
         && fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.contains("picoclaw"))
 }
 
-fn write(path: &Path, record: &PidRecord) -> io::Result<()> {
+/// Writes the file and returns it, locked before anybody can find it.
+fn write(path: &Path, record: &PidRecord) -> io::Result<File> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
@@ -127,8 +139,11 @@ fn write(path: &Path, record: &PidRecord) -> io::Result<()> {
     // A rest of an earlier start may have other permissions.
     let _ = fs::remove_file(&temporary);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    // Where the file system has no locks the process id has to do.
+    let _ = file.try_lock();
     file.write_all(&serde_json::to_vec(record)?)?;
-    fs::rename(&temporary, path)
+    fs::rename(&temporary, path)?;
+    Ok(file)
 }
 
 /// A new token.
@@ -160,6 +175,22 @@ mod tests {
         assert_eq!(read(&path).unwrap().token.len(), 32);
         drop(file);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_lock_proves_life_whatever_the_process_id_is() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(".picoclaw.pid");
+        for pid in [1, std::process::id(), u32::MAX / 2] {
+            let file = PidFile::take(&path, record(pid)).unwrap();
+            assert_eq!(running(&path).unwrap().pid, pid);
+            // A look must not take the lock away.
+            assert_eq!(running(&path).unwrap().pid, pid);
+            let refused = PidFile::take(&path, record(7)).unwrap_err();
+            assert!(matches!(refused, PidError::Running { pid: found } if found == pid), "{refused}");
+            drop(file);
+            assert!(running(&path).is_none());
+        }
     }
 
     #[test]

@@ -17,8 +17,8 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// The gateway that runs on this home directory, or else the one that the configuration describes: in a container
-    /// the pid file is no proof.
+    /// The gateway that runs on this home directory, or else the one that the configuration describes: its home may be
+    /// another one.
     ///
     /// # Errors
     /// When neither says where it listens.

@@ -38,6 +38,29 @@ fn the_agent_answers_with_and_without_a_gateway_and_remembers() {
 }
 
 #[test]
+fn a_gateway_that_is_process_1_of_its_container_is_found() {
+    let gateway = Gateway::start(json!({}));
+    // As another process of the container sees it. Written in place, so that it stays the gateway's file.
+    let path = gateway.home.join(".picoclaw.pid");
+    let mut record: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    record["pid"] = json!(1);
+    std::fs::write(&path, record.to_string()).unwrap();
+    let (_, status) = run(&gateway.home, &["status"]);
+    assert!(status.contains("running (PID 1,"), "{status}");
+    let (_, text) = run(&gateway.home, &["agent", "-m", "hello container"]);
+    assert_eq!(text, "hello container\n");
+    assert_eq!(gateway.scrape().get(r#"picoclaw_channel_messages_total{channel="cli"}"#), 1.0);
+    let second = picoclaw(gateway.home.path()).arg("gateway").output().unwrap();
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(!second.status.success() && said.contains("already running (PID: 1)"), "{said}");
+
+    // What is left of it when it is killed is no gateway.
+    let home = gateway.kill();
+    let (_, status) = run(&home, &["status"]);
+    assert!(status.contains("not running"), "{status}");
+}
+
+#[test]
 fn a_failure_is_an_exit_code_and_a_sentence() {
     let home = Home::new(json!({}));
     let (output, _) = run(&home, &["agent", "-m", "!fail auth"]);
