@@ -18,7 +18,7 @@ pub struct Paths {
     pub telemetry_file: PathBuf,
     /// Where the agent works: `agents.defaults.workspace`.
     pub workspace: PathBuf,
-    /// The conversations, in the workspace.
+    /// The conversations, in the workspace with which the gateway started.
     pub sessions_dir: PathBuf,
     /// `logs` in the home.
     pub log_dir: PathBuf,
@@ -61,6 +61,27 @@ impl Paths {
             self.sessions_dir = self.workspace.join("sessions");
         }
         self
+    }
+
+    /// What is the gateway's own and nobody else's business, wherever the workspace is: the conversations (of the store
+    /// and of the workspaces), the configuration with its secrets, the token of the pid file, the logs. A home somewhere
+    /// in the workspace is private as a whole.
+    pub fn private(&self) -> Vec<PathBuf> {
+        let conversations =
+            [&self.workspace, &self.home, &self.home.join("workspace")].map(|at| at.join("sessions"));
+        let own = [
+            &self.sessions_dir,
+            &self.config_file,
+            &self.security_file,
+            &self.telemetry_file,
+            &self.pid_file,
+            &self.log_dir,
+        ];
+        let mut private: Vec<PathBuf> = own.into_iter().cloned().chain(conversations).collect();
+        if self.home != self.workspace && self.home.starts_with(&self.workspace) {
+            private.push(self.home.clone());
+        }
+        private
     }
 
     /// The directory of the configuration, where relative names of secret files start.

@@ -1,6 +1,7 @@
 //! The running parts, as a reload and a shutdown need them.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(super) struct Parts {
     pub(super) environment: Environment,
     pub(super) debug: bool,
     pub(super) fixed: Fixed,
+    /// Where the store was opened.
+    pub(super) sessions_dir: PathBuf,
     // One reload at a time; the lock is held across its awaits.
     pub(super) running: tokio::sync::Mutex<Running>,
 }
@@ -70,6 +73,12 @@ pub(super) fn sinks(loaded: &Loaded, debug: bool) -> Vec<SinkConfig> {
         sinks.push(SinkConfig { name: Some(name.to_owned()), ..console(level) });
     }
     sinks
+}
+
+/// What must not be seen in logs and by models: the secrets of the configuration, and the token of the pid file.
+pub(super) fn secrets(loaded: &Loaded, operator: Option<&Token>) -> Vec<String> {
+    let token = operator.map(|token| token.expose().to_owned());
+    loaded.secrets.iter().cloned().chain(token).collect()
 }
 
 /// Who may use the HTTP channel, and how much they may send.

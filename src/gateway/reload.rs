@@ -10,7 +10,7 @@ use picoclaw_telemetry::{Detail, Event};
 
 use super::parts::{self, Parts};
 use super::{routes, setup};
-use crate::config;
+use crate::config::{self, Paths};
 use crate::health::Phase;
 use crate::http::admin::{ReloadError, Reloaded, Reloader};
 
@@ -72,12 +72,14 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
         .map_err(|error| format!("reading the configuration: {error}"))?
         .map_err(|errors| errors.to_string())?;
     let sinks = parts::sinks(&loaded, parts.debug);
-    let setup = setup::setup(&parts.bus, &loaded.config, &loaded.paths, &parts.masker)
-        .map_err(|error| error.to_string())?;
+    // The store stays where it was opened.
+    let paths = Paths { sessions_dir: parts.sessions_dir.clone(), ..loaded.paths.clone() };
+    let setup =
+        setup::setup(&parts.bus, &loaded.config, &paths, &parts.masker).map_err(|error| error.to_string())?;
 
     // Secrets that are no longer configured may still be spoken of by turns in flight.
-    let mut secrets = running.loaded.secrets.clone();
-    secrets.extend(loaded.secrets.iter().cloned());
+    let mut secrets = parts::secrets(&loaded, parts.operator.as_ref());
+    secrets.extend(running.loaded.secrets.iter().cloned());
     parts.masker.replace(&secrets);
     let changes = running.supervisor.reload(&sinks).await.map_err(|error| error.to_string())?;
     match routes::table(&loaded.config, &parts.judge, running.supervisor.routes(), &parts.guards) {

@@ -131,7 +131,7 @@ async fn start(
     let bus = Bus::new(config.telemetry.ring);
     let registry = SinkRegistry::default();
     let judge = Arc::new(Judge::new(bus.clone(), registry.clone()));
-    let masker = Arc::new(Masker::new(&loaded.secrets));
+    let masker = Arc::new(Masker::new(&parts::secrets(&loaded, operator.as_ref())));
     let sinks = parts::sinks(&loaded, options.debug);
     let context = picoclaw_sinks::Context {
         bus: bus.clone(),
@@ -181,6 +181,7 @@ async fn start(
         environment,
         debug: options.debug,
         fixed: Fixed::at_start(&loaded),
+        sessions_dir: loaded.paths.sessions_dir.clone(),
         running: tokio::sync::Mutex::new(Running { loaded, supervisor }),
     });
     let reloader: Arc<dyn Reloader> = Arc::new(Reload(Arc::clone(&parts)));

@@ -127,6 +127,7 @@ fn tool_options(config: &Config, paths: &Paths) -> Result<ToolboxOptions, crate:
         .transpose()?;
     Ok(ToolboxOptions {
         workspace: paths.workspace.clone(),
+        private: paths.private(),
         read_file: tools.read_file.enabled,
         write_file: tools.write_file.enabled,
         list_dir: tools.list_dir.enabled,

@@ -106,6 +106,11 @@ impl Token {
         (!secret.is_empty()).then_some(Self(secret))
     }
 
+    /// The secret itself, for whoever masks it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// Whether the request has `Authorization: Bearer` with this token.
     pub fn is_borne_by(&self, headers: &HeaderMap) -> bool {
         let header = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);

@@ -15,6 +15,8 @@ use crate::chat::ToolSpec;
 pub struct ToolboxOptions {
     /// The directory that file tools are fenced to; created when first used.
     pub workspace: PathBuf,
+    /// Files and directories that file tools may not touch although they lie in the workspace.
+    pub private: Vec<PathBuf>,
     /// Whether there is `read_file`.
     pub read_file: bool,
     /// Whether there is `write_file`.
@@ -30,6 +32,7 @@ impl ToolboxOptions {
     pub fn all(workspace: impl Into<PathBuf>) -> Self {
         Self {
             workspace: workspace.into(),
+            private: Vec::new(),
             read_file: true,
             write_file: true,
             list_dir: true,
@@ -48,7 +51,7 @@ pub struct Toolbox {
 impl Toolbox {
     /// The built-in tools.
     pub fn built_in(options: &ToolboxOptions) -> Self {
-        let workspace = Workspace::new(&options.workspace);
+        let workspace = Workspace::new(&options.workspace, &options.private);
         let mut tools: Vec<Arc<dyn Tool>> = Vec::new();
         if options.read_file {
             tools.push(Arc::new(ReadFile::new(workspace.clone())));

@@ -5,7 +5,7 @@ use std::net::Shutdown;
 
 use serde_json::json;
 
-use crate::support::{Gateway, request, wait_for};
+use crate::support::{Gateway, Home, request, wait_for};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -62,6 +62,45 @@ fn tools_act_in_the_workspace_only() {
     assert_eq!(scrape.get(r#"picoclaw_tool_results_total{tool="read_file",status="denied"}"#), 1.0);
     assert_eq!(scrape.get("picoclaw_tool_calls_unknown_total"), 1.0);
     assert!(!gateway.get("/metrics").text().contains("rm_rf"));
+}
+
+#[test]
+fn a_workspace_around_the_home_opens_nothing_of_the_gateway() {
+    let home = Home::new(json!({}));
+    let around = |home: &Home| json!({ "agents": { "defaults": { "workspace": home.path() } } });
+    let gateway = Gateway::start_in(home);
+    gateway.chat("someone", "between the two of us");
+    std::fs::write(gateway.home.join("workspace/note.txt"), format!("seen: {}", gateway.token)).unwrap();
+    gateway.home.configure(around(&gateway.home));
+    assert_eq!(gateway.reload().status, 200);
+
+    let conversation = |gateway: &Gateway| {
+        let files = std::fs::read_dir(gateway.home.join("workspace/sessions")).unwrap().flatten();
+        let file = files.map(|file| file.file_name()).find(|name| name.to_string_lossy().ends_with(".jsonl"));
+        format!("workspace/sessions/{}", file.unwrap().to_string_lossy())
+    };
+    let is_closed = |gateway: &Gateway| {
+        let config = std::fs::read(gateway.home.join("config.json")).unwrap();
+        for path in
+            [&conversation(gateway), "config.json", ".picoclaw.pid", "logs/picoclaw.log", "telemetry.json"]
+        {
+            for call in [
+                format!(r#"!tool read_file {{"path":"{path}"}}"#),
+                format!(r#"!tool write_file {{"path":"{path}","content":"{{}}","overwrite":true}}"#),
+            ] {
+                let text = gateway.chat("other", &call);
+                assert!(text.contains("may not touch") && !text.contains("between"), "{path}: {text}");
+            }
+        }
+        assert_eq!(std::fs::read(gateway.home.join("config.json")).unwrap(), config);
+        let note = gateway.chat("other", r#"!tool read_file {"path":"workspace/note.txt"}"#);
+        assert!(note.contains("seen: ***") && !note.contains(&gateway.token), "{note}");
+    };
+    is_closed(&gateway);
+    let home = gateway.stop();
+    let gateway = Gateway::start_in(home);
+    std::fs::write(gateway.home.join("workspace/note.txt"), format!("seen: {}", gateway.token)).unwrap();
+    is_closed(&gateway);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The tools that work on files in the workspace.
 
+mod fence;
 mod list_dir;
 mod read_file;
 mod workspace;

@@ -28,16 +28,21 @@ impl Fixture {
         fs::write(self.path().join(name), content).unwrap();
     }
 
+    /// As if the gateway lived in the workspace.
+    fn workspace(&self) -> Workspace {
+        Workspace::new(&self.path(), &["sessions", ".picoclaw.pid"].map(|name| self.path().join(name)))
+    }
+
     async fn read(&self, arguments: Value) -> ToolOutput {
-        ReadFile::new(Workspace::new(&self.path())).call(arguments).await
+        ReadFile::new(self.workspace()).call(arguments).await
     }
 
     async fn write(&self, arguments: Value) -> ToolOutput {
-        WriteFile::new(Workspace::new(&self.path())).call(arguments).await
+        WriteFile::new(self.workspace()).call(arguments).await
     }
 
     async fn list(&self, path: &str) -> ToolOutput {
-        ListDir::new(Workspace::new(&self.path())).call(json!({"path": path})).await
+        ListDir::new(self.workspace()).call(json!({"path": path})).await
     }
 }
 
@@ -56,7 +61,7 @@ fn not(output: &ToolOutput, status: ToolStatus, says: &str) {
 async fn the_workspace_is_created_on_first_use() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("a/b");
-    let output = ListDir::new(Workspace::new(&path)).call(json!({"path": "."})).await;
+    let output = ListDir::new(Workspace::new(&path, &[])).call(json!({"path": "."})).await;
     assert_eq!((ok(output).as_str(), path.is_dir()), ("(empty)\n", true));
 }
 
@@ -105,6 +110,33 @@ async fn no_path_leads_out_of_the_workspace() {
     not(&f.list("out").await, Denied, "out of the workspace");
     assert_eq!(fs::read(f.home.path().join("secret")).unwrap(), b"secret");
     assert_eq!(fs::read_dir(f.home.path()).unwrap().count(), 2);
+}
+
+#[tokio::test]
+async fn what_is_the_gateways_own_is_out_of_reach() {
+    let f = Fixture::new();
+    fs::create_dir(f.path().join("sessions")).unwrap();
+    f.put("sessions/someone.jsonl", "private");
+    f.put(".picoclaw.pid", "token");
+    symlink("sessions", f.path().join("link")).unwrap();
+    let absolute = f.path().join("sessions/someone.jsonl");
+    for path in [
+        "sessions/someone.jsonl",
+        "x/../sessions/new",
+        "link/someone.jsonl",
+        ".picoclaw.pid",
+        absolute.to_str().unwrap(),
+    ] {
+        not(&f.read(json!({"path": path})).await, Denied, "may not touch");
+        let write = f.write(json!({"path": path, "content": "x", "overwrite": true})).await;
+        not(&write, Denied, "may not touch");
+    }
+    for path in ["sessions", "link"] {
+        not(&f.list(path).await, Denied, "may not touch");
+    }
+    assert_eq!(fs::read(absolute).unwrap(), b"private");
+    assert!(!f.path().join("x").exists());
+    ok(f.write(json!({"path": "sessions.md", "content": "x"})).await);
 }
 
 #[tokio::test]

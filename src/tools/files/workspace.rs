@@ -1,23 +1,27 @@
 //! The fence: paths of a model lead into the workspace or nowhere.
 
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
 
 use super::super::output::ToolOutput;
+use super::fence::Fence;
 
 /// The directory that file tools are fenced to. Symbolic links and `..` cannot lead out of it: every step of a path
 /// is resolved beneath the open directory.
 #[derive(Clone, Debug)]
-pub struct Workspace(Arc<Path>);
+pub struct Workspace {
+    path: Arc<Path>,
+    private: Arc<[PathBuf]>,
+}
 
 impl Workspace {
-    /// The workspace at this path, which is created when first used.
-    pub fn new(path: &Path) -> Self {
-        Self(path.into())
+    /// The workspace at this path, which is created when first used, without what lies at or below the `private` ones.
+    pub fn new(path: &Path, private: &[PathBuf]) -> Self {
+        Self { path: path.into(), private: private.into() }
     }
 
     /// Runs file work where it may block, with the open workspace.
@@ -33,35 +37,20 @@ impl Workspace {
 
     fn open(&self) -> Result<Open, ToolOutput> {
         let open = || {
-            std::fs::create_dir_all(&self.0)?;
+            std::fs::create_dir_all(&self.path)?;
             Ok(Open {
-                dir: Dir::open_ambient_dir(&self.0, ambient_authority())?,
-                path: std::fs::canonicalize(&self.0)?,
+                dir: Dir::open_ambient_dir(&self.path, ambient_authority())?,
+                path: std::fs::canonicalize(&self.path)?,
+                fence: Fence::new(&self.private),
             })
         };
         open().map_err(|error: io::Error| {
             ToolOutput::error(format!(
                 "the workspace {} cannot be used: {error}; tell the operator",
-                self.0.display()
+                self.path.display()
             ))
         })
     }
-}
-
-/// The directory of the workspace that holds the conversations: of other people too, and to be changed by nobody.
-const CONVERSATIONS: &str = "sessions";
-
-/// Whether a relative path leads to the conversations, whatever detours it takes.
-fn leads_to_conversations(path: &Path) -> bool {
-    let mut steps = Vec::new();
-    for component in path.components() {
-        match component {
-            Component::Normal(name) => steps.push(name),
-            Component::ParentDir => drop(steps.pop()),
-            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
-        }
-    }
-    steps.first().is_some_and(|first| first.eq_ignore_ascii_case(CONVERSATIONS))
 }
 
 /// The workspace, open.
@@ -69,6 +58,7 @@ fn leads_to_conversations(path: &Path) -> bool {
 pub(super) struct Open {
     pub(super) dir: Dir,
     path: PathBuf,
+    fence: Fence,
 }
 
 impl Open {
@@ -83,9 +73,10 @@ impl Open {
         } else {
             given
         };
-        if leads_to_conversations(relative) {
+        if self.fence.keeps_out(&self.path.join(relative)) {
             return Err(ToolOutput::denied(format!(
-                "{path} is where the gateway keeps conversations, which tools may not touch; use another path"
+                "{path} is where the gateway keeps conversations or files of its own, which tools may not touch; use \
+                 another path"
             )));
         }
         Ok(if relative.as_os_str().is_empty() { ".".into() } else { relative.to_owned() })
