@@ -3,11 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::entry::Entry;
-use crate::runner::{Address, Command};
+use crate::runner::Address;
 
 /// How long everybody may take; those that are in the middle of a send do it afterwards.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,14 +25,7 @@ impl Reopener {
     /// Opens all files anew, at once: a log rotator has renamed them.
     pub async fn reopen(&self) {
         let addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut answers = Vec::new();
-        for address in addresses {
-            let (reply, answer) = oneshot::channel();
-            // A sink whose queue of commands is full is about to be restarted, which reopens as well.
-            if address.sender().try_send(Command::Reopen { reply }).is_ok() {
-                answers.push(answer);
-            }
-        }
+        let answers: Vec<_> = addresses.iter().filter_map(Address::reopen).collect();
         let all = async {
             for answer in answers {
                 // No answer means that the sink stops: its successor opens the file by itself.
