@@ -41,27 +41,11 @@ impl<T> Window<T> {
     pub(crate) fn begin(&self, now: Instant) -> Option<(Duration, &T)> {
         self.samples.front().map(|(at, sample)| (now.duration_since(*at), sample))
     }
-}
 
-/// Estimates a quantile of observations counted per bucket, as PromQL's `histogram_quantile` does: linearly within
-/// a bucket, and the highest finite bound for what lies beyond it. 0 without observations.
-pub(crate) fn quantile(q: f64, bounds: &[f64], buckets: &[u64]) -> f64 {
-    let count: u64 = buckets.iter().sum();
-    if count == 0 {
-        return 0.0;
+    /// The samples after the window's beginning.
+    pub(crate) fn since_begin(&self) -> impl Iterator<Item = &T> {
+        self.samples.iter().skip(1).map(|(_, sample)| sample)
     }
-    let rank = q * count as f64;
-    let mut below = 0_u64;
-    for (at, n) in buckets.iter().enumerate() {
-        let within = (below + n) as f64;
-        if within >= rank && *n > 0 {
-            let Some(upper) = bounds.get(at) else { break };
-            let lower = if at == 0 { 0.0 } else { bounds[at - 1] };
-            return lower + (upper - lower) * ((rank - below as f64) / *n as f64);
-        }
-        below += n;
-    }
-    bounds.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -77,6 +61,7 @@ mod tests {
         }
         let (age, sample) = window.begin(start + Duration::from_secs(120)).unwrap();
         assert_eq!((age, *sample), (Duration::from_secs(60), 60));
+        assert!(window.since_begin().copied().eq((70..=120).step_by(10)));
     }
 
     #[test]
@@ -90,14 +75,5 @@ mod tests {
             }
             assert!(window.samples.len() <= SAMPLES as usize + 1, "{}", window.samples.len());
         }
-    }
-
-    #[test]
-    fn quantiles_are_those_of_promql() {
-        let bounds = [1.0, 2.0, 4.0];
-        assert_eq!(quantile(0.95, &bounds, &[0, 0, 0, 0]), 0.0);
-        assert_eq!(quantile(0.5, &bounds, &[10, 0, 0, 0]), 0.5);
-        assert_eq!(quantile(0.5, &bounds, &[5, 10, 5, 0]), 1.5);
-        assert_eq!(quantile(0.95, &bounds, &[0, 0, 0, 3]), 4.0);
     }
 }

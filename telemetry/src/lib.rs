@@ -4,6 +4,7 @@
 //! * [`words`] and [`label`]: label values, closed sets and bounded open ones.
 //! * [`metric`]: the catalogue of metrics. `ledger` and `fold`: how events become numbers, exactly.
 //! * [`bus`]: the broadcast channel that cannot make counters wrong.
+//! * [`quantile()`]: quantiles from buckets.
 //! * [`guard`]: start/finish pairs that a panic or a cancelled task cannot break.
 //! * [`sink`]: what a sink and its transport are. [`stats`]: the sinks' own numbers. [`health`]: the judgement.
 //!
@@ -17,6 +18,7 @@ pub mod health;
 pub mod label;
 mod ledger;
 pub mod metric;
+mod quantile;
 pub mod sink;
 pub mod stats;
 pub mod words;
@@ -26,4 +28,5 @@ pub use event::{Event, Kind};
 pub use label::{Detail, Dimension, Label, Vocabulary};
 pub use ledger::{LabelValues, Ledger, Series, SeriesValue};
 pub use metric::{Metric, MetricInfo, MetricKind};
+pub use quantile::quantile;
 pub use stats::{SinkRegistry, SinkStats};

@@ -10,8 +10,9 @@ mod sample;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use picoclaw_telemetry::metric::RESPONSE_BOUNDS;
 use picoclaw_telemetry::sink::{Cadence, EndpointRequest, EndpointResponse, Sink, Verdict};
-use picoclaw_telemetry::{Checkpoint, Ledger, Metric, Record};
+use picoclaw_telemetry::{Checkpoint, Event, Ledger, Metric, Record, quantile};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -21,7 +22,7 @@ use crate::context::Context;
 use crate::health_document::Document;
 use crate::process;
 use crate::registry::{BuildError, Built};
-use crate::window::{Window, quantile};
+use crate::window::Window;
 
 /// Rates of a gateway younger than this are per minute all the same: five messages in the first second are five in
 /// this minute, not three hundred.
@@ -57,6 +58,7 @@ pub fn build(config: &SinkConfig, index: usize, context: &Context) -> Result<Bui
         path: options.path,
         ledger: Ledger::new(),
         window: Window::new(Duration::from_secs(options.window_seconds)),
+        slowest: Some(Duration::ZERO),
         context: context.clone(),
     };
     Ok(Built { sink: Box::new(sink), transport: None })
@@ -66,11 +68,18 @@ struct NewRelic {
     path: String,
     ledger: Ledger,
     window: Window<Sample>,
+    /// The longest response time since the last sample; `None` when events were missed since.
+    slowest: Option<Duration>,
     context: Context,
 }
 
 impl Sink for NewRelic {
     fn record(&mut self, record: &Record) -> Verdict {
+        if record.seq > self.ledger.seq()
+            && let Event::ReplySent { duration, .. } = &record.event
+        {
+            self.slowest = self.slowest.map(|slowest| slowest.max(*duration));
+        }
         self.ledger.apply(record);
         Verdict::Delivered
     }
@@ -80,6 +89,8 @@ impl Sink for NewRelic {
         let now = Instant::now();
         if self.window.begin(now).is_none() {
             self.window.push(now, Sample::take(&self.ledger, &process::facts()));
+        } else {
+            self.slowest = None;
         }
     }
 
@@ -88,7 +99,9 @@ impl Sink for NewRelic {
     }
 
     fn seal(&mut self, _: bool) -> Option<picoclaw_telemetry::sink::Batch> {
-        self.window.push(Instant::now(), Sample::take(&self.ledger, &process::facts()));
+        let mut sample = Sample::take(&self.ledger, &process::facts());
+        sample.slowest = self.slowest.replace(Duration::ZERO);
+        self.window.push(Instant::now(), sample);
         None
     }
 
@@ -106,6 +119,12 @@ impl Sink for NewRelic {
 }
 
 impl NewRelic {
+    /// The longest response time since the window's beginning, unless events were missed.
+    fn slowest_of_window(&self) -> Option<Duration> {
+        let mut parts = self.window.since_begin().map(|sample| sample.slowest).chain([self.slowest]);
+        parts.try_fold(Duration::ZERO, |slowest, part| Some(slowest.max(part?)))
+    }
+
     fn numbers(&self, document: &mut Document) {
         let facts = process::facts();
         let now = Sample::take(&self.ledger, &facts);
@@ -114,6 +133,7 @@ impl NewRelic {
             None => (Duration::ZERO, now.clone()),
         };
         let recent = now.since(&then);
+        let slowest = self.slowest_of_window();
         let minutes = age.max(SHORTEST_RATE).as_secs_f64() / 60.0;
         let ledger = &self.ledger;
         let total = |metric| ledger.total(metric);
@@ -133,8 +153,8 @@ impl NewRelic {
             .count("turns_failed_total", turns("failed"))
             .count("turns_timeout_total", turns("timeout"))
             .count("turns_cancelled_total", turns("cancelled"))
-            .number("response_time_p50_ms", quantile_ms(0.5, &recent))
-            .number("response_time_p95_ms", quantile_ms(0.95, &recent))
+            .number("response_time_p50_ms", quantile_ms(0.5, &recent, slowest))
+            .number("response_time_p95_ms", quantile_ms(0.95, &recent, slowest))
             .number("response_time_avg_ms", recent.average_response_ms())
             .count("provider_requests_total", total(Metric::ProviderRequestsTotal))
             .count("provider_errors_total", total(Metric::ProviderErrorsTotal))
@@ -157,8 +177,12 @@ impl NewRelic {
     }
 }
 
-fn quantile_ms(q: f64, recent: &Sample) -> f64 {
-    1000.0 * quantile(q, picoclaw_telemetry::metric::RESPONSE_BOUNDS, &recent.response_buckets)
+/// The estimate from the buckets, but not more than the slowest response took.
+fn quantile_ms(q: f64, recent: &Sample, slowest: Option<Duration>) -> f64 {
+    let counts = recent.response_buckets.iter().map(|n| *n as f64);
+    let bounds = RESPONSE_BOUNDS.iter().copied().chain([f64::INFINITY]);
+    let estimate = quantile(q, counts.clone().sum(), bounds.zip(counts));
+    1000.0 * slowest.map_or(estimate, |slowest| estimate.min(slowest.as_secs_f64()))
 }
 
 fn percent(part: u64, whole: u64) -> f64 {

@@ -15,6 +15,8 @@ pub(super) struct Sample {
     pub(super) errors: u64,
     pub(super) response_buckets: [u64; RESPONSE_BOUNDS.len() + 1],
     response_sum: Duration,
+    /// The longest response time since the sample before; `None` when it is not known.
+    pub(super) slowest: Option<Duration>,
     cpu_seconds: f64,
 }
 
@@ -33,6 +35,7 @@ impl Sample {
             errors: ledger.total(Metric::ProviderErrorsTotal),
             response_buckets,
             response_sum,
+            slowest: None,
             cpu_seconds: facts.cpu_seconds.unwrap_or_default(),
         }
     }
@@ -46,6 +49,7 @@ impl Sample {
             errors: self.errors.saturating_sub(then.errors),
             response_buckets: std::array::from_fn(|at| buckets[at].saturating_sub(then.response_buckets[at])),
             response_sum: self.response_sum.saturating_sub(then.response_sum),
+            slowest: None,
             cpu_seconds: (self.cpu_seconds - then.cpu_seconds).max(0.0),
         }
     }

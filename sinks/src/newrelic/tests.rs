@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use picoclaw_telemetry::event::{AttemptOutcome, LlmResponse};
 use picoclaw_telemetry::words::{FailureReason, HealthStatus};
-use picoclaw_telemetry::{Bus, Dimension, Event, Label};
+use picoclaw_telemetry::{Bus, Dimension, Event, Label, Next};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -155,6 +155,40 @@ async fn what_happened_before_the_window_is_in_the_totals_only() {
     sink.gap(0, &bus.checkpoint());
     let (total, rate, ..) = recent(sink.as_mut());
     assert_eq!((total, rate), (40.0, 4.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_quantile_is_above_the_slowest_response() {
+    let bus = Bus::default();
+    let mut subscription = bus.subscribe();
+    let mut sink = build(&SinkConfig::new("newrelic"), 0, &testing::context(&bus)).unwrap().sink;
+    sink.start(&bus.checkpoint());
+    let channel = bus.vocabulary().declare(Dimension::Channel, "http");
+    let mut reply = |sink: &mut dyn Sink, seconds: u64| {
+        bus.emit(Event::ReplySent { channel, session: "s".into(), duration: Duration::from_secs(seconds) });
+        let Some(Next::Record(record)) = subscription.try_next() else { panic!("no record") };
+        sink.record(&record);
+    };
+    let p95 = |sink: &mut dyn Sink| asked(sink).1["response_time_p95_ms"].as_f64().unwrap();
+    let pass = async |sink: &mut dyn Sink, seconds: u64| {
+        let Cadence::Every(cadence) = sink.cadence() else { panic!("it takes no samples") };
+        for _ in 0..seconds / cadence.as_secs() {
+            tokio::time::advance(cadence).await;
+            assert!(sink.seal(false).is_none());
+        }
+    };
+    reply(sink.as_mut(), 6);
+    assert_eq!(p95(sink.as_mut()), 6000.0);
+    pass(sink.as_mut(), 100).await;
+    reply(sink.as_mut(), 1);
+    assert_eq!(p95(sink.as_mut()), 6000.0, "the slowest of the window counts");
+    // After a gap nobody knows which was the slowest.
+    sink.gap(1, &bus.checkpoint());
+    assert!(p95(sink.as_mut()) > 6000.0);
+    pass(sink.as_mut(), 300).await;
+    reply(sink.as_mut(), 6);
+    pass(sink.as_mut(), 20).await;
+    assert_eq!(p95(sink.as_mut()), 6000.0, "the gap is before the window");
 }
 
 #[test]

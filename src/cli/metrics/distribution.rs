@@ -1,5 +1,7 @@
 //! What the buckets of a histogram say.
 
+use picoclaw_telemetry::quantile;
+
 use super::exposition::Histogram;
 
 /// How many observations there were, and how large they were.
@@ -41,22 +43,11 @@ impl Histogram {
         })
     }
 
-    /// The estimate of PromQL's `histogram_quantile`: straight lines between the bounds, and the highest finite bound
-    /// for what is above it.
     fn quantile(&self, q: f64) -> f64 {
-        let rank = q * self.count;
-        let (mut lower, mut below) = (0.0, 0.0);
-        for (bound, up_to) in &self.buckets {
-            if *up_to >= rank {
-                return if bound.is_finite() {
-                    lower + (bound - lower) * ((rank - below) / (up_to - below).max(f64::MIN_POSITIVE))
-                } else {
-                    lower
-                };
-            }
-            (lower, below) = (*bound, *up_to);
-        }
-        lower
+        let mut below = 0.0;
+        let buckets =
+            self.buckets.iter().map(|(bound, up_to)| (*bound, up_to - std::mem::replace(&mut below, *up_to)));
+        quantile(q, self.count, buckets)
     }
 }
 
