@@ -7,6 +7,7 @@ pub mod config;
 pub mod diagnostics;
 pub mod gateway;
 pub mod health;
+mod hex;
 pub mod http;
 pub mod integrations;
 pub mod pidfile;

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::hex::Hex;
+
 /// What the pid file says.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PidRecord {
@@ -153,7 +155,7 @@ fn write(path: &Path, record: &PidRecord) -> io::Result<File> {
 pub fn new_token() -> io::Result<String> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(Hex(&bytes).to_string())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use picoclaw_telemetry::{Bus, Ledger, Metric, SeriesValue, SinkRegistry};
 
 use super::part::part;
 use super::recent::{Recent, Totals};
-use crate::http::readiness::{self, Readiness, ReadinessReport};
+use crate::http::readiness::{Readiness, ReadinessReport};
 use crate::sessions::SessionStore;
 
 /// Failures in a row that make a provider count as failing.
@@ -228,7 +228,6 @@ impl Readiness for Judge {
     fn report(&self) -> ReadinessReport {
         let report = HealthSource::report(self);
         let serving = self.phase() == Phase::Serving;
-        let timestamp = jiff::Timestamp::now().to_string();
         let up = self.bus.inspect(|ledger| channels(ledger).all(|(_, up)| up));
         ReadinessReport {
             ready: report.http_status() == 200,
@@ -238,14 +237,10 @@ impl Readiness for Judge {
                 ("providers_initialized", serving),
                 ("channels_connected", serving && up),
             ],
-            checks: report.checks.into_iter().map(|check| readiness_check(check, &timestamp)).collect(),
+            checks: report.checks,
+            timestamp: jiff::Timestamp::now().to_string(),
         }
     }
-}
-
-fn readiness_check(check: Check, timestamp: &str) -> readiness::Check {
-    let message = (!check.ok).then_some(check.message);
-    readiness::Check { name: check.name, ok: check.ok, message, timestamp: timestamp.to_owned() }
 }
 
 fn check(name: &str, bad: bool, issue: &str, message: &str) -> Check {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use picoclaw_telemetry::health::Check;
 use picoclaw_telemetry::sink::{Endpoint, EndpointRequest, EndpointResponse};
 
 /// Knows whether the gateway can do its work.
@@ -25,18 +26,7 @@ pub struct ReadinessReport {
     pub conditions: Vec<(&'static str, bool)>,
     /// The checks in detail.
     pub checks: Vec<Check>,
-}
-
-/// One check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
-    /// What was checked; also its key in the document.
-    pub name: String,
-    /// Whether it is well.
-    pub ok: bool,
-    /// What is wrong, or what is worth knowing.
-    pub message: Option<String>,
-    /// When it was checked, RFC 3339.
+    /// When it was judged, RFC 3339.
     pub timestamp: String,
 }
 
@@ -49,28 +39,35 @@ impl Serialize for ReadinessReport {
         for (name, holds) in &self.conditions {
             map.serialize_entry(name, holds)?;
         }
-        map.serialize_entry("checks", &Checks(&self.checks))?;
+        map.serialize_entry("checks", &Checks(self))?;
         map.end()
     }
 }
 
-struct Checks<'a>(&'a [Check]);
+struct Checks<'a>(&'a ReadinessReport);
 
 impl Serialize for Checks<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|check| (&check.name, check)))
+        let timestamp = &self.0.timestamp;
+        serializer.collect_map(self.0.checks.iter().map(|check| (&check.name, Checked { check, timestamp })))
     }
 }
 
-impl Serialize for Check {
+struct Checked<'a> {
+    check: &'a Check,
+    timestamp: &'a str,
+}
+
+impl Serialize for Checked<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { check, timestamp } = self;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", &self.name)?;
-        map.serialize_entry("status", if self.ok { "ok" } else { "fail" })?;
-        if let Some(message) = &self.message {
-            map.serialize_entry("message", message)?;
+        map.serialize_entry("name", &check.name)?;
+        map.serialize_entry("status", if check.ok { "ok" } else { "fail" })?;
+        if !check.ok {
+            map.serialize_entry("message", &check.message)?;
         }
-        map.serialize_entry("timestamp", &self.timestamp)?;
+        map.serialize_entry("timestamp", timestamp)?;
         map.end()
     }
 }
@@ -129,9 +126,10 @@ mod tests {
             checks: vec![Check {
                 name: "sessions".to_owned(),
                 ok: false,
-                message: Some("disk full".to_owned()),
-                timestamp: "2026-01-01T00:00:00Z".to_owned(),
+                issue: Some("sessions_unwritable".to_owned()),
+                message: "disk full".to_owned(),
             }],
+            timestamp: "2026-01-01T00:00:00Z".to_owned(),
         };
         assert_eq!(
             serde_json::to_string(&report).unwrap(),

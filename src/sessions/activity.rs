@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use crate::hex::Hex;
+
 /// Most sessions that are remembered; beyond it the one silent for the longest counts as expired.
 const MAX_SESSIONS: usize = 100_000;
 
@@ -23,7 +25,7 @@ impl SessionHash {
 
 impl std::fmt::Display for SessionHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Hex(&self.0).fmt(f)
     }
 }
 

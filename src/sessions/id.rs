@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::meta::Scope;
+use crate::hex::Hex;
 
 /// The agent that sessions belong to.
 const AGENT: &str = "main";
@@ -28,7 +29,7 @@ impl SessionId {
         let (channel, chat) = (channel.trim().to_lowercase(), chat.trim().to_lowercase());
         let canonical = format!("v=1|agent={AGENT}|channel={channel}|account={ACCOUNT}|chat=direct:{chat}");
         let digest = Sha256::digest(canonical.as_bytes());
-        Self { key: format!("sk_v1_{}", hex(&digest)).into(), channel: channel.into(), chat: chat.into() }
+        Self { key: format!("sk_v1_{}", Hex(&digest)).into(), channel: channel.into(), chat: chat.into() }
     }
 
     /// A session whose file bears a name that a test can read.
@@ -83,7 +84,7 @@ fn stem_of(key: &str) -> Arc<str> {
         stem.insert(0, '_');
     }
     if stem.len() > MAX_STEM {
-        let digest = hex(&Sha256::digest(key.as_bytes()));
+        let digest = Hex(&Sha256::digest(key.as_bytes())).to_string();
         let mut cut = MAX_STEM - digest.len() - 1;
         while !stem.is_char_boundary(cut) {
             cut -= 1;
@@ -93,11 +94,6 @@ fn stem_of(key: &str) -> Arc<str> {
         stem.push_str(&digest);
     }
     stem.into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|n| char::from(DIGITS[usize::from(n)])).collect()
 }
 
 #[cfg(test)]
