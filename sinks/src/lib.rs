@@ -6,7 +6,7 @@
 //!   `filter`, `window`: its tools, each pure.
 //! * One folder per sink: [`prometheus`], [`datadog`], [`newrelic`], [`jsonlog`].
 //! * [`own`]: the sinks' own numbers. [`process`]: those of the operating system. [`mask`]: removes secrets.
-//!   [`health_document`]: the JSON of `/health`.
+//!   [`health_document`]: the JSON of `/health`. [`place`]: whether a file can be written.
 
 pub mod backoff;
 pub mod buffer;
@@ -23,6 +23,7 @@ pub mod mask;
 #[cfg(feature = "newrelic")]
 pub mod newrelic;
 pub mod own;
+pub mod place;
 pub mod process;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;
@@ -34,4 +35,4 @@ mod testing;
 mod window;
 
 pub use context::Context;
-pub use registry::{BuildError, Built, build};
+pub use registry::{BuildError, Built, build, problems};

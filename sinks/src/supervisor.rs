@@ -24,9 +24,10 @@ use crate::gather::Gather;
 use crate::registry::{BuildError, Built};
 use crate::runner::SinkEndpoint;
 
-pub use check::{CheckError, check};
+pub use check::{CheckError, check, doubts};
 pub use conservation::{Imbalance, conservation};
 pub use errors::{ReloadError, StartError};
+pub use plan::problems;
 pub use reload::Changes;
 pub use reopener::Reopener;
 
@@ -115,9 +116,11 @@ impl Supervisor {
     /// Takes a new configuration over. Sinks that did not change are left alone and keep their numbers.
     ///
     /// # Errors
-    /// When a sink cannot be built, or two want the same name, path or destination. Nothing has changed then.
+    /// When a sink cannot be built, two want the same name, path or destination, or a file that one begins to write
+    /// cannot be written. Nothing has changed then.
     pub async fn reload(&mut self, sinks: &[SinkConfig]) -> Result<Changes, ReloadError> {
-        let planned = plan::plan(sinks, &self.entries, &self.context, &self.build)?;
+        let mut planned = plan::plan(sinks, &self.entries, &self.context, &self.build)?;
+        plan::try_destinations(&mut planned).await?;
         let changes = reload::take_over(self, planned, sinks).await;
         self.reopener.reach(&self.entries);
         Ok(changes)

@@ -224,6 +224,12 @@ pub trait Transport: Send {
         Vec::new()
     }
 
+    /// Whether a destination that cannot be reached now means that the configuration is wrong, so that a reload is
+    /// refused: true of a file, false of a program on the network, which may come later.
+    fn must_be_reachable(&self) -> bool {
+        false
+    }
+
     /// Where it sends to, for a person; free of secrets.
     fn describe(&self) -> String {
         String::new()

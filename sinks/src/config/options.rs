@@ -1,6 +1,8 @@
 //! The second stage: the options that only one type of sink has.
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::Segment;
 
 use super::SinkConfig;
 
@@ -19,6 +21,13 @@ impl OptionsError {
     pub fn new(index: usize, key: &str, message: impl Into<String>) -> Self {
         Self { path: path_of(index, key), message: message.into() }
     }
+
+    /// The option at fault, without what is inside it: `tags` of `telemetry.sinks[0].options.tags[2]`. Empty if it is
+    /// the options as a whole.
+    pub fn option(&self) -> &str {
+        let inside = self.path.split_once(".options.").map_or("", |(_, inside)| inside);
+        inside.split(['.', '[']).next().unwrap_or_default()
+    }
 }
 
 /// Reads the options of the sink that stands at `index` in `telemetry.sinks`.
@@ -35,18 +44,24 @@ pub fn parse_options<T: DeserializeOwned>(config: &SinkConfig, index: usize) -> 
     match (read, unknown) {
         (Ok(options), None) => Ok(options),
         (Ok(_), Some(key)) => Err(OptionsError::new(index, &key, "unknown field")),
-        (Err(error), _) => Err(explain(index, &track.path(), &error)),
+        (Err(error), _) => Err(explain(index, &track.path(), &config.options, &error)),
     }
 }
 
-/// serde repeats the name of an unknown or missing field in its message; here the path says it.
-fn explain(index: usize, path: &serde_path_to_error::Path, error: &serde_json::Error) -> OptionsError {
+/// Says it as the other errors of the configuration do: serde repeats the name of an unknown or missing field, and
+/// speaks of types.
+fn explain(
+    index: usize,
+    path: &serde_path_to_error::Path,
+    options: &Value,
+    error: &serde_json::Error,
+) -> OptionsError {
     let message = error.to_string();
     let key = match path.to_string().as_str() {
         "." => String::new(),
         key => key.to_owned(),
     };
-    for what in ["unknown field", "missing field"] {
+    for (what, said) in [("unknown field", "unknown field"), ("missing field", "missing: expected a value")] {
         let Some(rest) = message.strip_prefix(what).and_then(|rest| rest.trim_start().strip_prefix('`'))
         else {
             continue;
@@ -58,10 +73,78 @@ fn explain(index: usize, path: &serde_path_to_error::Path, error: &serde_json::E
                 _ if key.is_empty() => field.to_owned(),
                 _ => format!("{key}.{field}"),
             };
-            return OptionsError::new(index, &key, format!("{what}{}", rest.replace('`', "")));
+            return OptionsError::new(index, &key, format!("{said}{}", rest.replace('`', "")));
         }
     }
-    OptionsError::new(index, &key, message)
+    let kinds = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant "];
+    let expected = kinds
+        .iter()
+        .find_map(|kind| message.strip_prefix(kind))
+        .and_then(|rest| rest.split_once(", expected "))
+        .map(|(_, expected)| expectation(expected));
+    match expected {
+        Some(expected) => OptionsError::new(
+            index,
+            &key,
+            format!("invalid value {}: expected {expected}", show(options, path)),
+        ),
+        None => OptionsError::new(index, &key, message),
+    }
+}
+
+/// serde's words for what would be right, in those of the rest of the configuration.
+fn expectation(expected: &str) -> String {
+    let integer = |most: u64| format!("an integer between 0 and {most}");
+    match expected {
+        "u8" => integer(u8::MAX.into()),
+        "u16" => integer(u16::MAX.into()),
+        "u32" => integer(u32::MAX.into()),
+        "u64" | "usize" => "an integer of at least 0".to_owned(),
+        "i8" | "i16" | "i32" | "i64" | "isize" => "an integer".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a string" | "path string" | "a borrowed string" => "a text in quotes".to_owned(),
+        "a sequence" => "a list in []".to_owned(),
+        "a map" => "an object in {}".to_owned(),
+        _ if expected.starts_with("struct ") => "an object in {}".to_owned(),
+        _ => match expected.split_once("` or `") {
+            // Of a closed set of words; longer ones are written this way by serde itself.
+            Some((first, second)) => format!("one of {first}, {second}").replace('`', ""),
+            None => expected.replace('`', ""),
+        },
+    }
+}
+
+/// The value at fault for people: short, and not at all if it could be a secret.
+fn show(options: &Value, path: &serde_path_to_error::Path) -> String {
+    const LONGEST: usize = 60;
+    const SECRETS: [&str; 5] = ["key", "token", "secret", "password", "credential"];
+    let mut value = options;
+    for segment in path {
+        let inner = match segment {
+            Segment::Seq { index } => value.get(index),
+            Segment::Map { key } => {
+                let key = key.to_ascii_lowercase();
+                if SECRETS.iter().any(|secret| key.contains(secret)) {
+                    return "***".to_owned();
+                }
+                value.get(key)
+            }
+            Segment::Enum { .. } | Segment::Unknown => None,
+        };
+        value = inner.unwrap_or(value);
+    }
+    match value {
+        Value::Object(_) => "{...}".to_owned(),
+        Value::Array(_) => "[...]".to_owned(),
+        value => {
+            let text = value.to_string();
+            match text.char_indices().nth(LONGEST) {
+                Some((end, _)) => format!("{}...", &text[..end]),
+                None => text,
+            }
+        }
+    }
 }
 
 fn path_of(index: usize, key: &str) -> String {

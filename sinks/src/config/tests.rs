@@ -86,13 +86,26 @@ fn an_unknown_option_is_an_error_even_if_the_type_would_ignore_it() {
 
 #[test]
 fn a_missing_option_and_a_wrong_value_are_named() {
-    assert_eq!(error_of::<Lenient>(json!({})), "telemetry.sinks[0].options.path: missing field");
+    assert_eq!(error_of::<Lenient>(json!({})), "telemetry.sinks[0].options.path: missing: expected a value");
     assert!(
         error_of::<Strict>(json!({"tags": ["a", 2]})).starts_with("telemetry.sinks[0].options.tags[1]: "),
         "{}",
         error_of::<Strict>(json!({"tags": ["a", 2]}))
     );
-    assert!(error_of::<Strict>(json!({"port": 70000})).contains("options.port: invalid value"));
+    for (options, said) in [
+        (json!({"port": 70_000}), "port: invalid value 70000: expected an integer between 0 and 65535"),
+        (json!({"port": "x"}), "port: invalid value \"x\": expected an integer between 0 and 65535"),
+        (json!({"tags": "a"}), "tags: invalid value \"a\": expected a list in []"),
+        (json!({"tags": [1]}), "tags[0]: invalid value 1: expected a text in quotes"),
+        (json!({"inner": 5}), "inner: invalid value 5: expected an object in {}"),
+        (
+            json!({"inner": {"every_ms": 1.5}}),
+            "inner.every_ms: invalid value 1.5: expected an integer of at least 0",
+        ),
+    ] {
+        let error = error_of::<Strict>(options);
+        assert!(error.contains(&format!("telemetry.sinks[0].options.{said}")), "{error}");
+    }
 }
 
 #[test]

@@ -3,13 +3,9 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-
-use bytes::Bytes;
-use picoclaw_telemetry::sink::SendError;
-use rustix::fs::Access;
 
 use super::archive::Archive;
 use super::block::{self, Piece, Progress};
@@ -17,6 +13,9 @@ use super::options::{Format, Options};
 use super::rotate::{self, Keep};
 use super::tail;
 use super::writer::Output;
+use crate::place;
+use bytes::Bytes;
+use picoclaw_telemetry::sink::SendError;
 
 /// How often it is looked whether the file is still the one at its path.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -211,33 +210,8 @@ impl Output for LogFile {
 
     /// Creates nothing: whoever checks may be another user than the one who writes.
     fn probe(&mut self) -> Result<(), SendError> {
-        let mut place: &Path = &self.path;
-        while !place.exists() {
-            let parent = tail::parent(place);
-            if parent == place {
-                break;
-            }
-            place = parent;
-        }
-        let needed = if place == self.path { Access::WRITE_OK } else { Access::WRITE_OK | Access::EXEC_OK };
-        let problem = if place == self.path && place.is_dir() {
-            Some(io::Error::from(io::ErrorKind::IsADirectory))
-        } else if place != self.path && !place.is_dir() {
-            Some(io::Error::from(io::ErrorKind::NotADirectory))
-        } else {
-            rustix::fs::access(place, needed).err().map(io::Error::from)
-        };
-        match problem {
-            None => Ok(()),
-            Some(error) => Err(SendError::Retry {
-                after: None,
-                message: format!(
-                    "{} cannot be written, because of {}: {error}",
-                    self.path.display(),
-                    place.display()
-                ),
-            }),
-        }
+        place::check_file(&self.path)
+            .map_err(|error| SendError::Retry { after: None, message: error.to_string() })
     }
 }
 

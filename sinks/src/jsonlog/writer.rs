@@ -90,6 +90,11 @@ impl<O: Output> Transport for Writer<O> {
         self.claims.clone()
     }
 
+    /// A file; a standard stream is there, and nobody's alone.
+    fn must_be_reachable(&self) -> bool {
+        !self.claims.is_empty()
+    }
+
     fn describe(&self) -> String {
         self.description.clone()
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use picoclaw_telemetry::sink::SendError;
+use picoclaw_telemetry::sink::{SendError, Transport};
 use tokio::time::timeout;
 
 use crate::config::{Filter, SinkConfig};
@@ -36,7 +36,7 @@ pub async fn check(config: &SinkConfig, index: usize, context: &Context) -> Resu
     let built = registry::build(config, index, context)?;
     let mut text = String::new();
     if let Some(mut transport) = built.transport {
-        timeout(PROBE_TIME, transport.probe()).await.map_err(|_| CheckError::Timeout)??;
+        probe(transport.as_mut()).await?;
         text = transport.describe();
     }
     let paths = built.sink.endpoints();
@@ -51,6 +51,24 @@ pub async fn check(config: &SinkConfig, index: usize, context: &Context) -> Resu
         let _ = write!(text, "; note: {notice}");
     }
     Ok(text)
+}
+
+/// Tries whether a destination can be reached, for a limited time.
+pub(super) async fn probe(transport: &mut dyn Transport) -> Result<(), CheckError> {
+    Ok(timeout(PROBE_TIME, transport.probe()).await.map_err(|_| CheckError::Timeout)??)
+}
+
+/// What each of these sinks would ignore: the entry, and what is allowed and yet probably not meant. Sinks that cannot
+/// be built are left out.
+pub fn doubts(sinks: &[SinkConfig], context: &Context) -> Vec<(usize, String)> {
+    let enabled = sinks.iter().enumerate().filter(|(_, sink)| sink.enabled);
+    let built =
+        enabled.filter_map(|(index, sink)| Some((index, sink, registry::build(sink, index, context).ok()?)));
+    built
+        .flat_map(|(index, sink, built)| {
+            notices(&sink.filter, built.sink.carries_records()).into_iter().map(move |notice| (index, notice))
+        })
+        .collect()
 }
 
 /// What is allowed in a filter and yet probably not meant.

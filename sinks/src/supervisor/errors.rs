@@ -1,5 +1,6 @@
 //! Why a set of sinks cannot run.
 
+use super::check::CheckError;
 use crate::registry::BuildError;
 
 /// Why the sinks of a configuration cannot start. The message says where and what to do.
@@ -49,7 +50,34 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// Where, from the root of the configuration, and what is wrong there.
+    pub fn parts(&self) -> (String, String) {
+        let text = self.to_string();
+        // Every message begins with the place.
+        match text.split_once(": ") {
+            Some((path, message)) => (path.to_owned(), message.to_owned()),
+            None => (String::new(), text),
+        }
+    }
+}
+
 /// Why a new configuration was refused. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct ReloadError(#[from] pub StartError);
+pub enum ReloadError {
+    /// The sinks cannot start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A sink that is new or changed could not write to its destination.
+    #[error(
+        "telemetry.sinks[{index}]: the sink \"{name}\" would not work: {source}; correct its options, or make room for it"
+    )]
+    Destination {
+        /// Which entry.
+        index: usize,
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        source: CheckError,
+    },
+}

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use super::BuildSink;
+use super::check::{self, CheckError};
 use super::entry::Entry;
-use super::errors::StartError;
+use super::errors::{ReloadError, StartError};
 use crate::config::SinkConfig;
 use crate::context::Context;
-use crate::registry::Built;
+use crate::registry::{self, Built};
 
 /// A sink of the new configuration.
 pub(super) struct Planned {
@@ -17,6 +18,39 @@ pub(super) struct Planned {
     pub(super) built: Option<Built>,
     pub(super) endpoints: Vec<String>,
     pub(super) claims: Vec<String>,
+}
+
+impl Planned {
+    fn new(config: &SinkConfig, index: usize, built: Built) -> Self {
+        Self {
+            config: config.clone(),
+            index,
+            endpoints: built.sink.endpoints(),
+            claims: built.transport.as_ref().map_or_else(Vec::new, |transport| transport.claims()),
+            built: Some(built),
+        }
+    }
+
+    /// Tries the destination, where a failure means that the entry cannot be meant.
+    async fn try_destination(&mut self) -> Result<(), CheckError> {
+        let transport = self.built.as_mut().and_then(|built| built.transport.as_mut());
+        match transport.filter(|transport| transport.must_be_reachable()) {
+            Some(transport) => check::probe(transport.as_mut()).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Tries what a reload would begin to write to: of a file it is known now whether it can be written, where an agent on
+/// the network may come later.
+pub(super) async fn try_destinations(planned: &mut [Planned]) -> Result<(), ReloadError> {
+    for one in planned {
+        if let Err(source) = one.try_destination().await {
+            let name = one.config.name().to_owned();
+            return Err(ReloadError::Destination { index: one.index, name, source });
+        }
+    }
+    Ok(())
 }
 
 /// Builds what does not run yet, and checks that everything fits together.
@@ -40,44 +74,57 @@ pub(super) fn plan(
                 endpoints: entry.endpoints.clone(),
                 claims: entry.claims.clone(),
             },
-            None => {
-                let built = build(config, index, context)?;
-                Planned {
-                    config: config.clone(),
-                    index,
-                    endpoints: built.sink.endpoints(),
-                    claims: built.transport.as_ref().map_or_else(Vec::new, |t| t.claims()),
-                    built: Some(built),
-                }
-            }
+            None => Planned::new(config, index, build(config, index, context)?),
         });
     }
-    check_collisions(&planned)?;
-    Ok(planned)
+    match collisions(&planned).into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(planned),
+    }
 }
 
-fn check_collisions(planned: &[Planned]) -> Result<(), StartError> {
+/// Everything for which these sinks could not start, not only the first thing.
+pub fn problems(sinks: &[SinkConfig], context: &Context) -> Vec<StartError> {
+    let mut found = Vec::new();
+    let mut planned = Vec::new();
+    for (index, config) in sinks.iter().enumerate().filter(|(_, config)| config.enabled) {
+        match registry::build(config, index, context) {
+            Ok(built) => planned.push(Planned::new(config, index, built)),
+            Err(_) => {
+                let problems = registry::problems(config, index, context);
+                found.extend(problems.into_iter().map(StartError::Build));
+            }
+        }
+    }
+    found.extend(collisions(&planned));
+    found
+}
+
+fn collisions(planned: &[Planned]) -> Vec<StartError> {
+    let mut found = Vec::new();
     let mut paths: HashMap<&str, &Planned> = HashMap::new();
     let mut destinations: HashMap<&str, &Planned> = HashMap::new();
     for one in planned {
         for path in &one.endpoints {
-            if let Some(other) = paths.insert(path, one) {
-                return Err(StartError::PathTaken {
+            match paths.get(path.as_str()) {
+                Some(other) => found.push(StartError::PathTaken {
                     index: one.index,
                     path: path.clone(),
                     owner: other.config.name().to_owned(),
-                });
+                }),
+                None => drop(paths.insert(path, one)),
             }
         }
         for claim in &one.claims {
-            if let Some(other) = destinations.insert(claim, one) {
-                return Err(StartError::DestinationTaken {
+            match destinations.get(claim.as_str()) {
+                Some(other) => found.push(StartError::DestinationTaken {
                     index: one.index,
                     claim: claim.clone(),
                     owner: other.config.name().to_owned(),
-                });
+                }),
+                None => drop(destinations.insert(claim, one)),
             }
         }
     }
-    Ok(())
+    found
 }

@@ -1,6 +1,7 @@
 use super::*;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 /// A log in a folder of its own.
 struct Log {

@@ -174,6 +174,10 @@ impl Transport for FakeTransport {
     fn claims(&self) -> Vec<String> {
         self.claims.clone()
     }
+
+    fn must_be_reachable(&self) -> bool {
+        self.claims.iter().any(|claim| claim.starts_with("file "))
+    }
 }
 
 fn retry(after: Option<Duration>) -> SendError {

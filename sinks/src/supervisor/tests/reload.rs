@@ -54,6 +54,26 @@ async fn a_refused_configuration_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_file_that_cannot_be_written_is_refused_and_an_absent_agent_is_not() {
+    let world = World::new(64);
+    let before = [sink("push", "a", &[("claim", "file a")])];
+    let mut supervisor = world.start(&before).unwrap();
+    for name in ["a", "log", "agent"] {
+        *world.fake(name).unreachable.lock().unwrap() = true;
+    }
+    // What runs and has not changed may be down: that is no fault of the new configuration.
+    let agent = sink("push", "agent", &[("claim", "udp x")]);
+    let log = sink("push", "log", &[("claim", "file x")]);
+    let error = supervisor.reload(&[before[0].clone(), agent.clone(), log]).await.unwrap_err().to_string();
+    assert!(error.starts_with("telemetry.sinks[2]: the sink \"log\" would not work: try later"), "{error}");
+    assert_eq!(supervisor.states().len(), 1);
+    let changed = changed("push", "a", &[("claim", "file a")]);
+    assert!(supervisor.reload(&[changed]).await.is_err());
+    let changes = supervisor.reload(&[before[0].clone(), agent]).await.unwrap();
+    assert_eq!(changes.to_string(), "started agent; unchanged 1");
+}
+
+#[tokio::test(start_paused = true)]
 async fn old_routes_reach_the_new_sink() {
     let world = World::new(64);
     let mut supervisor = world.start(&[sink("pull", "a", &[("path", "/a")])]).unwrap();
