@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use picoclaw_sinks::registry::known_types;
-
 use super::say;
 use crate::config::{self, Environment, Report};
 
@@ -27,22 +25,8 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
 }
 
 fn check() -> anyhow::Result<ExitCode> {
-    let result = config::load(&Environment::process(), &known_types());
+    let result = crate::gateway::load(&Environment::process(), None);
     let report = result.as_ref().map_or_else(Report::from, Report::from);
     say(report.to_string().trim_end());
-    let Ok(loaded) = result else { return Ok(ExitCode::FAILURE) };
-    // What only the builders know: options of sinks, models, tools.
-    let context = super::sinks::context(&loaded);
-    let mut sound = true;
-    for (index, sink) in loaded.config.effective_sinks(&loaded.paths).iter().enumerate() {
-        if let Err(error) = picoclaw_sinks::build(sink, index, &context) {
-            say(&format!("error: {error}"));
-            sound = false;
-        }
-    }
-    if let Err(error) = crate::gateway::setup(&context.bus, &loaded.config, &loaded.paths, &context.masker) {
-        say(&format!("error: {error}"));
-        sound = false;
-    }
-    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -67,7 +67,8 @@ impl Findings {
     }
 }
 
-fn fits(shape: Shape, value: &Value) -> bool {
+/// Whether a value that holds no others is what the setting takes.
+pub(super) fn fits(shape: Shape, value: &Value) -> bool {
     match (shape.kind(), value) {
         (Kind::Any, _) | (Kind::Boolean, Value::Bool(_)) => true,
         (Kind::Integer, Value::Number(number)) => {

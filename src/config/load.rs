@@ -10,7 +10,8 @@ use super::paths::Paths;
 use super::problem::{ConfigErrors, Problem, Source, Warning};
 use super::sections::Config;
 use super::tree::{KeyPath, Tree};
-use super::{older, overrides, secret_values, security, sources, unused, validate};
+use super::validate::{self, Checked};
+use super::{older, overrides, salvage, secret_values, security, sources, unused};
 
 /// A configuration that the gateway can start with.
 #[derive(Clone)]
@@ -41,6 +42,15 @@ impl std::fmt::Debug for Loaded {
 /// A missing file means defaults. Unknown keys and older layouts are warnings; everything that would make the gateway do
 /// something else than was written is a problem, and all problems are reported together.
 pub fn load(environment: &Environment, known_sink_types: &[&str]) -> Result<Loaded, ConfigErrors> {
+    load_with(environment, known_sink_types, &|_| Checked::default())
+}
+
+/// The same with checks of somebody who knows more. They see what is left of the settings when some are wrong.
+pub fn load_with(
+    environment: &Environment,
+    known_sink_types: &[&str],
+    further: &dyn Fn(&Loaded) -> Checked,
+) -> Result<Loaded, ConfigErrors> {
     let Some(paths) = Paths::find(environment) else {
         let source = Source::Variable("PICOCLAW_HOME".into());
         let message =
@@ -53,6 +63,7 @@ pub fn load(environment: &Environment, known_sink_types: &[&str]) -> Result<Load
     };
     let mut reader = Reader { environment, paths, problems: Vec::new(), warnings: Vec::new() };
     let mut tree = reader.overlaid();
+    let all_was_read = reader.problems.is_empty();
     let mut secrets = BTreeSet::new();
     secret_values::collect(&tree, &mut secrets);
     reader.warnings.extend(unused::take(&mut tree));
@@ -63,25 +74,59 @@ pub fn load(environment: &Environment, known_sink_types: &[&str]) -> Result<Load
     reader.problems.extend(findings.problems);
     reader.warnings.extend(findings.warnings);
     let Reader { paths, mut problems, mut warnings, .. } = reader;
-    let failed = |problems, warnings| Err(ConfigErrors::new(&paths.config_file, problems, warnings));
+    // Without a file, what others say about its settings would only look wrong.
+    if !all_was_read {
+        return Err(ConfigErrors::new(&paths.config_file, problems, warnings));
+    }
     if !problems.is_empty() {
-        return failed(problems, warnings);
+        tree.root = salvage::sound_part(&tree.root);
     }
     let config = match decode(&tree) {
         Ok(config) => config,
-        Err(problem) => return failed(vec![problem], warnings),
+        Err(problem) => {
+            problems.push(problem);
+            return Err(ConfigErrors::new(&paths.config_file, problems, warnings));
+        }
     };
-    let paths_used = paths.clone().with_workspace(&config, environment);
-    let checked = validate::validate(&config, &paths_used, known_sink_types);
-    let locate = |path: &str| tree.source_of_text(path).clone();
-    warnings
-        .extend(checked.warnings.into_iter().map(|(path, text)| Warning::new(&locate(&path), path, text)));
-    problems
-        .extend(checked.problems.into_iter().map(|(path, text)| Problem::new(&locate(&path), path, text)));
-    if !problems.is_empty() {
-        return failed(problems, warnings);
+    let paths = paths.with_workspace(&config, environment);
+    let checked = validate::validate(&config, &paths, known_sink_types);
+    note(checked, &tree, &mut problems, &mut warnings);
+    let mut loaded = Loaded { config, paths, warnings, secrets: secrets.into_iter().collect() };
+    let checked = further(&loaded);
+    note(checked, &tree, &mut problems, &mut loaded.warnings);
+    if problems.is_empty() {
+        return Ok(loaded);
     }
-    Ok(Loaded { config, paths: paths_used, warnings, secrets: secrets.into_iter().collect() })
+    Err(ConfigErrors::new(&loaded.paths.config_file, problems, loaded.warnings))
+}
+
+/// Adds what was found, but for what only follows from a problem that is known.
+fn note(checked: Checked, tree: &Tree, problems: &mut Vec<Problem>, warnings: &mut Vec<Warning>) {
+    let locate = |path: &str| tree.source_of_text(path).clone();
+    let known: Vec<String> = problems.iter().map(|problem| problem.path.clone()).collect();
+    let is_new = |path: &str| !known.iter().any(|known| follows_from(path, known));
+    for (path, message) in checked.problems.into_iter().filter(|(path, _)| is_new(path)) {
+        problems.push(Problem::new(&locate(&path), path, message));
+    }
+    for (path, message) in checked.warnings.into_iter().filter(|(path, _)| is_new(path)) {
+        warnings.push(Warning::new(&locate(&path), path, message));
+    }
+}
+
+/// Whether a finding at `path` may come from a problem at `known` alone: it is about the same setting or one inside, or
+/// about names of which the others are not known.
+fn follows_from(path: &str, known: &str) -> bool {
+    let inside = path.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+    let names_models = known == "model_list"
+        || known.starts_with("model_list[")
+            && (known.ends_with(']') && !known.contains('.')
+                || known.ends_with(".model_name")
+                || known.ends_with(".enabled"));
+    let speaks_of_models = path == "agents.defaults.model_name" || path.contains("fallbacks[");
+    let name_of_that_sink = known
+        .strip_suffix(".type")
+        .is_some_and(|sink| path.strip_prefix(sink).is_some_and(|rest| rest == ".name"));
+    inside || (names_models && speaks_of_models) || name_of_that_sink
 }
 
 struct Reader<'a> {
@@ -96,15 +141,19 @@ impl Reader<'_> {
     fn overlaid(&mut self) -> Tree {
         let source = Source::File(self.paths.config_file.clone());
         let mut base = match sources::read_json(&self.paths.config_file) {
+            Ok(Some(Value::Null)) => {
+                self.warnings.push(Warning::new(&source, "", "the file is empty: using the defaults"));
+                Value::Object(Map::new())
+            }
             Ok(Some(base)) => base,
             Ok(None) => {
                 if self.environment.get("PICOCLAW_CONFIG").is_some() {
-                    let message = "there is no such file: using the defaults";
-                    self.warnings.push(Warning::notice(
-                        &Source::Variable("PICOCLAW_CONFIG".into()),
-                        "",
-                        message,
-                    ));
+                    let message = format!(
+                        "there is no file {}: using the defaults; create it, or unset the variable",
+                        self.paths.config_file.display()
+                    );
+                    let variable = Source::Variable("PICOCLAW_CONFIG".into());
+                    self.warnings.push(Warning::grave(&variable, "", message));
                 }
                 Value::Object(Map::new())
             }
@@ -127,6 +176,9 @@ impl Reader<'_> {
         const SECTIONS: [&str; 3] = ["telemetry", "gateway", "logging"];
         let source = Source::File(self.paths.telemetry_file.clone());
         let mut sidecar = match sources::read_json(&self.paths.telemetry_file) {
+            Ok(Some(Value::Null)) => {
+                return self.warnings.push(Warning::new(&source, "", "the file is empty, ignored"));
+            }
             Ok(Some(sidecar)) => sidecar,
             Ok(None) => {
                 if self.environment.get("PICOCLAW_TELEMETRY_CONFIG").is_some() {

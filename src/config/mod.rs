@@ -5,12 +5,14 @@
 //!
 //! * `sections`: what can be configured, with the defaults; the doc comments are the reference.
 //! * `sources`, `older`, `security`, `overrides`: the sources and older layouts.
-//! * `shape`, `inspect`: the JSON schema of those types, and the comparison of the settings with it.
+//! * `shape`, `inspect`: the JSON schema of those types, and the comparison of the settings with it. `salvage`: what is
+//!   left for further checks.
 //! * `unused`: settings of the existing PicoClaw that this gateway accepts and does not use.
 //! * `validate`, `endpoints`: what a type cannot say, such as that a name exists or that a path is free.
 //! * `short_forms`: the telemetry sinks that result.
-//! * `report`, `reference`: for people.
+//! * `report`, `reference`: for people. `changes`: what differs between two configurations.
 
+mod changes;
 mod endpoints;
 mod environment;
 mod inspect;
@@ -21,6 +23,7 @@ mod paths;
 mod problem;
 mod reference;
 mod report;
+mod salvage;
 mod secret;
 mod secret_values;
 mod sections;
@@ -33,8 +36,9 @@ mod tree;
 mod unused;
 mod validate;
 
+pub use changes::changes;
 pub use environment::Environment;
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_with};
 pub use paths::Paths;
 pub use problem::{ConfigErrors, Problem, Severity, Source, Warning};
 pub use reference::reference;
@@ -43,6 +47,7 @@ pub use secret::{MASK, SecretString, is_secret_key};
 pub use sections::*;
 pub use shape::schema;
 pub(crate) use short_forms::HEALTH_SINK;
+pub use validate::Checked;
 
 /// A configuration to start from: the text of `config/picoclaw.json`.
 pub fn example() -> &'static str {

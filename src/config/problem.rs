@@ -54,6 +54,8 @@ pub enum Severity {
     Notice,
     /// Probably a mistake.
     Warning,
+    /// Surely a mistake: a check fails, though the gateway starts, because a start that fails could be worse.
+    Grave,
 }
 
 /// Something in the configuration that an operator should know, though the gateway can start with it.
@@ -73,6 +75,10 @@ impl Warning {
     pub(super) fn new(source: &Source, path: impl Into<String>, message: impl Into<String>) -> Self {
         let (source, path, message) = (source.clone(), path.into(), message.into());
         Self { severity: Severity::Warning, source, path, message }
+    }
+
+    pub(super) fn grave(source: &Source, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Grave, ..Self::new(source, path, message) }
     }
 
     pub(super) fn notice(source: &Source, path: impl Into<String>, message: impl Into<String>) -> Self {

@@ -28,6 +28,11 @@ impl Report {
     pub fn is_usable(&self) -> bool {
         self.problems.is_empty()
     }
+
+    /// Whether nothing is surely wrong with it.
+    pub fn is_sound(&self) -> bool {
+        self.is_usable() && self.warnings.iter().all(|warning| warning.severity != Severity::Grave)
+    }
 }
 
 impl From<&Loaded> for Report {
@@ -61,6 +66,7 @@ impl fmt::Display for Report {
         }
         for warning in &self.warnings {
             let word = match warning.severity {
+                Severity::Grave => "error",
                 Severity::Warning => "warning",
                 Severity::Notice => "notice",
             };
@@ -69,7 +75,11 @@ impl fmt::Display for Report {
         if !self.is_usable() {
             return write!(f, "{} cannot be used", self.file.display());
         }
-        write!(f, "{} can be used", self.file.display())?;
+        if self.is_sound() {
+            write!(f, "{} can be used", self.file.display())?;
+        } else {
+            write!(f, "the gateway would start in spite of that, with:")?;
+        }
         write!(f, "\ndefault model: {}", self.default_model)?;
         write!(f, "\nsinks:")?;
         for sink in &self.sinks {

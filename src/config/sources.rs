@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Read};
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::problem::{Problem, Source};
 
@@ -44,7 +44,7 @@ fn unreadable(path: &Path, error: &Error) -> String {
     format!("cannot read {}: {error}{remedy}", path.display())
 }
 
-/// The JSON object in `path`, or nothing if there is no such file. An empty file is an empty object.
+/// The JSON object in `path`, or nothing if there is no such file. An empty file is `null`.
 pub(super) fn read_json(path: &Path) -> Result<Option<Value>, Problem> {
     read(path)?.map(|text| parse_json(&text, path)).transpose()
 }
@@ -53,11 +53,11 @@ fn parse_json(text: &str, path: &Path) -> Result<Value, Problem> {
     let source = Source::File(path.to_owned());
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim().is_empty() {
-        return Ok(Value::Object(Map::new()));
+        return Ok(Value::Null);
     }
     match serde_json::from_str(text) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err(Problem::new(&source, "", "expected an object in {}")),
+        Ok(_) => Err(Problem::new(&source, "", "expected an object, such as {\"gateway\": {}}")),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
             let what = error.to_string();
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn an_empty_file_and_a_byte_order_mark_are_no_errors() {
-        assert_eq!(parse_json(" \n", Path::new("x")), Ok(json!({})));
+        assert_eq!(parse_json(" \n", Path::new("x")), Ok(Value::Null));
         assert_eq!(parse_json("\u{feff}{\"a\":1}", Path::new("x")), Ok(json!({"a": 1})));
     }
 

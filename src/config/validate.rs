@@ -9,9 +9,11 @@ use super::spelling::closest;
 
 /// Paths of settings with what is to be said about them.
 #[derive(Debug, Default)]
-pub(super) struct Checked {
-    pub(super) problems: Vec<(String, String)>,
-    pub(super) warnings: Vec<(String, String)>,
+pub struct Checked {
+    /// With what the gateway cannot start.
+    pub problems: Vec<(String, String)>,
+    /// What is allowed and probably not meant.
+    pub warnings: Vec<(String, String)>,
 }
 
 /// Checks what settings say about one another.

@@ -1,11 +1,13 @@
 //! The composition root: the one place that knows every part and puts them together.
 //!
 //! * [`run`]: from a configuration to a stopped gateway.
+//! * `check`: reads the configuration and finds everything that is wrong with it before anything starts.
 //! * `setup`: models, tools and limits from the configuration. `routes`: who answers at which path.
 //! * `reload`: takes a new configuration over while it runs, or refuses it whole. `fixed`: what needs a restart.
 //! * `greeting`: lines for whoever starts it. `shutdown`: the way down, with a deadline for each step.
 //! * `signals`: what the operating system asks for. `hot_reload`: what a changed file asks for.
 
+mod check;
 mod fixed;
 mod greeting;
 mod hot_reload;
@@ -17,6 +19,7 @@ mod setup;
 mod shutdown;
 mod signals;
 
+pub use check::{load, sink_context};
 pub use parts::console;
 pub use run::{Options, run};
 pub use setup::{SetupError, session_options, setup};

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use picoclaw_sinks::mask::Masker;
-use picoclaw_sinks::registry::known_types;
 use picoclaw_sinks::supervisor::Supervisor;
 use picoclaw_telemetry::words::Level;
 use picoclaw_telemetry::{Bus, Detail, Event, SinkRegistry};
@@ -18,7 +17,7 @@ use super::signals::{self, Signals};
 use super::{greeting, hot_reload, routes, setup, shutdown};
 use crate::agent::Agent;
 use crate::channels::http::{CHANNEL, CLI_CHANNEL, HttpChannel};
-use crate::config::{self, Environment, Loaded, Severity};
+use crate::config::{Environment, Loaded, Severity};
 use crate::health::{self, Judge, Phase};
 use crate::http::admin::{Admin, Reloader, Token};
 use crate::http::body::Room;
@@ -50,7 +49,7 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
         environment = environment.with("PICOCLAW_LOGGING_LEVEL", "debug");
     }
     let watch = hot_reload::Watch::begin(&environment);
-    let loaded = config::load(&environment, &known_types())?;
+    let loaded = super::check::load(&environment, None)?;
     let mut signals = Signals::listen().context("listening for signals")?;
     signals::end_at_second().context("listening for a second signal")?;
     let token = new_token().context("making the token of the pid file")?;
@@ -256,7 +255,7 @@ fn tell_recovery(store: &SessionStore) {
 pub(super) fn tell_warnings(loaded: &Loaded) {
     for warning in &loaded.warnings {
         match warning.severity {
-            Severity::Warning => tracing::warn!(target: "picoclaw::config", "{warning}"),
+            Severity::Grave | Severity::Warning => tracing::warn!(target: "picoclaw::config", "{warning}"),
             Severity::Notice => tracing::info!(target: "picoclaw::config", "{warning}"),
         }
     }

@@ -83,7 +83,8 @@ fn models(bus: &Bus, config: &Config) -> Result<ModelTable, providers::BuildErro
     Ok(table)
 }
 
-fn spec(model: &ModelConfig, key: Option<&SecretString>) -> ModelSpec {
+/// What a provider needs to know of a model.
+pub(super) fn spec(model: &ModelConfig, key: Option<&SecretString>) -> ModelSpec {
     let given = |text: &String| (!text.is_empty()).then(|| text.clone());
     ModelSpec {
         api_base: given(&model.api_base),

@@ -133,6 +133,11 @@ pub fn known_providers() -> impl Iterator<Item = &'static str> {
     std::iter::once(ECHO).chain(vendors::VENDORS.iter().map(|vendor| vendor.name))
 }
 
+/// Whether the provider's own address refuses requests without a key. Those on this machine do not.
+pub fn wants_key(provider: &str) -> bool {
+    vendors::find(provider).is_some_and(|vendor| vendor.api_base.starts_with("https://"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

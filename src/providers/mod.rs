@@ -19,7 +19,7 @@ pub mod provider;
 pub mod transport;
 mod vendors;
 
-pub use catalog::{BuildError, ModelSpec, build};
+pub use catalog::{BuildError, ModelSpec, build, wants_key};
 pub use clients::HttpClients;
 pub use error::ProviderError;
 pub use provider::{ChatRequest, Completion, Delta, Deltas, Discard, Provider};

@@ -12,7 +12,7 @@ use crate::agent::{Agent, Assistant, Conversation, Inbound, Progress};
 use crate::channels::http::CLI_CHANNEL;
 use crate::chat::{Message, Role, Sampling};
 use crate::config::Loaded;
-use crate::gateway::{console, session_options, setup};
+use crate::gateway::{console, session_options, setup, sink_context};
 use crate::sessions::SessionStore;
 
 /// How long the end may take.
@@ -31,7 +31,7 @@ pub(super) struct Local {
 impl Local {
     /// Only the console listens to its telemetry: log files and metrics belong to the gateway.
     pub(super) fn start(loaded: &Loaded, arguments: &Arguments) -> anyhow::Result<Self> {
-        let context = crate::cli::sinks::context(loaded);
+        let context = sink_context(loaded);
         let (bus, masker) = (context.bus.clone(), std::sync::Arc::clone(&context.masker));
         crate::diagnostics::install(&bus, Level::Debug);
         let console: SinkConfig = console(loaded.config.gateway.log_level);

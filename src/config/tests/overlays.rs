@@ -81,8 +81,10 @@ fn a_sidecar_that_is_named_must_exist() {
 fn a_configuration_that_is_named_and_absent_is_said() {
     let loaded = Home::new().variable("PICOCLAW_CONFIG", "/nowhere/c.json").load();
     assert_eq!(
-        remarks(&loaded, Severity::Notice),
-        ["PICOCLAW_CONFIG: there is no such file: using the defaults"]
+        remarks(&loaded, Severity::Grave),
+        [
+            "PICOCLAW_CONFIG: there is no file /nowhere/c.json: using the defaults; create it, or unset the variable"
+        ]
     );
 }
 

@@ -89,6 +89,55 @@ fn everything_that_does_not_fit_together_is_said() {
 }
 
 #[test]
+fn one_mistake_does_not_hide_the_others() {
+    let home = Home::with_config(json!({
+        "agents": {"defaults": {"model_name": "gone", "model_fallbacks": "no list"}},
+        "gateway": {"port": 99_999, "health_check": {"path": "health"}},
+        "model_list": [{"model_name": "gpt", "model": "openai/gpt", "api_keys": ["file://missing.key"]}],
+        "telemetry": {"sinks": [{"name": "x"}, {"type": "statsd"}, 5, {"type": "jsonlog", "filter": {"include": "*"}}]}
+    }));
+    let secret = home.path().join("missing.key");
+    assert_eq!(
+        home.problems(),
+        [
+            &format!("config.json: model_list[0].api_keys[0]: there is no secret file {}", secret.display()),
+            "config.json: agents.defaults.model_fallbacks: invalid value \"no list\": expected a list in []",
+            "config.json: gateway.port: invalid value 99999: expected a port between 0 and 65535",
+            "config.json: telemetry.sinks[0].type: missing: expected a text in quotes",
+            "config.json: telemetry.sinks[2]: invalid value 5: expected an object in {}",
+            "config.json: telemetry.sinks[3].filter.include: invalid value \"*\": expected a list in []",
+            "config.json: agents.defaults.model_name: there is no model \"gone\" in model_list: there are gpt, echo",
+            "config.json: gateway.health_check.path: \"health\" does not begin with /: expected a path such as /metrics",
+            "config.json: telemetry.sinks[1].type: unknown sink type \"statsd\": expected one of prometheus, datadog, newrelic, jsonlog",
+        ]
+    );
+}
+
+#[test]
+fn what_only_follows_from_a_mistake_is_not_said() {
+    let home = Home::with_config(json!({
+        "agents": {"defaults": {"model_name": "gpt"}}, "model_list": [{"model_name": 5, "model": "openai/gpt"}]
+    }));
+    assert_eq!(
+        home.problems(),
+        ["config.json: model_list[0].model_name: invalid value 5: expected a text in quotes"]
+    );
+    let home = Home::with_config(json!({"agents": {"defaults": {"model_name": "gpt"}}, "model_list": {}}));
+    assert_eq!(home.problems(), ["config.json: model_list: invalid value {...}: expected a list in []"]);
+    let home = Home::with_config("{").variable("PICOCLAW_AGENTS_DEFAULTS_MODEL_NAME", "gpt");
+    assert_eq!(home.problems().len(), 1, "{:?}", home.problems());
+}
+
+#[test]
+fn an_empty_file_is_noticed() {
+    let home = Home::with_config(" ").file("telemetry.json", "");
+    assert_eq!(
+        remarks(&home.load(), Severity::Warning),
+        ["config.json: the file is empty: using the defaults", "telemetry.json: the file is empty, ignored"]
+    );
+}
+
+#[test]
 fn metrics_and_health_cannot_share_a_path() {
     let home = Home::with_config(json!({"gateway": {"metrics": {"path": "/health"}}}));
     assert_eq!(
@@ -177,7 +226,7 @@ fn a_syntax_error_shows_the_line_and_other_files_are_still_read() {
         home.problems(),
         [
             "config.json: line 4, column 3: trailing comma (remove the comma before it)",
-            "telemetry.json: expected an object in {}",
+            "telemetry.json: expected an object, such as {\"gateway\": {}}",
         ]
     );
 }
