@@ -14,6 +14,11 @@ impl Fixed {
         Self(values(loaded))
     }
 
+    /// Whether a setting is one of these, so that no reload changes it.
+    pub(super) fn holds(&self, path: &str) -> bool {
+        self.0.iter().any(|(key, _)| key.split(' ').next() == Some(path))
+    }
+
     /// The settings for which this configuration says something else.
     pub(super) fn changed(&self, loaded: &Loaded) -> Vec<&'static str> {
         let now = values(loaded);

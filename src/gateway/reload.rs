@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use picoclaw_sinks::registry::known_types;
 use picoclaw_telemetry::{Detail, Event};
 
 use super::parts::{self, Parts};
-use super::{routes, setup};
+use super::{check, routes, setup};
 use crate::config::{self, Paths};
 use crate::health::Phase;
 use crate::http::admin::{ReloadError, Reloaded, Reloader};
@@ -23,6 +22,9 @@ impl Reloader for Reload {
         let Ok(mut running) = self.0.running.try_lock() else {
             return Err(ReloadError("reload already in progress".to_owned()));
         };
+        // As after a signal: whoever rotates logs by this route has renamed them.
+        let reopener = running.supervisor.reopener();
+        tokio::spawn(async move { reopener.reopen().await });
         self.run(&mut running).await
     }
 }
@@ -67,7 +69,8 @@ impl Reload {
 /// Everything that can fail comes first; from the sinks' reload on nothing can.
 async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(String, Reloaded), String> {
     let environment = parts.environment.clone();
-    let loaded = tokio::task::spawn_blocking(move || config::load(&environment, &known_types()))
+    let workspace = running.loaded.paths.workspace.clone();
+    let loaded = tokio::task::spawn_blocking(move || check::load(&environment, Some(&workspace)))
         .await
         .map_err(|error| format!("reading the configuration: {error}"))?
         .map_err(|errors| errors.to_string())?;
@@ -93,10 +96,16 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
     super::run::tell_warnings(&loaded);
     let mut text = changes.to_string();
     let needs_restart = parts.fixed.changed(&loaded);
+    let mut changed = config::changes(&running.loaded.config, &loaded.config);
+    changed.retain(|path| !parts.fixed.holds(path));
+    if !changed.is_empty() {
+        let _ = write!(text, "; changed {}", changed.join(", "));
+    }
+    let sinks = changes.is_some().then(|| changes.to_string());
     for key in &needs_restart {
         let _ = write!(text, "; {key} changes with the next start");
         tracing::warn!(key, "A changed setting takes effect with the next start only.");
     }
     running.loaded = loaded;
-    Ok((text, Reloaded { needs_restart }))
+    Ok((text, Reloaded { changed, sinks, needs_restart }))
 }

@@ -24,6 +24,10 @@ pub trait Reloader: Send + Sync {
 /// A new configuration is in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reloaded {
+    /// Settings that have changed and are in force.
+    pub changed: Vec<String>,
+    /// What became of the sinks, if anything did.
+    pub sinks: Option<String>,
     /// Settings that have changed and take effect with the next start only.
     pub needs_restart: Vec<&'static str>,
 }
@@ -32,6 +36,12 @@ impl Reloaded {
     /// The existing PicoClaw's answer, and what it cannot say.
     fn to_json(&self) -> String {
         let mut document = json!({ "status": "reload triggered" });
+        if !self.changed.is_empty() {
+            document["changed"] = json!(self.changed);
+        }
+        if let Some(sinks) = &self.sinks {
+            document["sinks"] = json!(sinks);
+        }
         if !self.needs_restart.is_empty() {
             document["needs_restart"] = json!(self.needs_restart);
         }

@@ -22,6 +22,13 @@ pub struct Changes {
     pub unchanged: usize,
 }
 
+impl Changes {
+    /// Whether anything changed.
+    pub fn is_some(&self) -> bool {
+        !(self.started.is_empty() && self.restarted.is_empty() && self.stopped.is_empty())
+    }
+}
+
 impl fmt::Display for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (what, names) in

@@ -29,7 +29,7 @@ impl Reloader for Fake {
         self.done.fetch_add(1, SeqCst);
         match self.error {
             Some(error) => Err(ReloadError(error.to_owned())),
-            None => Ok(Reloaded { needs_restart: self.needs_restart.clone() }),
+            None => Ok(Reloaded { needs_restart: self.needs_restart.clone(), ..Reloaded::default() }),
         }
     }
 }
