@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use picoclaw_sinks::registry::known_types;
 
 use super::small_runtime;
-use crate::config::{self, Environment};
+use crate::config::{self, Environment, Paths};
 use crate::pidfile;
 
 #[derive(Debug, clap::Args)]
@@ -49,13 +49,18 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.debug {
         environment = environment.with("PICOCLAW_LOG_LEVEL", "debug");
     }
-    let loaded = config::load(&environment, &known_types())?;
+    let loaded = config::load(&environment, &known_types());
+    let gateway = Paths::find(&environment).and_then(|paths| pidfile::running(&paths.pid_file));
     let runtime = small_runtime()?;
     let result = runtime.block_on(async {
-        match pidfile::running(&loaded.paths.pid_file) {
-            Some(gateway) => talk(arguments, &remote::Remote::new(gateway, &loaded, arguments)?).await,
+        match gateway {
+            // It goes on with what it has read, whatever the file says by now.
+            Some(gateway) => {
+                let remote = remote::Remote::new(gateway, loaded.as_ref().ok(), arguments)?;
+                talk(arguments, &remote).await
+            }
             None => {
-                let local = local::Local::start(&loaded, arguments)?;
+                let local = local::Local::start(&loaded?, arguments)?;
                 let result = talk(arguments, &local).await;
                 local.stop().await;
                 result

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::Request;
 use hyper::header::{ACCEPT, AUTHORIZATION, HeaderValue};
+use hyper::http::request::Builder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
@@ -17,7 +18,7 @@ pub(super) struct Answer {
     pub(super) body: bytes::Bytes,
 }
 
-/// Asks, and waits for at most `patience` for the whole answer.
+/// Looks, and waits for at most `patience` for the whole answer.
 ///
 /// # Errors
 /// When there is no answer; the error says why in words for a person.
@@ -26,7 +27,23 @@ pub(super) async fn get(
     authorization: Option<&str>,
     patience: Duration,
 ) -> anyhow::Result<Answer> {
-    let mut request = Request::get(url).header(ACCEPT, "application/json, text/plain;version=0.0.4");
+    send(Request::get(url), authorization, patience).await
+}
+
+/// Tells it to do something, and waits for at most `patience` for the whole answer.
+///
+/// # Errors
+/// As [`get`].
+pub(super) async fn post(
+    url: &str,
+    authorization: Option<&str>,
+    patience: Duration,
+) -> anyhow::Result<Answer> {
+    send(Request::post(url), authorization, patience).await
+}
+
+async fn send(request: Builder, authorization: Option<&str>, patience: Duration) -> anyhow::Result<Answer> {
+    let mut request = request.header(ACCEPT, "application/json, text/plain;version=0.0.4");
     if let Some(value) = authorization {
         let mut value = HeaderValue::from_str(value)?;
         value.set_sensitive(true);

@@ -52,19 +52,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 fn look(arguments: &Arguments) -> anyhow::Result<Verdict> {
     let environment = Environment::process();
     let loaded = config::load(&environment, &known_types());
-    let target = match (&arguments.url, &loaded) {
-        (Some(url), loaded) => Target::at(url, loaded.as_ref().ok())?,
-        (None, Ok(loaded)) => Target::of(loaded)?,
-        // A gateway that runs goes on with what it read, and is asked how it is.
-        (None, Err(errors)) => match Target::running(&environment) {
-            Some(target) => {
-                if !arguments.quiet {
-                    complain(&errors.to_string());
-                }
-                target
+    let target = match &arguments.url {
+        Some(url) => Target::at(url, loaded.as_ref().ok())?,
+        None => Target::of_either(loaded.as_ref(), &environment, |wrong| {
+            if !arguments.quiet {
+                complain(wrong);
             }
-            None => anyhow::bail!("{errors}"),
-        },
+        })?,
     };
     let url = target.health_url();
     let answer = small_runtime()?.block_on(ask::get(&url, target.authorization(), arguments.timeout));

@@ -9,6 +9,7 @@ mod gateway;
 mod health;
 mod integrations;
 mod metrics;
+mod reload;
 mod sinks;
 mod status;
 mod target;
@@ -39,6 +40,8 @@ enum Command {
     Health(health::Arguments),
     /// Print the live numbers of the running gateway.
     Metrics(metrics::Arguments),
+    /// Let the running gateway read its configuration again and open its log files anew; say what changed.
+    Reload,
     /// Print the version.
     Version,
     /// List the files for other programs, or print or write them filled in for this gateway.
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Status => status::run(),
         Command::Health(arguments) => health::run(&arguments),
         Command::Metrics(arguments) => metrics::run(&arguments),
+        Command::Reload => reload::run(),
         Command::Version => {
             say(&format!("picoclaw {}", env!("CARGO_PKG_VERSION")));
             Ok(ExitCode::SUCCESS)

@@ -7,29 +7,38 @@ use picoclaw_sinks::registry::known_types;
 use serde_json::Value;
 
 use super::target::Target;
-use super::{ask, say, small_runtime};
-use crate::config::{self, Environment, Loaded, ModelConfig};
+use super::{ask, complain, say, small_runtime};
+use crate::config::{self, Environment, Loaded, ModelConfig, Paths};
 use crate::pidfile;
 
 /// How long a gateway may take to answer before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) fn run() -> anyhow::Result<ExitCode> {
-    let loaded = config::load(&Environment::process(), &known_types())?;
+    let environment = Environment::process();
+    let loaded = config::load(&environment, &known_types());
     say("📦 Agent Status:");
-    configured(&loaded);
-    let Some(gateway) = pidfile::running(&loaded.paths.pid_file) else {
+    match &loaded {
+        Ok(loaded) => configured(loaded),
+        Err(errors) => complain(&format!("{errors}\n`picoclaw config check` says more.")),
+    }
+    let broken = if loaded.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let Some(gateway) = Paths::find(&environment).and_then(|paths| pidfile::running(&paths.pid_file)) else {
         say("Gateway: not running (start it with `picoclaw gateway`)");
-        return Ok(ExitCode::SUCCESS);
+        return Ok(broken);
     };
     say(&format!(
         "Gateway: running (PID {}, version {}, port {})",
         gateway.pid, gateway.version, gateway.port
     ));
-    if !loaded.config.gateway.health_check.enabled {
-        return Ok(ExitCode::SUCCESS);
+    if loaded.is_err() {
+        say("  It goes on with the configuration that it has; the one on disk is broken.");
     }
-    let target = Target::of(&loaded)?;
+    if loaded.as_ref().is_ok_and(|loaded| !loaded.config.gateway.health_check.enabled) {
+        return Ok(broken);
+    }
+    // What is wrong was said above.
+    let target = Target::of_either(loaded.as_ref(), &environment, |_| {})?;
     let url = target.health_url();
     let answer = small_runtime()?.block_on(ask::get(&url, target.authorization(), PATIENCE));
     match answer.and_then(|answer| Ok(serde_json::from_slice(&answer.body)?)) {
@@ -39,7 +48,7 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(broken)
 }
 
 fn configured(loaded: &Loaded) {

@@ -1,8 +1,10 @@
 //! Which gateway the commands ask, and with which credentials.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 
-use crate::config::{Environment, Loaded, Paths, ScrapeAuth};
+use crate::config::{ConfigErrors, Environment, Loaded, Paths, ScrapeAuth};
 use crate::http::guard::basic_credential;
 use crate::pidfile::{self, PidRecord, address_of};
 
@@ -17,18 +19,21 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// The gateway that runs on this home directory, or else the one that the configuration describes: its home may be
-    /// another one.
+    /// The gateway that runs on this home directory. Only in a container, whose pid file is no proof, is it looked for
+    /// where the configuration says: elsewhere another home's gateway may listen there.
     ///
     /// # Errors
-    /// When neither says where it listens.
+    /// When none runs.
     pub(super) fn of(loaded: &Loaded) -> anyhow::Result<Self> {
         let gateway = &loaded.config.gateway;
-        let running = pidfile::running(&loaded.paths.pid_file);
-        if running.is_none() && gateway.port == 0 {
+        let pid_file = &loaded.paths.pid_file;
+        let running = pidfile::running(pid_file);
+        let may_be_in_container = recorded_pid(pid_file) == Some(1) && gateway.port != 0;
+        if running.is_none() && !may_be_in_container {
             anyhow::bail!(
-                "gateway.port is 0 and no gateway runs with {}: start it, or name its address with --url",
-                loaded.paths.pid_file.display()
+                "no gateway runs with {}: start it, or name another one's address with --url, such as \
+                 http://127.0.0.1:18790",
+                loaded.paths.home.display()
             );
         }
         let url = |port: u16| match &running {
@@ -44,6 +49,30 @@ impl Target {
             metrics_path: metrics_path(loaded),
             authorization: operator.or_else(|| scrape_authorization(&gateway.metrics().auth)),
         })
+    }
+
+    /// The same, also when the configuration on disk cannot be used: the gateway goes on with what it has read, at the
+    /// usual paths. What is wrong is then passed to `complain`.
+    ///
+    /// # Errors
+    /// When none runs; with a broken configuration the error is what is wrong with it.
+    pub(super) fn of_either(
+        loaded: Result<&Loaded, &ConfigErrors>,
+        environment: &Environment,
+        complain: impl FnOnce(&str),
+    ) -> anyhow::Result<Self> {
+        match loaded {
+            Ok(loaded) => Self::of(loaded),
+            Err(errors) => match Self::running(environment) {
+                Some(target) => {
+                    complain(&format!(
+                        "{errors}\nThe running gateway goes on with the configuration that it has."
+                    ));
+                    Ok(target)
+                }
+                None => Err(errors.clone().into()),
+            },
+        }
     }
 
     /// The running gateway when its configuration cannot be read any more: at the usual paths.
@@ -90,10 +119,26 @@ impl Target {
         Ok(format!("{}{path}", self.base))
     }
 
+    /// Where it tells how its parts are.
+    pub(super) fn ready_url(&self) -> String {
+        format!("{}/ready", self.health_base)
+    }
+
+    /// Where it is told to read its configuration again.
+    pub(super) fn reload_url(&self) -> String {
+        format!("{}/reload", self.base)
+    }
+
     /// What the `Authorization` header should say.
     pub(super) fn authorization(&self) -> Option<&str> {
         self.authorization.as_deref()
     }
+}
+
+/// The process that a pid file names, whether or not it lives.
+fn recorded_pid(pid_file: &Path) -> Option<u32> {
+    let record: PidRecord = serde_json::from_slice(&std::fs::read(pid_file).ok()?).ok()?;
+    Some(record.pid)
 }
 
 /// The path of the first Prometheus endpoint, if one is enabled.

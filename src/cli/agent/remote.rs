@@ -26,8 +26,13 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    pub(super) fn new(gateway: PidRecord, loaded: &Loaded, arguments: &Arguments) -> anyhow::Result<Self> {
-        let turn = loaded.config.agents.defaults.turn_timeout().unwrap_or(ENDLESS);
+    /// Without a configuration that can be read the gateway may have any.
+    pub(super) fn new(
+        gateway: PidRecord,
+        loaded: Option<&Loaded>,
+        arguments: &Arguments,
+    ) -> anyhow::Result<Self> {
+        let turn = loaded.and_then(|loaded| loaded.config.agents.defaults.turn_timeout()).unwrap_or(ENDLESS);
         let spec = ModelSpec {
             api_base: Some(gateway.url(gateway.port, "/v1")),
             api_key: Some(gateway.token),

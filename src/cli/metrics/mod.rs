@@ -31,7 +31,7 @@ const CLEAR: &str = "\x1b[2J\x1b[H";
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Quantiles are estimates between the bounds of buckets. The exit code is 2 when no gateway answers."
+    after_help = "Means are exact. Quantiles (p50, p95, p99) are estimated: they lie somewhere between the bounds of a bucket. The exit code is 2 when no gateway answers."
 )]
 pub(super) struct Arguments {
     /// Only metrics and series whose name or labels contain this text.
@@ -52,10 +52,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let loaded = config::load(&Environment::process(), &known_types());
+    let environment = Environment::process();
+    let loaded = config::load(&environment, &known_types());
     let target = match &arguments.url {
         Some(url) => Target::at(url, loaded.as_ref().ok())?,
-        None => Target::of(&loaded?)?,
+        None => Target::of_either(loaded.as_ref(), &environment, complain)?,
     };
     let url = target.metrics_url()?;
     let runtime = small_runtime()?;
