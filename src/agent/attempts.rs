@@ -59,8 +59,9 @@ impl From<Delta> for Progress {
 /// The failure of the last attempt.
 pub(super) async fn complete(question: &Question<'_>) -> Result<(Completion, Arc<Candidate>), ProviderError> {
     let mut last = ProviderError::new(FailureReason::Unknown, "no model is configured");
+    let mut failed = 0;
     for candidate in question.candidates {
-        match ask(question, candidate).await {
+        match ask(question, candidate, &mut failed).await {
             Ok(completion) => return Ok((completion, Arc::clone(candidate))),
             Err(error) => {
                 let lies_in_request =
@@ -76,13 +77,19 @@ pub(super) async fn complete(question: &Question<'_>) -> Result<(Completion, Arc
     Err(last)
 }
 
-async fn ask(question: &Question<'_>, candidate: &Candidate) -> Result<Completion, ProviderError> {
+/// Asks one candidate. `failed` counts the attempts at the question that failed, whoever was asked.
+async fn ask(
+    question: &Question<'_>,
+    candidate: &Candidate,
+    failed: &mut u32,
+) -> Result<Completion, ProviderError> {
     let mut attempt = 0;
     loop {
-        let error = match once(question, candidate, attempt).await {
+        let error = match once(question, candidate, attempt, *failed).await {
             Ok(completion) => return Ok(completion),
             Err(error) => error,
         };
+        *failed += 1;
         let is_over = question.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         if is_over || !error.is_transient() || attempt >= question.policy.retries {
             return Err(error);
@@ -107,6 +114,7 @@ async fn once(
     question: &Question<'_>,
     candidate: &Candidate,
     attempt: u32,
+    failed: u32,
 ) -> Result<Completion, ProviderError> {
     let progress = question.progress.filter(|_| candidate.streaming);
     let request = ChatRequest {
@@ -115,7 +123,7 @@ async fn once(
         tools: question.tools,
         sampling: question.sampling,
         stream: progress.is_some(),
-        attempt,
+        attempt: failed,
     };
     let guard = Attempt::start(
         question.bus,

@@ -24,7 +24,7 @@ pub struct ChatRequest<'a> {
     pub sampling: &'a Sampling,
     /// Whether the answer is wanted piece by piece.
     pub stream: bool,
-    /// How many attempts at this same request failed before: 0 for the first.
+    /// How many attempts at this same request failed before, at whichever provider: 0 for the first.
     pub attempt: u32,
 }
 

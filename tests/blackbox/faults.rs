@@ -165,3 +165,21 @@ fn a_turn_that_takes_too_long_is_charged_to_the_provider_once() {
     assert_eq!(scrape.sum("picoclaw_provider_retries_total"), 0.0, "no time was left for one");
     assert_eq!(gateway.chat("s", "next"), "next");
 }
+
+#[test]
+fn a_fallback_that_answers_can_be_shown_without_a_provider() {
+    let model = |name: &str, fallbacks: &[&str]| json!({ "model_name": name, "model": "echo/echo", "fallbacks": fallbacks });
+    let gateway = Gateway::start(json!({
+        "model_list": [model("first", &["second"]), model("second", &[])],
+        "agents": { "defaults": { "max_llm_retries": 1 } },
+    }));
+    // Both attempts at the first model fail, and the second answers at once.
+    let answer = gateway.say("s", "!fail 500 2\nhello");
+    assert_eq!((answer.status, answer.json()["model"].clone()), (200, json!("second")), "{}", answer.text());
+    let failures = |model: &str| {
+        format!(r#"picoclaw_provider_failures_total{{provider="echo",model="{model}",reason="server"}}"#)
+    };
+    let scrape = gateway.scrape();
+    assert_eq!(scrape.get(&failures("first")), 2.0);
+    assert_eq!(scrape.get(r#"picoclaw_provider_requests_total{provider="echo"}"#), 3.0);
+}
