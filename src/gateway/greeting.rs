@@ -5,26 +5,13 @@ use std::io::Write;
 use tokio::sync::oneshot;
 
 use super::parts::Parts;
+use super::welcome::{self, Listening};
 
-/// The lines that the existing PicoClaw prints, and what a newcomer can do next.
-pub(super) async fn greet(parts: &Parts, address: &str) {
+/// Says that it runs, and what can be done with it.
+pub(super) async fn greet(parts: &Parts, listening: &Listening) {
     let running = parts.running.lock().await;
-    let config = &running.loaded.config;
-    let base = format!("http://{address}");
-    let mut lines = vec![format!("✓ Gateway started on {address}")];
-    if config.gateway.health_check.enabled {
-        let health = &config.gateway.health_check.path;
-        lines.push(format!("✓ Health endpoints available at {base}{health}, /ready and /reload (POST)"));
-    }
-    for route in running.supervisor.routes() {
-        if route.path != config.gateway.health_check.path {
-            lines.push(format!("✓ Metrics available at {base}{}", route.path));
-        }
-    }
-    lines.push(format!("✓ Chat with the model `{}` at {base}/v1/chat/completions", config.default_model()));
-    lines.push("Press Ctrl+C to stop".to_owned());
     // Nobody waits for it to be read.
-    drop(say(&lines));
+    drop(say(&welcome::lines(&running.loaded.config, listening, &running.supervisor.routes())));
 }
 
 /// Writes lines, which may never end: a pipe that nobody reads blocks whoever writes to it when it is full. So a thread

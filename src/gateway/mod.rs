@@ -4,8 +4,8 @@
 //! * `check`: reads the configuration and finds everything that is wrong with it before anything starts.
 //! * `setup`: models, tools and limits from the configuration. `routes`: who answers at which path.
 //! * `reload`: takes a new configuration over while it runs, or refuses it whole. `fixed`: what needs a restart.
-//! * `greeting`: lines for whoever starts it. `shutdown`: the way down, with a deadline for each step.
-//! * `signals`: what the operating system asks for. `hot_reload`: what a changed file asks for.
+//! * `welcome`: the lines for whoever starts it. `greeting`: writes them. `shutdown`: the way down, with a deadline for
+//!   each step. `signals`: what the operating system asks for. `hot_reload`: what a changed file asks for.
 
 mod check;
 mod fixed;
@@ -18,6 +18,7 @@ mod run;
 mod setup;
 mod shutdown;
 mod signals;
+mod welcome;
 
 pub use check::{load, sink_context};
 pub use parts::console;

@@ -14,6 +14,7 @@ use super::fixed::Fixed;
 use super::parts::{self, OnBus, Parts, Running};
 use super::reload::Reload;
 use super::signals::{self, Signals};
+use super::welcome::Listening;
 use super::{greeting, hot_reload, routes, setup, shutdown};
 use crate::agent::Agent;
 use crate::channels::http::{CHANNEL, CLI_CHANNEL, HttpChannel};
@@ -67,6 +68,10 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
         Some(port) => Some(http::bind(&gateway.host, port).await?),
         None => None,
     };
+    let listening = Listening {
+        addresses: bound.addresses.clone(),
+        probes: probes.as_ref().and_then(|probes| probes.addresses.first().copied()),
+    };
     let pid_file = PidFile::take(&loaded.paths.pid_file, pid_record(&bound, &token))?;
 
     let started = start(environment, loaded, &options, Token::new(token)).await?;
@@ -92,9 +97,9 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     let watching = tokio::spawn(watching);
     let beat = service::beat(&parts.environment, std::process::id());
     tokio::spawn(service::keep(Arc::clone(&parts.service), Arc::clone(&parts.judge) as _, beat));
-    let address = bound.addresses.first().map_or_else(String::new, ToString::to_string);
-    parts.bus.emit(Event::GatewayReady { address: Detail::from(address.clone()), elapsed: began.elapsed() });
-    greeting::greet(&parts, &address).await;
+    let address = Detail::from(listening.address());
+    parts.bus.emit(Event::GatewayReady { address, elapsed: began.elapsed() });
+    greeting::greet(&parts, &listening).await;
     if hot_reload {
         tokio::spawn(hot_reload::run(Arc::clone(&parts), watch));
     }

@@ -59,6 +59,7 @@ async fn in_order(parts: &Parts, rest: Rest, cause: &'static str) {
     }
     rest.stop_watch.cancel();
     let _ = timeout(LAST_WORDS, rest.watching).await;
+    tracing::info!("Gateway stopped: no turn is in flight. Its telemetry ends here.");
     parts.bus.close();
     stop_sinks(parts).await;
     rest.stop_http.cancel();

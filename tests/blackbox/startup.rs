@@ -160,3 +160,17 @@ fn a_home_that_cannot_be_written_is_named_with_the_remedy() {
     assert!(said.contains(&home.join("workspace").display().to_string()), "{said}");
     assert!(!home.join(".picoclaw.pid").exists());
 }
+
+#[test]
+fn nobody_is_invited_to_a_chat_that_is_refused() {
+    let gateway = Gateway::start(json!({ "gateway": { "host": "0.0.0.0" } }));
+    assert!(gateway.output().contains("✗ Messages are refused"), "{}", gateway.output());
+    assert!(!gateway.output().contains("✓ Chat"), "{}", gateway.output());
+    assert_eq!(gateway.say("s", "x").status, 401);
+    let output = picoclaw(gateway.home.path()).args(["config", "check"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("warning: config.json: gateway.api_key: missing"),
+        "{said}"
+    );
+}
