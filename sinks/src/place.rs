@@ -10,7 +10,7 @@ use rustix::fs::{Access, OFlags};
 
 /// Why a place cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("{} cannot be written, because of {}: {source}", path.display(), place.display())]
+#[error("{} cannot be written{}: {source}", path.display(), self.because())]
 pub struct Unwritable {
     path: PathBuf,
     /// What stands in the way: the path itself, or a directory above it.
@@ -19,6 +19,10 @@ pub struct Unwritable {
 }
 
 impl Unwritable {
+    fn because(&self) -> String {
+        if self.place == self.path { String::new() } else { format!(", because of {}", self.place.display()) }
+    }
+
     /// What stands in the way: the path itself, or what exists above it.
     pub fn place(&self) -> &Path {
         &self.place

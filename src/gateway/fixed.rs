@@ -16,7 +16,7 @@ impl Fixed {
 
     /// Whether a setting is one of these, so that no reload changes it.
     pub(super) fn holds(&self, path: &str) -> bool {
-        self.0.iter().any(|(key, _)| key.split(' ').next() == Some(path))
+        self.0.iter().any(|(key, _)| *key == path)
     }
 
     /// The settings for which this configuration says something else.

@@ -8,6 +8,7 @@
 mod support;
 
 mod agent_cli;
+mod broken_config;
 mod catalogue;
 mod chat;
 mod crash;

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram;
 
 use serde_json::json;
 
-use crate::support::{Agent, Gateway, Home, free_ports, request, wait_for};
+use crate::support::{Agent, Gateway, Home, free_ports, picoclaw, request, wait_for};
 
 #[test]
 fn only_the_operator_may_reload() {
@@ -213,6 +213,61 @@ fn probes_on_a_port_of_their_own_move_to_another_path() {
     assert_eq!(gateway.reload().json(), json!({ "status": "reload triggered" }));
     assert_eq!((status("/up"), status("/ready"), status("/live")), (200, 200, 200));
     assert_eq!((status("/health"), status("/metrics")), (404, 404));
+}
+
+#[test]
+fn what_changed_is_told_and_a_log_that_cannot_be_written_changes_nothing() {
+    let gateway = Gateway::start(json!({}));
+    let sinks = |path: &str| {
+        let log = json!({ "type": "jsonlog", "name": "audit", "options": { "path": path } });
+        json!([{ "type": "prometheus" }, { "type": "newrelic" }, { "type": "jsonlog" }, log])
+    };
+    for path in ["/dev/full", "/proc/nope/log"] {
+        gateway.home.configure(json!({ "telemetry": { "sinks": sinks(path) } }));
+        let answer = gateway.reload();
+        assert_eq!(answer.status, 500);
+        let why = answer.json()["error"].as_str().unwrap().to_owned();
+        assert!(
+            why.contains("telemetry.sinks[3]") && why.contains(&format!("{path} cannot be written")),
+            "{why}"
+        );
+    }
+    assert_eq!(gateway.health()["status"], "healthy");
+    gateway.home.configure(json!({
+        "telemetry": { "sinks": sinks("logs/audit.log") },
+        "agents": { "defaults": { "turn_timeout_secs": 5 } },
+        "gateway": { "hot_reload": true },
+    }));
+    assert_eq!(
+        gateway.reload().json(),
+        json!({
+            "status": "reload triggered",
+            "changed": ["agents.defaults.turn_timeout_secs", "telemetry.sinks"],
+            "sinks": "started audit; unchanged 4",
+            "needs_restart": ["gateway.hot_reload"],
+        })
+    );
+    // The same by the command, which also lets the logs be opened anew.
+    let log = gateway.home.join("logs/audit.log");
+    wait_for("the log", || log.exists().then_some(()));
+    fs::rename(&log, gateway.home.join("logs/audit.log.1")).unwrap();
+    let model = json!({ "model_name": "m", "model": "echo/echo" });
+    gateway.home.configure(json!({
+        "telemetry": { "sinks": sinks("logs/audit.log") },
+        "agents": { "defaults": { "turn_timeout_secs": 5 } },
+        "gateway": { "hot_reload": true },
+        "model_list": [model],
+    }));
+    let output = picoclaw(gateway.home.path()).arg("reload").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.starts_with("reloaded\nchanged: model_list[") && said.contains("next start: gateway.hot"),
+        "{said}"
+    );
+    wait_for("the new file", || log.exists().then_some(()));
+    let lines = gateway.stop().log();
+    assert!(lines.last().unwrap()["message"].as_str().unwrap().starts_with("Gateway stopped"), "{lines:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// The problems and the warnings about a configuration.
-fn findings(config: Value) -> (Vec<String>, Vec<String>) {
+fn findings(config: &Value) -> (Vec<String>, Vec<String>) {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("config.json"), config.to_string()).unwrap();
     let environment = Environment::new("/").with("PICOCLAW_HOME", home.path().to_string_lossy());
@@ -20,7 +20,7 @@ fn findings(config: Value) -> (Vec<String>, Vec<String>) {
 
 #[test]
 fn what_the_builders_refuse_is_found_beside_the_rest() {
-    let (problems, _) = findings(json!({
+    let (problems, _) = findings(&json!({
         "gateway": { "port": 99_999 },
         "agents": { "defaults": { "workspace": "/proc/nope" } },
         "model_list": [
@@ -56,7 +56,7 @@ fn what_the_builders_refuse_is_found_beside_the_rest() {
 
 #[test]
 fn the_short_form_is_blamed_for_what_stands_there() {
-    let (problems, _) = findings(json!({
+    let (problems, _) = findings(&json!({
         "logging": { "output": "same.log" },
         "telemetry": { "sinks": [{ "type": "datadog" }, { "type": "prometheus" }] },
         "gateway": { "metrics": { "path": "/health" } },
@@ -69,7 +69,7 @@ fn the_short_form_is_blamed_for_what_stands_there() {
 
 #[test]
 fn what_is_probably_not_meant_is_warned_about() {
-    let (problems, warnings) = findings(json!({
+    let (problems, warnings) = findings(&json!({
         "gateway": { "host": "0.0.0.0" },
         "model_list": [
             { "model_name": "a", "model": "blub" },
