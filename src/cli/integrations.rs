@@ -97,6 +97,7 @@ fn facts(loaded: &Loaded, arguments: &Arguments) -> anyhow::Result<Facts> {
         health_path: gateway.health_check.path.clone(),
         log_file: files.find(|path| path.starts_with('/')).map(str::to_owned),
         program: program.to_string_lossy().into_owned(),
+        home: loaded.paths.home.to_string_lossy().into_owned(),
         job: arguments.job.clone(),
         token: gateway.metrics().auth.token,
         show_token: arguments.show_secrets,

@@ -20,6 +20,8 @@ pub(super) struct Reload(pub(super) Arc<Parts>);
 impl Reloader for Reload {
     async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let Ok(mut running) = self.0.running.try_lock() else {
+            let parts = Arc::clone(&self.0);
+            tokio::spawn(async move { parts.running.lock().await.supervisor.reopener().reopen().await });
             return Err(ReloadError("reload already in progress".to_owned()));
         };
         // As after a signal: whoever rotates logs by this route has renamed them.

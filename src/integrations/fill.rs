@@ -23,6 +23,8 @@ pub struct Facts {
     pub log_file: Option<String>,
     /// This program.
     pub program: String,
+    /// Its home directory.
+    pub home: String,
     /// Under which name it is scraped.
     pub job: String,
     /// What a scrape must show.
@@ -61,6 +63,10 @@ pub fn fill(file: &Integration, facts: &Facts) -> Filled {
     if !brings.gateway {
         all.push(word("127.0.0.1:18790", &facts.address, words::address));
         all.push(word("/usr/local/bin/picoclaw", &facts.program, words::file_path));
+    }
+    // Who brings the log along brings the home, too.
+    if !brings.log {
+        all.push(word("/var/lib/picoclaw", &facts.home, words::file_path));
     }
     match &facts.log_file {
         _ if brings.log => {}

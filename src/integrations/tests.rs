@@ -11,6 +11,7 @@ fn facts() -> Facts {
         health_path: "/up".into(),
         log_file: Some("/data/logs/gw.log".into()),
         program: "/opt/picoclaw".into(),
+        home: "/srv/claw".into(),
         job: "gw".into(),
         token: None,
         show_token: false,
@@ -51,6 +52,11 @@ fn no_file_keeps_a_usual_value_that_is_another_here() {
         let filled = fill(file, &facts);
         let own = matches!(file.folder(), "docker" | "kubernetes");
         assert!(own || !filled.text.contains("127.0.0.1:18790"), "{}", file.path);
+        assert!(
+            own || file.folder() == "systemd" || !filled.text.contains("/var/lib/picoclaw"),
+            "{}",
+            file.path
+        );
         assert!(!filled.text.contains("PICOCLAW_SCRAPE_TOKEN"), "{}", file.path);
         assert_eq!(filled.notes, Vec::<&str>::new(), "{}", file.path);
     }

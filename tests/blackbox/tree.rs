@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 
 use picoclaw_telemetry::words::Level;
 use picoclaw_telemetry::{Kind, Metric, MetricKind};
@@ -54,13 +55,16 @@ fn rust_files(directory: &Path) -> Vec<std::path::PathBuf> {
         .collect()
 }
 
-/// Compares the table between the markers of a document with the code's; `UPDATE_DOCS=1` writes it.
-fn assert_table(file: &str, table: &str) {
+/// Compares the table between the markers `name` of a document with the code's; `UPDATE_DOCS=1` writes it.
+fn assert_table(file: &str, name: &str, table: &str) {
+    // One document at a time: it may have several tables.
+    static WRITING: Mutex<()> = Mutex::new(());
+    let _writing = WRITING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let text = fs::read_to_string(&path).unwrap();
-    let (begin, end) = ("<!-- table: begin -->\n", "<!-- table: end -->");
-    let from = text.find(begin).expect("a beginning") + begin.len();
-    let to = text.find(end).expect("an end");
+    let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->"));
+    let from = text.find(&begin).expect("a beginning") + begin.len();
+    let to = text.find(&end).expect("an end");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, format!("{}{table}{}", &text[..from], &text[to..])).unwrap();
     } else {
@@ -91,7 +95,7 @@ fn the_metric_reference_is_the_catalogue() {
             info.statsd
         ));
     }
-    assert_table("docs/metrics.md", &table);
+    assert_table("docs/metrics.md", "table", &table);
 }
 
 #[test]
@@ -108,6 +112,50 @@ fn the_event_reference_is_the_set_of_kinds() {
         let meaning = source[comment..].lines().next().unwrap();
         table.push_str(&format!("| `{}` | {meaning} |\n", kind.as_str()));
     }
-    assert_table("docs/events.md", &table);
+    assert_table("docs/events.md", "table", &table);
     assert_eq!(Level::ALL.len(), 4);
+}
+
+/// The words of a closed set with their meaning, which is the doc comment in front of each.
+fn words_of(file: &str, set: &str) -> Vec<(String, String)> {
+    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let at = source.find(&format!("    {set} {{\n")).unwrap_or_else(|| panic!("{set} in {file}"));
+    let body = source[at..].split("\n    }").next().unwrap();
+    let mut meaning = "";
+    let mut words = Vec::new();
+    for line in body.lines().map(str::trim) {
+        if let Some(comment) = line.strip_prefix("/// ") {
+            meaning = comment;
+        } else if let Some((_, word)) = line.split_once(" = \"") {
+            words.push((word.trim_end_matches("\",").to_owned(), meaning.to_owned()));
+        }
+    }
+    assert!(!words.is_empty(), "{set} in {file}");
+    words
+}
+
+#[test]
+fn the_values_of_labels_are_the_closed_sets() {
+    const WORDS: &str = "telemetry/src/words.rs";
+    const STATS: &str = "telemetry/src/stats.rs";
+    let mut table = String::from("| Label | Of | Value | Meaning |\n|---|---|---|---|\n");
+    for (label, of, file, set) in [
+        ("status", "`picoclaw_turns_total`", WORDS, "TurnStatus"),
+        ("origin", "`picoclaw_turns_total`", WORDS, "Origin"),
+        ("reason", "`picoclaw_provider_failures_total`", WORDS, "FailureReason"),
+        ("direction", "`picoclaw_provider_tokens_total`", WORDS, "Direction"),
+        ("status", "`picoclaw_tool_results_total`", WORDS, "ToolStatus"),
+        ("reason", "`picoclaw_messages_rejected_total`", WORDS, "Rejection"),
+        ("reason", "`picoclaw_http_rejected_total`", WORDS, "HttpRejection"),
+        ("outcome", "`picoclaw_session_writes_total`, `picoclaw_config_reloads_total`", WORDS, "Outcome"),
+        ("level", "`picoclaw_log_lines_total`", WORDS, "Level"),
+        ("status", "`picoclaw_health_status`", WORDS, "HealthStatus"),
+        ("reason", "`picoclaw_sink_events_dropped_total`", STATS, "DropReason"),
+        ("kind", "`picoclaw_sink_send_errors_total`", STATS, "SendErrorKind"),
+    ] {
+        for (word, meaning) in words_of(file, set) {
+            table.push_str(&format!("| `{label}` | {of} | `{word}` | {meaning} |\n"));
+        }
+    }
+    assert_table("docs/metrics.md", "values", &table);
 }

@@ -125,9 +125,8 @@ def by_itself(_gateway, folder):
 
 def by_logrotate(gateway, folder):
     text = (CONFIG / "logrotate/picoclaw").read_text().replace("/var/log/picoclaw", str(folder))
-    # Only this gateway; another one may run on this machine.
-    text, count = re.subn("pkill -HUP -x picoclaw", f"kill -HUP {gateway.program.process.pid}", text)
-    assert count == 1, "the shipped file has no signal any more"
+    text, count = re.subn("PICOCLAW_HOME=.* reload", f"kill -HUP {gateway.program.process.pid}", text)
+    assert count == 1, "the shipped file does not tell the gateway any more"
     path = folder.parent / "logrotate.conf"
     path.write_text(text)
     log = folder / "picoclaw.log"
