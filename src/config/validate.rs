@@ -46,7 +46,8 @@ impl Checked {
         }
         let names = || config.models().map(|model| model.model_name.as_str()).filter(|name| !name.is_empty());
         let default = config.default_model();
-        if !names().any(|name| name == default) {
+        // An empty name is an entry without one, which was said above.
+        if !default.is_empty() && !names().any(|name| name == default) {
             let path = "agents.defaults.model_name";
             if config.model_list.iter().any(|model| model.model_name == default) {
                 self.problem(path, format!("the model \"{default}\" is not enabled in model_list"));

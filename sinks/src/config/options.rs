@@ -83,11 +83,12 @@ fn explain(
         .and_then(|rest| rest.split_once(", expected "))
         .map(|(_, expected)| expectation(expected));
     match expected {
-        Some(expected) => OptionsError::new(
-            index,
-            &key,
-            format!("invalid value {}: expected {expected}", show(options, path)),
-        ),
+        Some(expected) => {
+            let value = found(options, path);
+            let shown = value.map_or_else(|| "***".to_owned(), show);
+            let quotes = if fits_without_quotes(value, &expected) { ", without quotes" } else { "" };
+            OptionsError::new(index, &key, format!("invalid value {shown}: expected {expected}{quotes}"))
+        }
         None => OptionsError::new(index, &key, message),
     }
 }
@@ -115,18 +116,29 @@ fn expectation(expected: &str) -> String {
     }
 }
 
-/// The value at fault for people: short, and not at all if it could be a secret.
-fn show(options: &Value, path: &serde_path_to_error::Path) -> String {
-    const LONGEST: usize = 60;
+/// Whether a text in quotes would be right without them.
+fn fits_without_quotes(value: Option<&Value>, expected: &str) -> bool {
+    let text = value.and_then(Value::as_str);
+    match text.and_then(|text| serde_json::from_str(text).ok()) {
+        Some(Value::Bool(_)) => expected == "true or false",
+        Some(Value::Number(number)) => {
+            expected == "a number" || expected.starts_with("an integer") && !number.is_f64()
+        }
+        _ => false,
+    }
+}
+
+/// The value at fault; nothing if it could be a secret.
+fn found<'a>(options: &'a Value, path: &serde_path_to_error::Path) -> Option<&'a Value> {
     const SECRETS: [&str; 5] = ["key", "token", "secret", "password", "credential"];
     let mut value = options;
     for segment in path {
         let inner = match segment {
             Segment::Seq { index } => value.get(index),
             Segment::Map { key } => {
-                let key = key.to_ascii_lowercase();
-                if SECRETS.iter().any(|secret| key.contains(secret)) {
-                    return "***".to_owned();
+                let name = key.to_ascii_lowercase();
+                if SECRETS.iter().any(|secret| name.contains(secret)) {
+                    return None;
                 }
                 value.get(key)
             }
@@ -134,6 +146,12 @@ fn show(options: &Value, path: &serde_path_to_error::Path) -> String {
         };
         value = inner.unwrap_or(value);
     }
+    Some(value)
+}
+
+/// The value for people, short.
+fn show(value: &Value) -> String {
+    const LONGEST: usize = 60;
     match value {
         Value::Object(_) => "{...}".to_owned(),
         Value::Array(_) => "[...]".to_owned(),

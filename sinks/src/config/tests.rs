@@ -95,6 +95,10 @@ fn a_missing_option_and_a_wrong_value_are_named() {
     for (options, said) in [
         (json!({"port": 70_000}), "port: invalid value 70000: expected an integer between 0 and 65535"),
         (json!({"port": "x"}), "port: invalid value \"x\": expected an integer between 0 and 65535"),
+        (
+            json!({"port": "8"}),
+            "port: invalid value \"8\": expected an integer between 0 and 65535, without quotes",
+        ),
         (json!({"tags": "a"}), "tags: invalid value \"a\": expected a list in []"),
         (json!({"tags": [1]}), "tags[0]: invalid value 1: expected a text in quotes"),
         (json!({"inner": 5}), "inner: invalid value 5: expected an object in {}"),

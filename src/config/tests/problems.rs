@@ -122,6 +122,11 @@ fn what_only_follows_from_a_mistake_is_not_said() {
         home.problems(),
         ["config.json: model_list[0].model_name: invalid value 5: expected a text in quotes"]
     );
+    let home = Home::with_config(json!({"model_list": [{"model": "openai/gpt"}]}));
+    assert_eq!(
+        home.problems(),
+        ["config.json: model_list[0].model_name: missing: expected a name such as \"gpt-4o\""]
+    );
     let home = Home::with_config(json!({"agents": {"defaults": {"model_name": "gpt"}}, "model_list": {}}));
     assert_eq!(home.problems(), ["config.json: model_list: invalid value {...}: expected a list in []"]);
     let home = Home::with_config("{").variable("PICOCLAW_AGENTS_DEFAULTS_MODEL_NAME", "gpt");
