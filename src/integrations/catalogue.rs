@@ -1,8 +1,19 @@
 //! The files.
 
-use include_dir::{Dir, include_dir};
+use std::io::Read;
+use std::sync::LazyLock;
 
-static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/config");
+use flate2::read::GzDecoder;
+
+/// The files of `config/`, as the build script packs them.
+static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/config.gz"));
+
+static FILES: LazyLock<Vec<Integration>> = LazyLock::new(|| {
+    let mut bytes = Vec::new();
+    GzDecoder::new(PACKED).read_to_end(&mut bytes).expect("the build script packs what can be unpacked");
+    // They are asked for once in the life of a process that then ends.
+    unpack(bytes.leak())
+});
 
 /// A file for another program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +26,7 @@ pub struct Integration {
 
 /// Every file, by path.
 pub fn all() -> Vec<Integration> {
-    let mut files = Vec::new();
-    collect(&FILES, &mut files);
-    files.sort_unstable_by_key(|file| file.path);
-    files
+    FILES.clone()
 }
 
 /// The files that `name` means: a folder, a path, or the name of a file in any folder.
@@ -39,14 +47,21 @@ pub fn find(name: &str) -> Vec<Integration> {
     Vec::new()
 }
 
-fn collect(folder: &Dir<'static>, files: &mut Vec<Integration>) {
-    for file in folder.files() {
-        // All of them are texts with ordinary names: a test says so.
-        if let (Some(path), Some(text)) = (file.path().to_str(), file.contents_utf8()) {
-            files.push(Integration { path, text });
-        }
+fn unpack(mut packed: &'static [u8]) -> Vec<Integration> {
+    let mut files = Vec::new();
+    while let Some((lengths, rest)) = packed.split_first_chunk::<8>() {
+        let length = |at: usize| {
+            let bytes = lengths[at..at + 4].try_into().expect("four bytes");
+            u32::from_le_bytes(bytes) as usize
+        };
+        let (path, rest) = rest.split_at(length(0));
+        let (text, rest) = rest.split_at(length(4));
+        let of_build_script = |text| std::str::from_utf8(text).expect("the build script packs texts");
+        files.push(Integration { path: of_build_script(path), text: of_build_script(text) });
+        packed = rest;
     }
-    folder.dirs().for_each(|folder| collect(folder, files));
+    files.sort_unstable_by_key(|file| file.path);
+    files
 }
 
 impl Integration {
