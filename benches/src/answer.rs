@@ -4,6 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+/// What is asked.
+pub(crate) const QUESTION: &str = r#"{"role":"user","content":"Tell me about foxes and dogs."}"#;
+
 /// A connection that is kept alive.
 #[derive(Debug)]
 pub(crate) struct Caller {
@@ -26,11 +29,10 @@ impl Caller {
         Ok(Self { reader: BufReader::new(stream), line: String::new(), body: Vec::new() })
     }
 
-    /// Asks for a completion. `fields` are those of the body besides the message.
-    pub(crate) fn ask(&mut self, fields: &str) -> std::io::Result<()> {
-        let body = format!(
-            r#"{{{fields}"messages":[{{"role":"user","content":"Tell me about foxes and dogs."}}]}}"#
-        );
+    /// Asks for a completion. `fields` are those of the body besides the messages, `history` the messages before, each
+    /// with a comma behind it.
+    pub(crate) fn ask(&mut self, fields: &str, history: &str) -> std::io::Result<()> {
+        let body = format!(r#"{{{fields}"messages":[{history}{QUESTION}]}}"#);
         let request = format!(
             "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::answer::Caller;
+use crate::answer::{Caller, QUESTION};
 use crate::upstream::TEXT;
 
 /// Messages of one conversation. What is compared is one message, not the cost of sending a history that grows
@@ -40,6 +40,8 @@ pub(crate) enum Plan {
     Messages(Duration),
     /// For this long, in conversations that the gateway keeps.
     Conversations(Duration),
+    /// The same where nobody keeps them: callers send all that was said before with each message.
+    Histories(Duration),
     /// This many conversations at the same time, a message in each and then the next one in each.
     Sessions(usize),
 }
@@ -60,6 +62,7 @@ pub(crate) fn round(port: u16, connections: usize, plan: Plan) -> anyhow::Result
                 match plan {
                     Plan::Messages(time) => call.messages(began + time),
                     Plan::Conversations(time) => call.conversations(began + time),
+                    Plan::Histories(time) => call.histories(began + time),
                     Plan::Sessions(n) => call.sessions(&(at..n).step_by(connections)),
                 }?;
                 anyhow::Ok(call.round)
@@ -86,7 +89,7 @@ struct Call {
 impl Call {
     fn messages(&mut self, end: Instant) -> anyhow::Result<()> {
         while Instant::now() < end {
-            self.say("")?;
+            self.say("", "")?;
         }
         Ok(())
     }
@@ -96,7 +99,18 @@ impl Call {
             let session = NEXT_SESSION.fetch_add(1, Ordering::Relaxed);
             let session = format!(r#""session_id":"bench-{session}","#);
             for _ in 0..TURNS {
-                self.say(&session)?;
+                self.say(&session, "")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn histories(&mut self, end: Instant) -> anyhow::Result<()> {
+        while Instant::now() < end {
+            let mut history = String::new();
+            for _ in 0..TURNS {
+                self.say("", &history)?;
+                history += &format!(r#"{QUESTION},{{"role":"assistant","content":"{TEXT}"}},"#);
             }
         }
         Ok(())
@@ -105,15 +119,15 @@ impl Call {
     fn sessions(&mut self, numbers: &(impl Iterator<Item = usize> + Clone)) -> anyhow::Result<()> {
         for _ in 0..TURNS {
             for number in numbers.clone() {
-                self.say(&format!(r#""session_id":"kept-{number}","#))?;
+                self.say(&format!(r#""session_id":"kept-{number}","#), "")?;
             }
         }
         Ok(())
     }
 
-    fn say(&mut self, fields: &str) -> anyhow::Result<()> {
+    fn say(&mut self, fields: &str, history: &str) -> anyhow::Result<()> {
         let began = Instant::now();
-        self.caller.ask(fields)?;
+        self.caller.ask(fields, history)?;
         let body = self.caller.answer()?;
         self.round.latencies.push(began.elapsed());
         let has_text = body.windows(TEXT.len()).any(|part| part == TEXT.as_bytes());

@@ -64,7 +64,7 @@ fn one(caller: &mut Caller, model: &str, streams: &mut Streams) -> anyhow::Resul
     let mut pieces = 0;
     let mut done = false;
     let began = Instant::now();
-    caller.ask(&format!(r#""model":"{model}","stream":true,"#))?;
+    caller.ask(&format!(r#""model":"{model}","stream":true,"#), "")?;
     caller.pieces(|chunk| {
         unread.extend_from_slice(chunk);
         while let Some(end) = unread.windows(2).position(|two| two == b"\n\n") {
