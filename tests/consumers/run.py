@@ -19,20 +19,11 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from stack import wait_for
+
 BINARY = pathlib.Path(sys.argv[1]).resolve()
 HERE = pathlib.Path(__file__).parent
 BASE = "http://localhost:18790"
-
-
-def wait_for(what, condition, seconds=60):
-    """Waits until the condition gives something true."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        result = condition()
-        if result:
-            return result
-        time.sleep(0.1)
-    raise AssertionError(f"waited too long for {what}")
 
 
 def get(url):
@@ -159,7 +150,7 @@ def prometheus():
             chat("hello", "prometheus")
         wait_for("the messages", lambda: values("picoclaw_messages_total") == [before + 5])
         for expression in GUIDE_EXPRESSIONS:
-            found = wait_for(expression, lambda: values(expression))
+            found = wait_for(expression, lambda: values(expression), 60)
             assert all(math.isfinite(value) for value in found), f"{expression}: {found}"
         assert values("rate(picoclaw_messages_total[1m])")[0] > 0
         stale = query("scrape_samples_scraped")["data"]["result"]
