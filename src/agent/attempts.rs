@@ -43,6 +43,13 @@ pub(super) struct Question<'a> {
     pub(super) deadline: Option<Instant>,
 }
 
+impl Question<'_> {
+    /// Whether no time is left to ask anybody.
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
 impl From<Delta> for Progress {
     fn from(delta: Delta) -> Self {
         match delta {
@@ -66,7 +73,7 @@ pub(super) async fn complete(question: &Question<'_>) -> Result<(Completion, Arc
             Err(error) => {
                 let lies_in_request =
                     matches!(error.reason, FailureReason::BadRequest | FailureReason::ContextOverflow);
-                let stop = error.partial || lies_in_request;
+                let stop = error.partial || lies_in_request || question.is_over();
                 last = error;
                 if stop {
                     break;
@@ -90,8 +97,7 @@ async fn ask(
             Err(error) => error,
         };
         *failed += 1;
-        let is_over = question.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        if is_over || !error.is_transient() || attempt >= question.policy.retries {
+        if question.is_over() || !error.is_transient() || attempt >= question.policy.retries {
             return Err(error);
         }
         attempt += 1;
@@ -172,8 +178,7 @@ fn out_of_time(candidate: &Candidate) -> ProviderError {
         "{} had not answered when the turn's time was over (agents.defaults.turn_timeout_secs)",
         candidate.model_name
     );
-    // Nobody is left who could be asked.
-    ProviderError { partial: true, ..ProviderError::new(FailureReason::Timeout, message) }
+    ProviderError::new(FailureReason::Timeout, message)
 }
 
 fn facts_of(completion: &Completion) -> AttemptFacts {

@@ -44,10 +44,7 @@ fn a_turn_in_flight_is_finished_and_new_messages_are_refused() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let mut gateway = Gateway::start(json!({}));
-    let mut caller = gateway.client();
-    let body = json!({ "messages": [{ "role": "user", "content": "!hang" }] }).to_string();
-    caller.send("POST", "/v1/chat/completions", &[], body.as_bytes()).unwrap();
-    wait_for("the turn", || (gateway.scrape().get("picoclaw_messages_active") == 1.0).then_some(()));
+    let _caller = gateway.begin("!hang");
     gateway.signal("TERM");
     wait_for("draining", || (gateway.get("/health").status == 503).then_some(()));
     gateway.signal("TERM");
@@ -57,10 +54,7 @@ fn a_second_signal_ends_it_at_once() {
 #[test]
 fn a_turn_that_is_cut_is_told_so() {
     let mut gateway = Gateway::start(json!({}));
-    let mut caller = gateway.client();
-    let body = json!({ "messages": [{ "role": "user", "content": "!hang" }] }).to_string();
-    caller.send("POST", "/v1/chat/completions", &[], body.as_bytes()).unwrap();
-    wait_for("the turn", || (gateway.scrape().get("picoclaw_messages_active") == 1.0).then_some(()));
+    let mut caller = gateway.begin("!hang");
     gateway.signal("TERM");
     let answer = caller.read(false).unwrap();
     assert_eq!(

@@ -273,10 +273,7 @@ fn what_changed_is_told_and_a_log_that_cannot_be_written_changes_nothing() {
 #[test]
 fn a_gateway_that_stops_takes_nothing_new_over() {
     let mut gateway = Gateway::start(json!({}));
-    let mut caller = gateway.client();
-    let body = json!({ "messages": [{ "role": "user", "content": "!slow 2s\ndone" }] }).to_string();
-    caller.send("POST", "/v1/chat/completions", &[], body.as_bytes()).unwrap();
-    wait_for("the turn", || (gateway.scrape().get("picoclaw_messages_active") == 1.0).then_some(()));
+    let mut caller = gateway.begin("!slow 2s\ndone");
     gateway.signal("TERM");
     wait_for("draining", || (gateway.get("/health").status == 503).then_some(()));
     let late = json!({ "type": "jsonlog", "options": { "path": "late.log" } });

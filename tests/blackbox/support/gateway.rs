@@ -187,6 +187,15 @@ impl Gateway {
         self.post("/v1/chat/completions", &[], &body.to_string())
     }
 
+    /// Says something in no session, and returns when the turn is under way; its answer can be read later.
+    pub(crate) fn begin(&self, text: &str) -> Client {
+        let mut caller = self.client();
+        let body = json!({ "messages": [{ "role": "user", "content": text }] }).to_string();
+        caller.send("POST", "/v1/chat/completions", &[], body.as_bytes()).expect("the gateway reads");
+        wait_for("the turn", || (self.scrape().get("picoclaw_messages_active") == 1.0).then_some(()));
+        caller
+    }
+
     /// The text of a successful answer.
     pub(crate) fn chat(&self, session: &str, text: &str) -> String {
         let answer = self.say(session, text);
