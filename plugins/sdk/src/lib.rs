@@ -1,3 +1,64 @@
-//! The place of the plugin interface: a stable C ABI through which a shared library becomes a sink.
+//! The plugin interface of PicoClaw.
 //!
-//! Nothing is offered yet. The decisions are recorded in `docs/architecture.md`.
+//! A plugin is a shared library that receives every telemetry event of a gateway, or offers tools to its agent. Implement
+//! [`Plugin`] and name the type in [`export!`]; the crate type is `cdylib`. No `unsafe` is needed, and a panic ends the
+//! instance, not the process.
+//!
+//! ```
+//! use picoclaw_plugin::{Batch, Failure, Host, Level, Plugin};
+//!
+//! struct Counter { host: Host, seen: u64 }
+//!
+//! impl Plugin for Counter {
+//!     fn create(host: Host, _config: &str) -> Result<Self, Failure> {
+//!         Ok(Self { host, seen: 0 })
+//!     }
+//!
+//!     fn on_events(&mut self, batch: &Batch<'_>) -> Result<(), Failure> {
+//!         self.seen += batch.len() as u64;
+//!         Ok(())
+//!     }
+//!
+//!     fn flush(&mut self, _within: std::time::Duration) -> Result<(), Failure> {
+//!         self.host.log(Level::Info, &format!("{} events so far", self.seen));
+//!         Ok(())
+//!     }
+//! }
+//!
+//! picoclaw_plugin::export!(Counter);
+//! # fn main() {}
+//! ```
+//!
+//! * [`abi`]: the C ABI, which other languages use through `include/picoclaw_plugin.h`.
+//! * [`Plugin`], [`Tools`], [`Batch`], [`Event`], [`Host`]: the safe side of a plugin.
+//! * [`loader`]: the gateway's side, behind the feature `host`.
+
+#[cfg(panic = "abort")]
+compile_error!(
+    "a plugin must be able to catch its panics: remove `panic = \"abort\"` from the profile, or the gateway's sink ends \
+     with its first panic"
+);
+
+pub mod abi;
+mod entry;
+mod event;
+mod failure;
+mod guard;
+mod handle;
+#[cfg(feature = "host")]
+#[path = "host/mod.rs"]
+pub mod loader;
+mod plugin;
+mod tools;
+
+pub use event::{Attributes, Batch, Event, Events, Level, Value};
+pub use failure::Failure;
+pub use handle::Host;
+pub use plugin::Plugin;
+pub use tools::{ToolSpec, Tools};
+
+/// What the macro [`export!`] needs.
+#[doc(hidden)]
+pub mod private {
+    pub use crate::entry::{descriptor, descriptor_with_tools};
+}
