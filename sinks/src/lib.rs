@@ -4,7 +4,7 @@
 //!   adds. [`context`]: what every sink may know.
 //! * [`supervisor`]: starts, restarts, reloads and drains sinks. `runner`: one task per sink. `buffer`, `backoff`,
 //!   `filter`, `window`: its tools, each pure.
-//! * One folder per sink: [`prometheus`], [`datadog`], [`newrelic`], [`jsonlog`].
+//! * One folder per sink: [`prometheus`], [`datadog`], [`newrelic`], [`jsonlog`], and [`plugin`] for those of others.
 //! * [`own`]: the sinks' own numbers. [`process`]: those of the operating system. [`mask`]: removes secrets.
 //!   [`health_document`]: the JSON of `/health`. [`place`]: whether a file can be written.
 
@@ -24,6 +24,8 @@ pub mod mask;
 pub mod newrelic;
 pub mod own;
 pub mod place;
+#[cfg(feature = "plugin")]
+pub mod plugin;
 pub mod process;
 #[cfg(feature = "prometheus")]
 pub mod prometheus;

@@ -42,6 +42,8 @@ const BUILDERS: &[(&str, Builder)] = &[
     ("newrelic", crate::newrelic::build),
     #[cfg(feature = "jsonlog")]
     ("jsonlog", crate::jsonlog::build),
+    #[cfg(feature = "plugin")]
+    ("plugin", crate::plugin::build),
 ];
 
 /// The names of all types.

@@ -81,11 +81,15 @@ impl Supervisor {
     pub fn start_with(sinks: &[SinkConfig], context: Context, build: BuildSink) -> Result<Self, StartError> {
         let planned = plan::plan(sinks, &[], &context, &build)?;
         let gather = Gather::start(&context.bus);
-        let start = |planned| {
-            let input = (context.bus.subscribe(), gather.drains());
-            Entry::start(planned, &context, &build, input, None)
-        };
-        let entries: Vec<_> = planned.into_iter().map(start).collect();
+        // All subscribe before the first one starts, which may have something to say.
+        let subscribed: Vec<_> = planned
+            .into_iter()
+            .map(|planned| (planned, (context.bus.subscribe(), gather.drains())))
+            .collect();
+        let entries: Vec<_> = subscribed
+            .into_iter()
+            .map(|(planned, input)| Entry::start(planned, &context, &build, input, None))
+            .collect();
         let reopener = Reopener::default();
         reopener.reach(&entries);
         Ok(Self { context, build, gather, entries, reopener })

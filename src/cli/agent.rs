@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 talk(arguments, &remote).await
             }
             None => {
-                let local = local::Local::start(&loaded?, arguments)?;
+                let local = local::Local::start(&loaded?, arguments).await?;
                 let result = talk(arguments, &local).await;
                 local.stop().await;
                 result

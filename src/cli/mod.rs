@@ -10,6 +10,8 @@ mod health;
 mod integrations;
 mod metrics;
 mod reload;
+mod plugin;
+mod plugin_host;
 mod sinks;
 mod status;
 mod target;
@@ -52,6 +54,12 @@ enum Command {
     /// List the telemetry sinks, or try whether they can work.
     #[command(subcommand)]
     Sinks(sinks::Command),
+    /// List the plugins that are configured, look at a file, or begin a new plugin.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Host a plugin: what a gateway starts for each of them.
+    #[command(hide = true)]
+    PluginHost(plugin_host::Arguments),
 }
 
 /// Does what the command line says.
@@ -70,6 +78,8 @@ pub fn main() -> ExitCode {
         Command::Integrations(arguments) => integrations::run(&arguments),
         Command::Config(command) => config::run(&command),
         Command::Sinks(command) => sinks::run(&command),
+        Command::Plugin(command) => plugin::run(&command),
+        Command::PluginHost(arguments) => plugin_host::run(arguments),
     };
     result.unwrap_or_else(|error| {
         complain(&in_full(&error));

@@ -24,12 +24,21 @@ pub(super) fn validate(config: &Config, paths: &Paths, known_sink_types: &[&str]
     checked.sinks(config, paths, known_sink_types);
     checked.log_output(config);
     checked.scrape_auth(config);
+    checked.tool_plugins(config);
     checked
 }
 
 impl Checked {
     fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.problems.push((path.into(), message.into()));
+    }
+
+    fn tool_plugins(&mut self, config: &Config) {
+        for (name, options) in &config.tools.plugins {
+            if let Err((key, message)) = options.check() {
+                self.problem(format!("tools.plugins.{name}.{key}"), message);
+            }
+        }
     }
 
     fn models(&mut self, config: &Config) {

@@ -12,6 +12,7 @@ mod fixed;
 mod greeting;
 mod hot_reload;
 mod parts;
+mod plugin_tools;
 mod reload;
 mod routes;
 mod run;
@@ -22,5 +23,6 @@ mod welcome;
 
 pub use check::{load, sink_context};
 pub use parts::console;
+pub use plugin_tools::start as plugin_tools;
 pub use run::{Options, run};
 pub use setup::{SetupError, session_options, setup};

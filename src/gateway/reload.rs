@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use picoclaw_telemetry::{Detail, Event};
 
 use super::parts::{self, Parts};
-use super::{check, routes, setup};
+use super::{check, plugin_tools, routes, setup};
 use crate::config::{self, Paths};
 use crate::health::Phase;
 use crate::http::admin::{ReloadError, Reloaded, Reloader};
@@ -79,8 +79,9 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
     let sinks = parts::sinks(&loaded, parts.debug);
     // The store stays where it was opened.
     let paths = Paths { sessions_dir: parts.sessions_dir.clone(), ..loaded.paths.clone() };
-    let setup =
-        setup::setup(&parts.bus, &loaded.config, &paths, &parts.masker).map_err(|error| error.to_string())?;
+    let plugins = plugin_tools::start(&loaded.config, &parts.masker).await;
+    let setup = setup::setup(&parts.bus, &loaded.config, &paths, &parts.masker, plugins)
+        .map_err(|error| error.to_string())?;
 
     // Secrets that are no longer configured may still be spoken of by turns in flight.
     let mut secrets = parts::secrets(&loaded, parts.operator.as_ref());

@@ -15,7 +15,7 @@ use super::parts::{self, OnBus, Parts, Running};
 use super::reload::Reload;
 use super::signals::{self, Signals};
 use super::welcome::Listening;
-use super::{greeting, hot_reload, routes, setup, shutdown};
+use super::{greeting, hot_reload, plugin_tools, routes, setup, shutdown};
 use crate::agent::Agent;
 use crate::channels::http::{CHANNEL, CLI_CHANNEL, HttpChannel};
 use crate::config::{Environment, Loaded, Severity};
@@ -150,7 +150,8 @@ async fn start(
     tell_warnings(&loaded);
     judge.set_watched(parts::watched(&loaded, &bus, &sinks));
 
-    let setup = setup::setup(&bus, config, &loaded.paths, &masker)?;
+    let plugins = plugin_tools::start(config, &masker).await;
+    let setup = setup::setup(&bus, config, &loaded.paths, &masker, plugins)?;
     let store = SessionStore::open(&loaded.paths.sessions_dir, &setup::session_options(config))?;
     judge.watch_sessions(store.clone());
     tell_recovery(&store);

@@ -9,7 +9,7 @@ use crate::agent::{Candidate, Limits, ModelTable, Redact, Setup};
 use crate::config::{Config, ModelConfig, Paths, SecretString};
 use crate::providers::{self, HttpClients, ModelSpec};
 use crate::sessions;
-use crate::tools::{AllowedHosts, Toolbox, ToolboxOptions, WebFetchOptions};
+use crate::tools::{AllowedHosts, Tool, Toolbox, ToolboxOptions, WebFetchOptions};
 
 /// A configuration that names something that cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -22,13 +22,20 @@ pub enum SetupError {
     Hosts(#[from] crate::tools::InvalidHost),
 }
 
-/// What the agent works with. The secrets that `masker` knows do not reach a model through a tool's result.
+/// What the agent works with, `plugins` being tools beyond the built-in ones. The secrets that `masker` knows do not reach
+/// a model through a tool's result.
 ///
 /// # Errors
 /// When a model or a tool cannot be built; the error names the entry and the remedy.
-pub fn setup(bus: &Bus, config: &Config, paths: &Paths, masker: &Arc<Masker>) -> Result<Setup, SetupError> {
+pub fn setup(
+    bus: &Bus,
+    config: &Config,
+    paths: &Paths,
+    masker: &Arc<Masker>,
+    plugins: Vec<Arc<dyn Tool>>,
+) -> Result<Setup, SetupError> {
     let models = models(bus, config)?;
-    let toolbox = Toolbox::built_in(&tool_options(config, paths)?);
+    let toolbox = Toolbox::built_in(&tool_options(config, paths)?).with(plugins);
     let prompt = format!(
         "You are PicoClaw, a helpful assistant. Answer in the language of the person. Your workspace is the \
          directory {}; file tools see nothing else.",

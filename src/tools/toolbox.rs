@@ -75,6 +75,17 @@ impl Toolbox {
         Self { tools: Arc::new(tools), specs }
     }
 
+    /// These tools and more. Names that are taken keep their tool: nothing may pose as a built-in one.
+    #[must_use]
+    pub fn with(&self, more: Vec<Arc<dyn Tool>>) -> Self {
+        let (taken, new): (Vec<_>, Vec<_>) =
+            more.into_iter().partition(|tool| self.get(&tool.spec().name).is_some());
+        for tool in taken {
+            tracing::warn!(tool = tool.spec().name, "A tool has the name of another one and is left out.");
+        }
+        Self::new(self.tools.values().cloned().chain(new))
+    }
+
     /// What is offered to the model, by name in order.
     pub fn specs(&self) -> &[ToolSpec] {
         &self.specs

@@ -230,6 +230,12 @@ pub trait Transport: Send {
         false
     }
 
+    /// What tells the code that it runs from another version of it: a reload starts the sink anew when it has changed,
+    /// although its settings have not.
+    fn version(&self) -> Option<String> {
+        None
+    }
+
     /// Where it sends to, for a person; free of secrets.
     fn describe(&self) -> String {
         String::new()

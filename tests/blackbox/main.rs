@@ -23,6 +23,7 @@ mod logs;
 mod metrics;
 mod operator_cli;
 mod protocol;
+mod plugins;
 mod reload;
 mod scrape_auth;
 mod service;

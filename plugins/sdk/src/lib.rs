@@ -31,7 +31,8 @@
 //!
 //! * [`abi`]: the C ABI, which other languages use through `include/picoclaw_plugin.h`.
 //! * [`Plugin`], [`Tools`], [`Batch`], [`Event`], [`Host`]: the safe side of a plugin.
-//! * [`loader`]: the gateway's side, behind the feature `host`.
+//! * [`testing`]: a host and batches for the tests of a plugin.
+//! * `loader`: the gateway's side, behind the feature `host`.
 
 #[cfg(panic = "abort")]
 compile_error!(
@@ -40,6 +41,8 @@ compile_error!(
 );
 
 pub mod abi;
+#[cfg_attr(not(feature = "host"), allow(unreachable_pub, dead_code))]
+mod batch;
 mod entry;
 mod event;
 mod failure;
@@ -49,6 +52,7 @@ mod handle;
 #[path = "host/mod.rs"]
 pub mod loader;
 mod plugin;
+pub mod testing;
 mod tools;
 
 pub use event::{Attributes, Batch, Event, Events, Level, Value};

@@ -18,16 +18,32 @@ pub(super) struct Planned {
     pub(super) built: Option<Built>,
     pub(super) endpoints: Vec<String>,
     pub(super) claims: Vec<String>,
+    /// What its transport says of the version of its code.
+    pub(super) version: Option<String>,
 }
 
 impl Planned {
     fn new(config: &SinkConfig, index: usize, built: Built) -> Self {
+        let transport = built.transport.as_ref();
         Self {
             config: config.clone(),
             index,
             endpoints: built.sink.endpoints(),
-            claims: built.transport.as_ref().map_or_else(Vec::new, |transport| transport.claims()),
+            claims: transport.map_or_else(Vec::new, |transport| transport.claims()),
+            version: transport.and_then(|transport| transport.version()),
             built: Some(built),
+        }
+    }
+
+    /// One that runs already and is left alone.
+    fn kept(entry: &Entry, index: usize) -> Self {
+        Self {
+            config: entry.config.clone(),
+            index,
+            built: None,
+            endpoints: entry.endpoints.clone(),
+            claims: entry.claims.clone(),
+            version: entry.version.clone(),
         }
     }
 
@@ -66,16 +82,19 @@ pub(super) fn plan(
         if let Some(first) = names.insert(config.name(), index) {
             return Err(StartError::DuplicateName { index, first, name: config.name().to_owned() });
         }
-        planned.push(match running.iter().find(|entry| entry.config == *config) {
-            Some(entry) => Planned {
-                config: config.clone(),
-                index,
-                built: None,
-                endpoints: entry.endpoints.clone(),
-                claims: entry.claims.clone(),
-            },
-            None => Planned::new(config, index, build(config, index, context)?),
-        });
+        let running = running.iter().find(|entry| entry.config == *config);
+        // Building opens nothing: it is the way to learn of another version.
+        let one = match running {
+            Some(entry) if entry.version.is_none() => Planned::kept(entry, index),
+            _ => {
+                let built = Planned::new(config, index, build(config, index, context)?);
+                match running {
+                    Some(entry) if entry.version == built.version => Planned::kept(entry, index),
+                    _ => built,
+                }
+            }
+        };
+        planned.push(one);
     }
     match collisions(&planned).into_iter().next() {
         Some(error) => Err(error),

@@ -12,7 +12,7 @@ use crate::agent::{Agent, Assistant, Conversation, Inbound, Progress};
 use crate::channels::http::CLI_CHANNEL;
 use crate::chat::{Message, Role, Sampling};
 use crate::config::Loaded;
-use crate::gateway::{console, session_options, setup, sink_context};
+use crate::gateway::{console, plugin_tools, session_options, setup, sink_context};
 use crate::sessions::SessionStore;
 
 /// How long the end may take.
@@ -30,13 +30,14 @@ pub(super) struct Local {
 
 impl Local {
     /// Only the console listens to its telemetry: log files and metrics belong to the gateway.
-    pub(super) fn start(loaded: &Loaded, arguments: &Arguments) -> anyhow::Result<Self> {
+    pub(super) async fn start(loaded: &Loaded, arguments: &Arguments) -> anyhow::Result<Self> {
         let context = sink_context(loaded);
         let (bus, masker) = (context.bus.clone(), std::sync::Arc::clone(&context.masker));
         crate::diagnostics::install(&bus, Level::Debug);
         let console: SinkConfig = console(loaded.config.gateway.log_level);
         let supervisor = Supervisor::start(&[console], context)?;
-        let setup = setup(&bus, &loaded.config, &loaded.paths, &masker)?;
+        let plugins = plugin_tools(&loaded.config, &masker).await;
+        let setup = setup(&bus, &loaded.config, &loaded.paths, &masker, plugins)?;
         let store = SessionStore::open(&loaded.paths.sessions_dir, &session_options(&loaded.config))?;
         let window = Duration::from_secs(60 * loaded.config.telemetry.session_active_minutes);
         let agent = Agent::new(bus.clone(), setup, store.clone(), &[CLI_CHANNEL], 1, window);

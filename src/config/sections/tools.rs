@@ -1,7 +1,9 @@
 //! `tools`: what the agent can do.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use picoclaw_sinks::plugin::options::Options as PluginOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +26,8 @@ pub struct ToolsConfig {
     pub web_fetch: Toggle,
     /// How web pages are fetched.
     pub web: WebConfig,
+    /// Plugins that offer tools, by name.
+    pub plugins: BTreeMap<String, PluginOptions>,
 }
 
 impl Default for ToolsConfig {
@@ -36,6 +40,7 @@ impl Default for ToolsConfig {
             list_dir: Toggle::default(),
             web_fetch: Toggle::default(),
             web: WebConfig::default(),
+            plugins: BTreeMap::new(),
         }
     }
 }

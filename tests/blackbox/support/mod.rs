@@ -1,9 +1,11 @@
-//! What the tests share: a gateway, an HTTP client, a provider that fails on demand, a DogStatsD receiver.
+//! What the tests share: a gateway, an HTTP client, a provider that fails on demand, a DogStatsD receiver,
+//! plugins.
 
 mod agent;
 mod disk;
 mod gateway;
 mod http;
+mod plugin;
 mod scrape;
 mod upstream;
 
@@ -14,6 +16,7 @@ pub(crate) use agent::Agent;
 pub(crate) use disk::HangingDisk;
 pub(crate) use gateway::{Gateway, Home, picoclaw};
 pub(crate) use http::{Client, request};
+pub(crate) use plugin::{Account, c_library, library, plugin, with_sinks};
 pub(crate) use scrape::Scrape;
 pub(crate) use upstream::{Behaviour, Upstream};
 

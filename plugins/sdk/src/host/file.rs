@@ -1,11 +1,11 @@
 //! Whether a file may be loaded: nobody but root and the gateway's user can have put it there.
 
-use std::fs::File;
-use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::fs::{File, Metadata};
+use std::io::{Read, Seek};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
@@ -70,30 +70,30 @@ pub struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
-    modified: (i64, u64),
+    modified: (i64, i64),
 }
 
 impl Stamp {
-    fn of(stat: &Stat) -> Self {
+    fn of(file: &Metadata) -> Self {
         Self {
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            size: stat.st_size.unsigned_abs(),
-            modified: (stat.st_mtime, stat.st_mtime_nsec),
+            device: file.dev(),
+            inode: file.ino(),
+            size: file.size(),
+            modified: (file.mtime(), file.mtime_nsec()),
         }
     }
 }
 
 /// Which version of a file is there now; `None` without one.
 pub fn stamp(path: &Path) -> Option<Stamp> {
-    rustix::fs::lstat(path).ok().map(|stat| Stamp::of(&stat))
+    std::fs::symlink_metadata(path).ok().map(|file| Stamp::of(&file))
 }
 
 /// Opens a file that may be loaded.
 ///
 /// # Errors
 /// When it may not: see [`FileError`].
-pub(super) fn open(path: &Path, sha256: Option<&str>) -> Result<(OwnedFd, Stamp), FileError> {
+pub(super) fn open(path: &Path, sha256: Option<&str>) -> Result<(File, Stamp), FileError> {
     let named = || path.to_owned();
     if !path.is_absolute() {
         return Err(FileError::Relative { path: named() });
@@ -104,42 +104,41 @@ pub(super) fn open(path: &Path, sha256: Option<&str>) -> Result<(OwnedFd, Stamp)
         Errno::LOOP => FileError::Link { path: named() },
         error => FileError::Open { path: named(), error: error.into() },
     })?;
-    let open_error = |error: std::io::Error| FileError::Open { path: named(), error };
-    let stat = rustix::fs::fstat(&file).map_err(|error| open_error(error.into()))?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+    let mut file = File::from(file);
+    let open_error = |error| FileError::Open { path: named(), error };
+    let opened = file.metadata().map_err(open_error)?;
+    if !opened.is_file() {
         return Err(FileError::NotRegular { path: named() });
     }
-    trusted(path, &stat)?;
+    trusted(path, &opened)?;
     for parent in path.ancestors().skip(1) {
-        let stat = rustix::fs::stat(parent).map_err(|error| open_error(error.into()))?;
-        trusted(parent, &stat)?;
+        trusted(parent, &std::fs::metadata(parent).map_err(open_error)?)?;
     }
     if let Some(expected) = sha256 {
-        let found = digest(file.try_clone().map_err(open_error)?).map_err(open_error)?;
+        let found = digest(&mut file).map_err(open_error)?;
         if !found.eq_ignore_ascii_case(expected.trim()) {
             return Err(FileError::Digest { path: named(), found });
         }
     }
-    Ok((file, Stamp::of(&stat)))
+    Ok((file, Stamp::of(&opened)))
 }
 
 /// Only root and we can have changed it.
-fn trusted(path: &Path, stat: &Stat) -> Result<(), FileError> {
+fn trusted(path: &Path, found: &Metadata) -> Result<(), FileError> {
     let ours = rustix::process::geteuid().as_raw();
-    if stat.st_uid != 0 && stat.st_uid != ours {
-        return Err(FileError::Owner { path: path.to_owned(), owner: stat.st_uid });
+    if found.uid() != 0 && found.uid() != ours {
+        return Err(FileError::Owner { path: path.to_owned(), owner: found.uid() });
     }
-    let mode = stat.st_mode & 0o7777;
+    let mode = found.mode() & 0o7777;
     // In a directory with the sticky bit, such as /tmp, nobody can replace what is somebody else's.
-    let sticky = FileType::from_raw_mode(stat.st_mode) == FileType::Directory && mode & 0o1000 != 0;
+    let sticky = found.is_dir() && mode & 0o1000 != 0;
     if mode & 0o022 != 0 && !sticky {
         return Err(FileError::Writable { path: path.to_owned(), mode });
     }
     Ok(())
 }
 
-fn digest(file: OwnedFd) -> std::io::Result<String> {
-    let mut file = File::from(file);
+fn digest(file: &mut File) -> std::io::Result<String> {
     let mut hash = Sha256::new();
     let mut bytes = vec![0; 64 * 1024];
     loop {
@@ -148,5 +147,6 @@ fn digest(file: OwnedFd) -> std::io::Result<String> {
             n => hash.update(&bytes[..n]),
         }
     }
+    file.rewind()?;
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::batch::EventBatch;
 use super::library::{Functions, Library};
 use crate::abi::{self, ErrorText, Reply, Text, ToolExtension};
+use crate::batch::EventBatch;
 use crate::event::Level;
 
 /// Room for an error text.

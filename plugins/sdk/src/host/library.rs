@@ -1,8 +1,9 @@
 //! A library that was loaded. It is never unloaded: Rust libraries with thread-locals or threads make that unsound.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::mem::offset_of;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -115,7 +116,7 @@ impl Library {
         before.is_some_and(|(stamp, _)| file::stamp(path).as_ref() != Some(stamp))
     }
 
-    fn open(path: &Path, file: OwnedFd) -> Result<Self, LoadError> {
+    fn open(path: &Path, file: File) -> Result<Self, LoadError> {
         // Exactly the file that was checked. Its number must never be another file's: the dynamic linker goes by name.
         let name = format!("/proc/self/fd/{}", file.as_raw_fd());
         let before = signals();

@@ -1,17 +1,19 @@
 //! The gateway's side: loading plugins and calling them.
 //!
 //! * [`Library`]: a plugin that was checked and loaded, for ever. `file`: the checks of the file.
+//! * [`keep_descriptors`]: no open file of the gateway reaches the process of a plugin.
 //! * [`Instance`]: one instance of it. [`EventBatch`]: what it is handed.
 //!
 //! Everything here is safe to call. What is not, and cannot be made so, is a plugin that breaks the ABI: whoever loads a
 //! file vouches for it, and a process of its own keeps its crashes away from the gateway.
 
-mod batch;
+mod descriptors;
 mod file;
 mod instance;
 mod library;
 
-pub use batch::{BatchMemory, EventBatch, EventFacts};
+pub use crate::batch::{BatchMemory, EventBatch, EventFacts};
+pub use descriptors::keep_descriptors;
 pub use file::{FileError, Stamp, stamp};
 pub use instance::{CallError, Instance, Log};
 pub use library::{Library, LoadError};

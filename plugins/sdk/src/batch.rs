@@ -89,7 +89,7 @@ impl<'m, 'a> EventBatch<'m, 'a> {
     }
 
     /// The batch as the ABI wants it, valid as long as this is borrowed.
-    pub(super) fn raw(&mut self) -> Batch {
+    pub(crate) fn raw(&mut self) -> Batch {
         // The attributes stand one after the other; only now they no longer move.
         let mut next = 0;
         for event in &mut self.memory.events {

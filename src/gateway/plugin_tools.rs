@@ -1,0 +1,103 @@
+//! The tools of plugins.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use picoclaw_sinks::mask::Masker;
+use picoclaw_sinks::plugin;
+use picoclaw_sinks::plugin::tools::ToolPlugin;
+use serde_json::Value;
+
+use crate::chat::ToolSpec;
+use crate::config::Config;
+use crate::tools::{Tool, ToolOutput};
+
+/// The longest name of a tool that models of all providers take.
+const LONGEST_NAME: usize = 64;
+
+/// Starts the configured plugins and returns their tools. One that does not start is left out, and the log says why: the
+/// gateway works without it. The plugins stop when the last of their tools is dropped.
+pub async fn start(config: &Config, masker: &Arc<Masker>) -> Vec<Arc<dyn Tool>> {
+    let starting = config.tools.plugins.iter().map(|(name, options)| async move {
+        match ToolPlugin::start(name, options, Arc::clone(masker)).await {
+            Ok(plugin) => tools(name, plugin),
+            Err(error) => {
+                tracing::error!(plugin = name, error, "Plugin does not start; its tools are left out.");
+                Vec::new()
+            }
+        }
+    });
+    join_all(starting).await.concat()
+}
+
+fn tools(plugin: &str, host: ToolPlugin) -> Vec<Arc<dyn Tool>> {
+    let host = Arc::new(host);
+    let mut tools: Vec<Arc<dyn Tool>> = Vec::new();
+    for tool in host.tools() {
+        match spec(tool) {
+            Some(spec) => tools.push(Arc::new(PluginTool { spec, host: Arc::clone(&host) })),
+            None => tracing::warn!(
+                plugin,
+                tool = tool.name,
+                "A tool has a name or a schema that models do not take, and is left out."
+            ),
+        }
+    }
+    if tools.is_empty() {
+        tracing::warn!(plugin, "Plugin offers no tools.");
+    }
+    tools
+}
+
+fn spec(tool: &plugin::Tool) -> Option<ToolSpec> {
+    let sound = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let name = (1..=LONGEST_NAME).contains(&tool.name.len()) && tool.name.chars().all(sound);
+    (name && tool.parameters["type"] == "object").then(|| ToolSpec {
+        name: tool.name.clone(),
+        description: tool.description.clone(),
+        parameters: tool.parameters.clone(),
+    })
+}
+
+/// One tool of a plugin.
+struct PluginTool {
+    spec: ToolSpec,
+    host: Arc<ToolPlugin>,
+}
+
+#[async_trait]
+impl Tool for PluginTool {
+    fn spec(&self) -> ToolSpec {
+        self.spec.clone()
+    }
+
+    async fn call(&self, arguments: Value) -> ToolOutput {
+        match self.host.call(&self.spec.name, &arguments.to_string()).await {
+            Ok(text) => ToolOutput::success(text),
+            Err(error) => ToolOutput::error(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_models_take_becomes_a_tool() {
+        let tool = |name: &str, parameters: Value| plugin::Tool {
+            name: name.to_owned(),
+            description: String::new(),
+            parameters,
+        };
+        assert!(spec(&tool("read-it_2", json!({ "type": "object" }))).is_some());
+        for name in ["", "a b", "ü", &"x".repeat(65)] {
+            assert!(spec(&tool(name, json!({ "type": "object" }))).is_none(), "{name}");
+        }
+        assert!(spec(&tool("a", json!({ "type": "string" }))).is_none());
+        assert!(spec(&tool("a", Value::Null)).is_none());
+    }
+}

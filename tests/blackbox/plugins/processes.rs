@@ -1,0 +1,79 @@
+//! The process of a plugin: what it is called, what it has, and when it ends.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::support::{Gateway, Home, library, plugin, wait_for, with_sinks};
+
+fn gateway(config: serde_json::Value) -> Gateway {
+    let home = Home::new(json!({}));
+    let options = json!({ "path": library(&home, "drill"), "config": config, "call_timeout_ms": 600_000 });
+    home.configure(with_sinks(&[plugin("p", options)]));
+    let gateway = Gateway::start_in(home);
+    gateway.logged("Plugin is ready");
+    gateway
+}
+
+fn is_alive(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // A zombie whose parent has not asked yet is dead.
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+#[test]
+fn it_has_a_name_of_its_own_and_nothing_of_the_gateway() {
+    let gateway = gateway(json!({}));
+    let [pid] = gateway.children()[..] else { panic!("{:?}", gateway.children()) };
+    let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap();
+    assert_eq!(read("comm"), b"claw-sink-p\n");
+    let arguments = String::from_utf8(read("cmdline")).unwrap();
+    assert!(!arguments.contains("picoclaw"), "{arguments}");
+    assert_eq!(read("environ"), b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0");
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    let targets: Vec<String> = descriptors
+        .map(|entry| fs::read_link(entry.path()).unwrap_or_default().display().to_string())
+        .collect();
+    // Its connection, twice more as the host's own copies, two pipes, and the library.
+    let foreign = targets.iter().filter(|t| {
+        !(t.starts_with("socket:") || t.starts_with("pipe:") || t.ends_with("libpicoclaw_plugin_drill.so"))
+    });
+    assert_eq!(foreign.collect::<Vec<_>>(), Vec::<&String>::new(), "{targets:?}");
+    let limits = String::from_utf8(read("limits")).unwrap();
+    let limit = |name: &str| {
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().rev().nth(1).unwrap().to_owned()
+    };
+    assert_eq!(limit("Max data size"), (256 * 1024 * 1024).to_string());
+    assert_eq!(limit("Max open files"), "256");
+    gateway.stop();
+    assert!(!is_alive(pid));
+}
+
+#[test]
+fn it_ends_with_a_gateway_that_is_killed_even_when_it_hangs() {
+    for drill in ["nothing", "hang"] {
+        let gateway = gateway(json!({ "drill": drill }));
+        let [pid] = gateway.children()[..] else { panic!("{:?}", gateway.children()) };
+        gateway.kill();
+        wait_for("its end", || (!is_alive(pid)).then_some(()));
+    }
+}
+
+/// Also with nothing to hand over, a plugin that dies is noticed and started again.
+#[test]
+fn one_that_dies_while_nothing_happens_is_back_soon() {
+    let gateway = gateway(json!({}));
+    gateway.settled("p");
+    let [pid] = gateway.children()[..] else { panic!("{:?}", gateway.children()) };
+    let killed = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap();
+    assert!(killed.success());
+    wait_for("another process", || {
+        let now = gateway.children();
+        (now.len() == 1 && now[0] != pid && is_alive(now[0])).then_some(())
+    });
+    wait_for("the sink to be up", || (gateway.sink("up", "p") == 1.0).then_some(()));
+    assert_eq!(gateway.settled("p").restarts, 1.0);
+    assert!(Path::new(&format!("/proc/{}", gateway.pid())).exists());
+}

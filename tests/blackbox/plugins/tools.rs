@@ -1,0 +1,80 @@
+//! A plugin's tools are the agent's tools, and no plugin takes the agent with it.
+
+use serde_json::{Value, json};
+
+use crate::support::{Gateway, Home, library, wait_for};
+
+/// A gateway with one plugin that has tools.
+fn gateway(name: &str, mut options: Value) -> Gateway {
+    let home = Home::new(json!({}));
+    options["path"] = json!(library(&home, name));
+    home.configure(json!({ "tools": { "plugins": { name: options } } }));
+    Gateway::start_in(home)
+}
+
+fn results(gateway: &Gateway, tool: &str, status: &str) -> f64 {
+    let series = format!(r#"picoclaw_tool_results_total{{tool="{tool}",status="{status}"}}"#);
+    gateway.scrape().get(&series)
+}
+
+#[test]
+fn a_model_calls_the_tools_of_a_plugin() {
+    for isolation in ["process", "in_process"] {
+        let gateway = gateway("clock", json!({ "isolation": isolation }));
+        let call = r#"!tool days_between {"from":"2024-02-28","to":"2024-03-01"}"#;
+        let answer = gateway.chat("s", call);
+        assert!(answer.contains('2'), "{answer}");
+        let wrong = gateway.chat("s", r#"!tool days_between {"from":"yesterday","to":"2024-03-01"}"#);
+        assert!(wrong.contains("is no date"), "{wrong}");
+        let answer = gateway.chat("s", "!tool current_time {}");
+        assert!(answer.contains("UTC+00:00"), "{answer}");
+        assert_eq!(results(&gateway, "days_between", "success"), 1.0, "{isolation}");
+        assert_eq!(results(&gateway, "days_between", "error"), 1.0);
+        assert_eq!(results(&gateway, "current_time", "success"), 1.0);
+    }
+}
+
+#[test]
+fn a_call_that_ends_its_plugin_is_an_error_for_the_model_and_the_next_one_works() {
+    let deaths = [
+        ("segfault", "SIGSEGV"),
+        ("exit", "exited with status 0"),
+        ("panic_in_events", "told to panic"),
+        ("hang", "a call took longer than 300 ms"),
+    ];
+    let gateway = gateway("drill", json!({ "call_timeout_ms": 300 }));
+    for (drill, word) in deaths {
+        let before = results(&gateway, "obey", "error");
+        let answer = gateway.chat("s", &format!(r#"!tool obey {{"drill":"{drill}"}}"#));
+        assert!(answer.contains(word), "{drill}: {answer}");
+        assert_eq!(results(&gateway, "obey", "error"), before + 1.0);
+        wait_for("the plugin to be back", || {
+            let answer = gateway.chat("s", r#"!tool obey {"drill":"nothing"}"#);
+            answer.contains("obeyed").then_some(())
+        });
+    }
+}
+
+#[test]
+fn one_on_a_thread_survives_its_panic() {
+    let gateway = gateway("drill", json!({ "isolation": "in_process" }));
+    let answer = gateway.chat("s", r#"!tool obey {"drill":"panic_in_events"}"#);
+    assert!(answer.contains("told to panic"), "{answer}");
+    wait_for("the plugin to be back", || {
+        gateway.chat("s", r#"!tool obey {"drill":"nothing"}"#).contains("obeyed").then_some(())
+    });
+}
+
+#[test]
+fn a_plugin_that_does_not_start_leaves_the_gateway_without_its_tools() {
+    let gateway = gateway("drill", json!({ "config": { "drill": "refuse_create" } }));
+    gateway.logged("its tools are left out");
+    let answer = gateway.chat("s", r#"!tool obey {}"#);
+    assert!(answer.contains("There is no tool named"), "{answer}");
+    // With the next reload it may be another plugin.
+    let path = library(&gateway.home, "clock");
+    gateway.home.configure(json!({ "tools": { "plugins": { "clock": { "path": path } } } }));
+    assert_eq!(gateway.reload().status, 200);
+    assert!(gateway.chat("s", "!tool current_time {}").contains("UTC"));
+    assert_eq!(gateway.children().len(), 1, "the other one was stopped");
+}
