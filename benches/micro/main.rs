@@ -10,9 +10,11 @@ mod dogstatsd;
 mod emit;
 mod flood;
 mod jsonlog;
+mod plugin;
 mod scene;
 mod scrape;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use divan::Bencher;
@@ -23,7 +25,16 @@ use crate::report::{Report, median};
 /// Rounds of a comparison.
 const ROUNDS: usize = 7;
 
-fn main() {
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(ended) = plugin::host(&arguments) {
+        return ended;
+    }
+    measure();
+    ExitCode::SUCCESS
+}
+
+fn measure() {
     let options: Vec<String> = std::env::args().skip(1).filter(|option| option != "--bench").collect();
     if options.as_slice() != ["--json"] && !options.is_empty() {
         return divan::main();
@@ -33,6 +44,7 @@ fn main() {
     scrape::report(&mut report);
     jsonlog::report(&mut report);
     dogstatsd::report(&mut report);
+    plugin::report(&mut report);
     flood::report(&mut report);
     report.finish();
 }
