@@ -240,6 +240,32 @@ unsafe impl Sync for Descriptor {}
 // SAFETY: as above; it holds function pointers only.
 unsafe impl Sync for ToolExtension {}
 
+/// The sizes of version 1.0: the least that the other side may have.
+///
+/// Whoever appends a field leaves these alone, reads the new field through the raw pointer after a look at the size (a
+/// reference to the whole struct would reach beyond what an older side has), and does without it where it is not there.
+pub mod least {
+    use super::{Attribute, Batch, Descriptor, Event, Host, Reply, ToolExtension};
+    use std::mem::offset_of;
+
+    const POINTER: usize = size_of::<*const u8>();
+
+    /// Of a [`Descriptor`].
+    pub const DESCRIPTOR: usize = offset_of!(Descriptor, get_extension) + POINTER;
+    /// Of a [`Host`].
+    pub const HOST: usize = offset_of!(Host, get_extension) + POINTER;
+    /// Of a [`Batch`].
+    pub const BATCH: usize = offset_of!(Batch, events) + POINTER;
+    /// Of an [`Event`].
+    pub const EVENT: usize = offset_of!(Event, attributes) + POINTER;
+    /// Of an [`Attribute`].
+    pub const ATTRIBUTE: usize = offset_of!(Attribute, number) + size_of::<u64>();
+    /// Of a [`Reply`].
+    pub const REPLY: usize = offset_of!(Reply, write) + POINTER;
+    /// Of a [`ToolExtension`].
+    pub const TOOL_EXTENSION: usize = offset_of!(ToolExtension, call) + POINTER;
+}
+
 /// The layout is the contract: it may grow at the end of structs with a size, and nowhere else.
 #[cfg(target_pointer_width = "64")]
 const _: () = {

@@ -8,7 +8,6 @@
 //! ```
 
 use std::marker::PhantomData;
-use std::mem::offset_of;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::abi;
@@ -73,9 +72,9 @@ impl<'a> Batch<'a> {
     pub(crate) unsafe fn new(raw: *const abi::Batch) -> Option<Self> {
         // SAFETY: the caller promises that it is NULL or a batch.
         let batch = unsafe { raw.as_ref() }?;
-        let whole = batch.size as usize >= size_of::<abi::Batch>()
-            && batch.event_stride as usize >= size_of::<abi::Event>()
-            && batch.attribute_stride as usize >= size_of::<abi::Attribute>();
+        let whole = batch.size as usize >= abi::least::BATCH
+            && batch.event_stride as usize >= abi::least::EVENT
+            && batch.attribute_stride as usize >= abi::least::ATTRIBUTE;
         whole.then_some(Self(batch))
     }
 
@@ -243,5 +242,9 @@ fn text<'a>(raw: abi::Text, _lives: PhantomData<&'a ()>) -> &'a str {
     std::str::from_utf8(bytes).unwrap_or("\u{fffd}")
 }
 
-// What is appended to these structs comes after everything that version 1 reads.
-const _: () = assert!(offset_of!(abi::Batch, events) + size_of::<usize>() == size_of::<abi::Batch>());
+// References to these structs reach no further than version 1.0: see `abi::least`.
+const _: () = {
+    assert!(size_of::<abi::Batch>() == abi::least::BATCH);
+    assert!(size_of::<abi::Event>() == abi::least::EVENT);
+    assert!(size_of::<abi::Attribute>() == abi::least::ATTRIBUTE);
+};

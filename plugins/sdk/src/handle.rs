@@ -18,7 +18,7 @@ impl Host {
     pub(crate) unsafe fn new(raw: *const abi::Host) -> Option<Self> {
         // SAFETY: the caller promises that it is NULL or lives until the process ends.
         let host: &'static abi::Host = unsafe { raw.as_ref() }?;
-        (host.size as usize >= size_of::<abi::Host>()).then_some(Self(host))
+        (host.size as usize >= abi::least::HOST).then_some(Self(host))
     }
 
     /// Writes a line to the gateway's log, where it stands under the sink's name. Too many lines are dropped and
@@ -30,3 +30,6 @@ impl Host {
         }
     }
 }
+
+// A reference to a host reaches no further than version 1.0: see `abi::least`.
+const _: () = assert!(size_of::<abi::Host>() == abi::least::HOST);

@@ -116,6 +116,9 @@ fn quoted(text: &str) -> String {
     out
 }
 
+// A reference to a reply reaches no further than version 1.0: see `abi::least`.
+const _: () = assert!(size_of::<Reply>() == abi::least::REPLY);
+
 #[cfg(test)]
 mod tests {
     #[test]

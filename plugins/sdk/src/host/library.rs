@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::mem::offset_of;
+use std::mem::{MaybeUninit, offset_of};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -168,21 +168,28 @@ impl Library {
                 abi::PICOCLAW_ABI_MAJOR
             ));
         }
-        if size < size_of::<Descriptor>() {
+        if size < abi::least::DESCRIPTOR {
             return Err(format!(
                 "the descriptor has {size} bytes, version 1.0 has {}",
-                size_of::<Descriptor>()
+                abi::least::DESCRIPTOR
             ));
         }
-        // SAFETY: the size says that all fields of version 1.0 are there.
-        let descriptor = unsafe { &*raw };
+        // As far as both sides know it: what an older plugin does not have is 0, so NULL.
+        let mut descriptor = MaybeUninit::<Descriptor>::zeroed();
+        let known = size.min(size_of::<Descriptor>());
+        // SAFETY: the plugin has `size` bytes there, ours are enough for `known`, and any bytes of a descriptor together
+        // with zeros are one: numbers, pointers, and functions that may be NULL.
+        let descriptor = unsafe {
+            std::ptr::copy_nonoverlapping(raw.cast::<u8>(), descriptor.as_mut_ptr().cast::<u8>(), known);
+            descriptor.assume_init()
+        };
         let missing = |what: &str| format!("the descriptor has no {what}");
         let create = descriptor.create.ok_or_else(|| missing("create"))?;
         let destroy = descriptor.destroy.ok_or_else(|| missing("destroy"))?;
         let tools = descriptor.get_extension.and_then(|get| {
             // SAFETY: the text lives during the call; what is returned lives for ever and has the extension's type.
             let extension = unsafe { get(Text::new(abi::TOOL_EXTENSION)).cast::<ToolExtension>().as_ref() };
-            extension.filter(|extension| extension.size as usize >= size_of::<ToolExtension>())
+            extension.filter(|extension| extension.size as usize >= abi::least::TOOL_EXTENSION)
         });
         if descriptor.on_events.is_none() && tools.is_none() {
             return Err(missing("on_events, and the plugin offers no tools"));
@@ -264,3 +271,5 @@ fn signals() -> u64 {
 
 // The frozen prefix of every version.
 const _: () = assert!(offset_of!(Descriptor, flags) + size_of::<u32>() == 16);
+// References to this reach no further than version 1.0: see `abi::least`.
+const _: () = assert!(size_of::<ToolExtension>() == abi::least::TOOL_EXTENSION);
