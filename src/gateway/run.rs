@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use picoclaw_sinks::mask::Masker;
+use picoclaw_sinks::plugin::host::release_code;
 use picoclaw_sinks::supervisor::Supervisor;
 use picoclaw_telemetry::words::Level;
 use picoclaw_telemetry::{Bus, Detail, Event, SinkRegistry};
@@ -100,6 +101,7 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     let address = Detail::from(listening.address());
     parts.bus.emit(Event::GatewayReady { address, elapsed: began.elapsed() });
     greeting::greet(&parts, &listening).await;
+    release_start();
     if hot_reload {
         tokio::spawn(hot_reload::run(Arc::clone(&parts), watch));
     }
@@ -113,6 +115,14 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     }
     drop(pid_file);
     Ok(())
+}
+
+/// What read the configuration and built the parts runs no more: it need not stay in memory.
+pub(super) fn release_start() {
+    match release_code() {
+        Ok(bytes) => tracing::debug!(bytes, "Let go of code that ran at the start."),
+        Err(error) => tracing::debug!(%error, "Code that ran at the start stays in memory."),
+    }
 }
 
 /// What runs before the first request.

@@ -86,7 +86,7 @@ pub(super) type EventsFn = unsafe extern "C" fn(Handle, *const abi::Batch, *mut 
 pub(super) type FlushFn = unsafe extern "C" fn(Handle, u64, *mut abi::ErrorText) -> i32;
 pub(super) type HealthFn = unsafe extern "C" fn(Handle, *mut abi::ErrorText) -> i32;
 
-static LOADED: Mutex<Option<HashMap<PathBuf, (Stamp, Library)>>> = Mutex::new(None);
+pub(super) static LOADED: Mutex<Option<HashMap<PathBuf, (Stamp, Library)>>> = Mutex::new(None);
 
 impl Library {
     /// Loads a plugin, or finds the one that was loaded before.

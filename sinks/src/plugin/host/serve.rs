@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use picoclaw_plugin::Level;
-use picoclaw_plugin::loader::{BatchMemory, CallError, EventBatch, Instance, Library, Log};
+use picoclaw_plugin::loader::{BatchMemory, CallError, EventBatch, Instance, Library, Log, release_code};
 
 use crate::plugin::frame::{Code, Frame, PROTOCOL};
 use crate::plugin::hello::{Hello, Ready};
@@ -32,6 +32,8 @@ pub(in crate::plugin) fn serve(stream: UnixStream) -> io::Result<()> {
     };
     let (ready, instance) = open(&hello, &way_back);
     way_back.send(Frame::Ready(&serde_json::to_string(&ready).map_err(invalid)?))?;
+    // Loading is done. Should it stay in memory after all, no harm is done.
+    let _ = release_code();
     match instance {
         Some(instance) => answer(&mut input, &way_back, instance),
         None => Ok(()),
