@@ -80,9 +80,8 @@ fn releasable(smaps: &str) -> Vec<Mapping<'_>> {
     }
     let programs: HashSet<&str> =
         mappings.iter().filter(|m| m.permissions == "r-xp" && !m.file.is_empty()).map(|m| m.file).collect();
-    mappings.retain(|m| {
-        m.changed == 0 && matches!(m.permissions, "r-xp" | "r--p") && programs.contains(m.file)
-    });
+    mappings
+        .retain(|m| m.changed == 0 && matches!(m.permissions, "r-xp" | "r--p") && programs.contains(m.file));
     mappings
 }
 
