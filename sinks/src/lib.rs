@@ -34,6 +34,7 @@ mod runner;
 pub mod supervisor;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "newrelic")]
 mod window;
 
 pub use context::Context;

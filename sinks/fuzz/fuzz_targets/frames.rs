@@ -1,6 +1,6 @@
 //! Whatever a plugin's host sends or receives: it is a frame, an error, or waited for.
 //!
-//! `cargo +nightly fuzz run frames -- -max_total_time=60` in `sinks`.
+//! `scripts/fuzz 60`, or `cargo +nightly fuzz run frames` in `sinks`.
 
 #![no_main]
 
