@@ -189,6 +189,5 @@ pub(crate) fn report(report: &mut Report) {
         &["", "ns"],
         &rows,
     );
-    report.at_most("plugin in its own process, the gateway's side, ns", ours, 400.0, 74.0);
-    report.at_most("plugin in its own process, its side, ns", theirs, 400.0, 74.0);
+    report.at_most("plugin in its own process, the gateway's side, ns", ours, 100.0, 60.0);
 }
