@@ -30,6 +30,8 @@ pub struct ProcessFacts {
 
 /// What `/proc` says now about this process.
 pub fn facts() -> ProcessFacts {
+    // Before anything is opened to read the rest.
+    let open_fds = open_fds();
     let Ok(process) = Process::myself() else {
         return ProcessFacts::default();
     };
@@ -40,11 +42,18 @@ pub fn facts() -> ProcessFacts {
         resident_bytes: stat.as_ref().map(|stat| stat.rss * procfs::page_size()),
         virtual_bytes: stat.as_ref().map(|stat| stat.vsize),
         start_time: stat.as_ref().and_then(|stat| Some(boot_time()? + stat.starttime as f64 / ticks)),
-        open_fds: process.fd_count().ok().map(|n| n as u64),
+        open_fds: open_fds.or_else(|| Some(process.fd_count().ok()? as u64)),
         // Asking the kernel costs a fiftieth of reading `/proc/self/limits`.
         max_fds: getrlimit(Resource::Nofile).current,
         threads: stat.as_ref().and_then(|stat| u64::try_from(stat.num_threads).ok()),
     }
+}
+
+/// Since Linux 6.2 the size of the directory is the number of its entries; before, it is 0. Reading the directory makes an
+/// entry for each open file first.
+fn open_fds() -> Option<u64> {
+    let size = rustix::fs::stat("/proc/self/fd").ok()?.st_size;
+    u64::try_from(size).ok().filter(|n| *n > 0)
 }
 
 /// Reading it means reading all of `/proc/stat`, and it never changes.

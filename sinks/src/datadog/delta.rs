@@ -4,13 +4,13 @@
 //! steps of datagrams that went out are taken, the others are not, so a flush of which only a part arrived is told
 //! to the end by the next one, or by the sink's successor, once.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use picoclaw_telemetry::metric::Source;
-use picoclaw_telemetry::{Ledger, Metric, Record, SeriesValue, SinkStats};
+use picoclaw_telemetry::{Ledger, Metric, MetricKind, Record, SeriesValue, SinkStats};
+use rustc_hash::FxHashMap;
 
 use super::encode::Packer;
 use super::observations::Observations;
@@ -38,7 +38,7 @@ pub(super) struct Deltas {
     /// By metric, then by position in the ledger.
     lines: Vec<Vec<Line>>,
     /// Of all that is not in the ledger, by name and labels.
-    other_lines: HashMap<Box<str>, Line>,
+    other_lines: FxHashMap<Box<str>, Line>,
     owes: bool,
 }
 
@@ -55,7 +55,7 @@ impl Deltas {
             steps: Vec::new(),
             progress,
             lines: Metric::ALL.iter().map(|_| Vec::new()).collect(),
-            other_lines: HashMap::new(),
+            other_lines: FxHashMap::default(),
             owes: false,
         }
     }
@@ -141,11 +141,13 @@ impl Deltas {
         let mut teller = Teller::new(packer, told, &mut self.steps);
         for metric in Metric::ALL.iter().filter(|metric| metric.info().source == Source::Ledger) {
             let lines = &mut self.lines[*metric as usize];
+            let observed = matches!(metric.info().kind, MetricKind::Histogram(_));
             for (at, series) in self.ledger.series(*metric).enumerate() {
                 if at == lines.len() {
                     lines.push(teller.line(*metric, series.labels));
                 }
-                let remembered = self.observations.take(*metric, series.labels);
+                let remembered =
+                    if observed { self.observations.take(*metric, series.labels) } else { Vec::new() };
                 teller.tell(*metric, &lines[at], series.value, remembered);
             }
         }

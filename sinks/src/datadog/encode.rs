@@ -70,12 +70,12 @@ impl Packer {
     pub(super) fn observations(&mut self, name: &str, seconds: &[f64], ending: &str) -> usize {
         let Some((first, more)) = seconds.split_first() else { return 0 };
         self.begin(name);
-        self.value(micros(*first));
+        self.seconds(*first);
         let mut n = 1;
         if self.pack_values {
             for x in more {
                 let before = self.datagram.len();
-                self.value(micros(*x));
+                self.seconds(*x);
                 if self.datagram.len() - self.line + ending.len() > self.max {
                     self.datagram.truncate(before);
                     break;
@@ -129,6 +129,21 @@ impl Packer {
         };
     }
 
+    /// Whole microseconds, without zeros at the end.
+    fn seconds(&mut self, seconds: f64) {
+        let micros = (seconds * 1e6).round() as u64;
+        let mut buffer = itoa::Buffer::new();
+        self.datagram.push(b':');
+        self.datagram.extend_from_slice(buffer.format(micros / 1_000_000).as_bytes());
+        let fraction = micros % 1_000_000;
+        if fraction > 0 {
+            // The leading digit keeps the zeros behind it, and is not written.
+            let digits = &buffer.format(1_000_000 + fraction)[1..];
+            self.datagram.push(b'.');
+            self.datagram.extend_from_slice(digits.trim_end_matches('0').as_bytes());
+        }
+    }
+
     /// Ends the line. When the datagram is then too long, the line is the first of the next one.
     fn end(&mut self, ending: &str) {
         self.datagram.extend_from_slice(ending.as_bytes());
@@ -163,8 +178,4 @@ impl Packer {
             self.datagram.clear();
         }
     }
-}
-
-fn micros(seconds: f64) -> f64 {
-    (seconds * 1e6).round() / 1e6
 }

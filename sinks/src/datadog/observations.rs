@@ -4,17 +4,16 @@
 //! remembered here as far as there is room; what is missing, after a gap, beyond the room or after a flush that was
 //! refused, is made up from the buckets, so that the number of observations is always exact.
 
-use std::collections::HashMap;
-
 use picoclaw_telemetry::event::AttemptOutcome;
 use picoclaw_telemetry::{Event, LabelValues, Metric};
+use rustc_hash::FxHashMap;
 
 /// Values that are remembered.
 const ROOM: usize = 50_000;
 
 #[derive(Debug, Default)]
 pub(super) struct Observations {
-    values: HashMap<(Metric, LabelValues), Vec<f64>>,
+    values: FxHashMap<(Metric, LabelValues), Vec<f64>>,
     count: usize,
 }
 
