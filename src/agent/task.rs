@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::assistant::{Agent, Setup};
 use super::gate::{Entered, Place};
-use super::inbound::{Inbound, Progress, Reply, TurnError};
+use super::inbound::{Conversation, Inbound, Progress, Reply, TurnError};
 use super::models::Candidate;
 use super::transcript::Transcript;
 use super::turn::{self, Work};
 use crate::chat::{Message, Role};
 use crate::sessions::SessionId;
+use crate::tools::Caller;
 
 const CALLER_GONE: &str = "the caller went away";
 /// How long the disk may take to make a turn durable that was cut because the gateway stops.
@@ -132,6 +133,15 @@ impl Task {
         Ok(Transcript::new(before, inbound))
     }
 
+    /// On whose behalf tools are called.
+    fn caller(&self) -> Caller<'_> {
+        let chat = match &self.inbound.conversation {
+            Conversation::Session(name) => name,
+            Conversation::Stateless => "",
+        };
+        Caller { channel: self.inbound.channel, chat }
+    }
+
     /// Runs the turn and makes its messages durable. `None` when it was cancelled.
     async fn converse(
         &self,
@@ -148,6 +158,7 @@ impl Task {
             bus: &self.agent.0.bus,
             setup: &self.setup,
             session: &self.detail,
+            caller: self.caller(),
             candidates: &self.candidates,
             sampling: &sampling,
             progress: self.progress.as_ref(),

@@ -9,7 +9,7 @@ use picoclaw_telemetry::words::ToolStatus;
 use picoclaw_telemetry::{Bus, Detail, Dimension, Event, Label};
 
 use crate::chat::{ToolCall, ToolSpec};
-use crate::tools::{Tool, ToolOutput, Toolbox};
+use crate::tools::{Caller, Tool, ToolOutput, Toolbox};
 
 /// The tools with their labels, and how long a call may take.
 pub(super) struct Tools {
@@ -46,7 +46,14 @@ impl Tools {
     }
 
     /// Does what a call asks for and returns the text for the model, which also learns what went wrong.
-    pub(super) async fn call(&self, bus: &Bus, turn: u64, session: &Detail, call: &ToolCall) -> String {
+    pub(super) async fn call(
+        &self,
+        bus: &Bus,
+        turn: u64,
+        session: &Detail,
+        caller: Caller<'_>,
+        call: &ToolCall,
+    ) -> String {
         let name = call.function.name.as_str();
         let Some((tool, label)) = self.by_name.get(name) else {
             bus.emit(Event::ToolSkipped { turn, name: Detail::new(name), session: session.clone() });
@@ -54,24 +61,25 @@ impl Tools {
             return format!("There is no tool named \"{name}\". Available tools: {}.", known.join(", "));
         };
         let run = ToolRun::start(bus, turn, *label, session.clone());
-        let output = self.run(tool.as_ref(), &call.function.arguments).await;
+        let output = self.run(tool.as_ref(), caller, &call.function.arguments).await;
         let text = (self.redact)(output.text);
         let error = (output.status != ToolStatus::Success).then(|| Detail::new(&text));
         run.finish(output.status, error);
         text
     }
 
-    async fn run(&self, tool: &dyn Tool, arguments: &str) -> ToolOutput {
+    async fn run(&self, tool: &dyn Tool, caller: Caller<'_>, arguments: &str) -> ToolOutput {
         let text = if arguments.trim().is_empty() { "{}" } else { arguments };
         let arguments = match serde_json::from_str(text) {
             Ok(arguments) => arguments,
             Err(error) => return ToolOutput::error(format!("The arguments are not valid JSON: {error}.")),
         };
-        match tokio::time::timeout(self.timeout, tool.call(arguments)).await {
+        let limit = tool.patience().unwrap_or(self.timeout);
+        match tokio::time::timeout(limit, tool.call_for(caller, arguments)).await {
             Ok(output) => output,
             Err(_) => ToolOutput::timeout(format!(
                 "The tool did not finish within {} s and was stopped.",
-                self.timeout.as_secs_f64()
+                limit.as_secs_f64()
             )),
         }
     }

@@ -15,6 +15,7 @@ use super::models::Candidate;
 use super::transcript::Transcript;
 use crate::chat::{FinishReason, Message, Role, Sampling, Usage};
 use crate::providers::ProviderError;
+use crate::tools::Caller;
 
 const EMPTY_ANSWER: &str = "The model gave an empty answer.";
 
@@ -23,6 +24,7 @@ pub(super) struct Work<'a> {
     pub(super) bus: &'a Bus,
     pub(super) setup: &'a Setup,
     pub(super) session: &'a Detail,
+    pub(super) caller: Caller<'a>,
     pub(super) candidates: &'a [Arc<Candidate>],
     pub(super) sampling: &'a Sampling,
     pub(super) progress: Option<&'a mpsc::Sender<Progress>>,
@@ -79,7 +81,8 @@ pub(super) async fn run(
             ));
         }
         for call in &calls {
-            let result = work.setup.tools.call(work.bus, guard.number(), work.session, call).await;
+            let result =
+                work.setup.tools.call(work.bus, guard.number(), work.session, work.caller, call).await;
             transcript.push(Message::tool_result(call.id.clone(), result));
         }
     }

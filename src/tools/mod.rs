@@ -11,12 +11,14 @@
 //! A tool never fails as a Rust function: what went wrong is a text for the model, which can then try again.
 
 mod arguments;
+mod caller;
 mod files;
 mod output;
 mod tool;
 mod toolbox;
 mod web_fetch;
 
+pub use caller::Caller;
 pub use files::{ListDir, ReadFile, Workspace, WriteFile};
 pub use output::ToolOutput;
 pub use tool::Tool;

@@ -1,7 +1,11 @@
 //! The trait that every tool implements.
 
-use async_trait::async_trait;
+use std::time::Duration;
 
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::caller::Caller;
 use super::output::ToolOutput;
 use crate::chat::ToolSpec;
 
@@ -14,5 +18,15 @@ pub trait Tool: Send + Sync {
     fn spec(&self) -> ToolSpec;
 
     /// Does it. The arguments are what the model wrote: they may be anything.
-    async fn call(&self, arguments: serde_json::Value) -> ToolOutput;
+    async fn call(&self, arguments: Value) -> ToolOutput;
+
+    /// Does it on behalf of somebody: for tools to which it matters who asks.
+    async fn call_for(&self, _caller: Caller<'_>, arguments: Value) -> ToolOutput {
+        self.call(arguments).await
+    }
+
+    /// How long a call may take, for tools that bound their time by themselves; `None` leaves it to the general limit.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
 }
