@@ -9,7 +9,6 @@ use super::tree::{KeyPath, Tree};
 /// The paths, with `*` for every entry of a list or a mapping, and the value that asks for nothing beyond what this
 /// gateway does anyway.
 const UNUSED: &[(&str, &str)] = &[
-    ("agents.defaults.allow_read_outside_workspace", "false"),
     ("agents.defaults.context_manager", "\"legacy\""),
     ("agents.defaults.context_manager_config", "{}"),
     ("agents.defaults.context_window", "0"),
@@ -17,7 +16,6 @@ const UNUSED: &[(&str, &str)] = &[
     ("agents.defaults.image_model_fallbacks", "[]"),
     ("agents.defaults.max_media_size", "20971520"),
     ("agents.defaults.provider", "\"\""),
-    ("agents.defaults.restrict_to_workspace", "true"),
     ("agents.defaults.routing", "{}"),
     ("agents.defaults.split_on_marker", "false"),
     ("agents.defaults.steering_mode", "\"one-at-a-time\""),
@@ -44,12 +42,8 @@ const UNUSED: &[(&str, &str)] = &[
     ("session.dimensions", "[\"chat\"]"),
     ("session.dm_scope", "\"\""),
     ("session.identity_links", "{}"),
-    ("tools.allow_read_paths", "[]"),
-    ("tools.allow_write_paths", "[]"),
-    ("tools.append_file", "{}"),
     ("tools.cron", "{}"),
     ("tools.delegate", "{}"),
-    ("tools.edit_file", "{}"),
     ("tools.exec", "{}"),
     ("tools.filter_min_length", "8"),
     ("tools.find_skills", "{}"),

@@ -6,6 +6,7 @@ use super::endpoints;
 use super::paths::Paths;
 use super::sections::{Config, HealthDetails, ScrapeAuth};
 use super::spelling::closest;
+use crate::tools::Patterns;
 
 /// Paths of settings with what is to be said about them.
 #[derive(Debug, Default)]
@@ -25,6 +26,7 @@ pub(super) fn validate(config: &Config, paths: &Paths, known_sink_types: &[&str]
     checked.log_output(config);
     checked.scrape_auth(config);
     checked.tool_plugins(config);
+    checked.tool_patterns(config);
     checked
 }
 
@@ -37,6 +39,21 @@ impl Checked {
         for (name, options) in &config.tools.plugins {
             if let Err((key, message)) = options.check() {
                 self.problem(format!("tools.plugins.{name}.{key}"), message);
+            }
+        }
+    }
+
+    /// A permission that says nothing permits nothing, which is safe.
+    fn tool_patterns(&mut self, config: &Config) {
+        let tools = &config.tools;
+        for (key, patterns) in
+            [("allow_read_paths", &tools.allow_read_paths), ("allow_write_paths", &tools.allow_write_paths)]
+        {
+            for (index, pattern) in patterns.iter().enumerate() {
+                if let Err(error) = Patterns::check(pattern) {
+                    let message = format!("{pattern:?} is no regular expression ({error}), ignored");
+                    self.warnings.push((format!("tools.{key}[{index}]"), message));
+                }
             }
         }
     }

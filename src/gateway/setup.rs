@@ -9,7 +9,7 @@ use crate::agent::{Candidate, Limits, ModelTable, Redact, Setup};
 use crate::config::{Config, ModelConfig, Paths, SecretString};
 use crate::providers::{self, HttpClients, ModelSpec};
 use crate::sessions;
-use crate::tools::{AllowedHosts, Tool, Toolbox, ToolboxOptions, WebFetchOptions};
+use crate::tools::{AllowedHosts, Patterns, Reach, Tool, Toolbox, ToolboxOptions, WebFetchOptions};
 
 /// A configuration that names something that cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -124,6 +124,16 @@ fn limits(config: &Config) -> Limits {
     }
 }
 
+/// How far file tools reach beyond the workspace.
+fn reach(config: &Config) -> Reach {
+    Reach {
+        everywhere: !config.agents.defaults.restrict_to_workspace,
+        read_everywhere: config.agents.defaults.allow_read_outside_workspace,
+        read: Patterns::new(&config.tools.allow_read_paths),
+        write: Patterns::new(&config.tools.allow_write_paths),
+    }
+}
+
 fn tool_options(config: &Config, paths: &Paths) -> Result<ToolboxOptions, crate::tools::InvalidHost> {
     let tools = &config.tools;
     let web_fetch = (tools.web_fetch.enabled && tools.web.enabled)
@@ -136,8 +146,11 @@ fn tool_options(config: &Config, paths: &Paths) -> Result<ToolboxOptions, crate:
     Ok(ToolboxOptions {
         workspace: paths.workspace.clone(),
         private: paths.private(),
+        reach: reach(config),
         read_file: tools.read_file.enabled,
         write_file: tools.write_file.enabled,
+        edit_file: tools.edit_file.enabled,
+        append_file: tools.append_file.enabled,
         list_dir: tools.list_dir.enabled,
         web_fetch,
     })

@@ -4,23 +4,28 @@
 //! |---|---|---|
 //! | `read_file` | `path`, then `offset`, `length` or `start_line`, `max_lines` | 64 KiB at once |
 //! | `write_file` | `path`, `content`, `overwrite` | 1 MiB |
+//! | `edit_file` | `path`, `old_text`, `new_text` | files of 8 MiB |
+//! | `append_file` | `path`, `content` | 1 MiB at once |
 //! | `list_dir` | `path` | 1,000 entries |
 //! | `web_fetch` | `url`, `maxChars` | 2 MiB read, 5 redirects, public addresses only |
 //!
-//! The first three are fenced to the workspace. Names and arguments are those that existing session histories contain.
-//! A tool never fails as a Rust function: what went wrong is a text for the model, which can then try again.
+//! Those for files are fenced to the workspace, unless an operator allows more. Names and arguments are those that
+//! existing session histories contain. A tool never fails as a Rust function: what went wrong is a text for the model,
+//! which can then try again.
 
 mod arguments;
 mod caller;
 mod files;
 mod output;
+mod patterns;
 mod tool;
 mod toolbox;
 mod web_fetch;
 
 pub use caller::Caller;
-pub use files::{ListDir, ReadFile, Workspace, WriteFile};
+pub use files::{AppendFile, EditFile, ListDir, Reach, ReadFile, Workspace, WriteFile};
 pub use output::ToolOutput;
+pub use patterns::Patterns;
 pub use tool::Tool;
 pub use toolbox::{Toolbox, ToolboxOptions};
 pub use web_fetch::{AllowedHosts, InvalidHost, WebFetch, WebFetchOptions};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::files::{ListDir, ReadFile, Workspace, WriteFile};
+use super::files::{AppendFile, EditFile, ListDir, Reach, ReadFile, Workspace, WriteFile};
 use super::tool::Tool;
 use super::web_fetch::{WebFetch, WebFetchOptions};
 use crate::chat::ToolSpec;
@@ -17,10 +17,16 @@ pub struct ToolboxOptions {
     pub workspace: PathBuf,
     /// Files and directories that file tools may not touch although they lie in the workspace.
     pub private: Vec<PathBuf>,
+    /// How far file tools reach beyond the workspace.
+    pub reach: Reach,
     /// Whether there is `read_file`.
     pub read_file: bool,
     /// Whether there is `write_file`.
     pub write_file: bool,
+    /// Whether there is `edit_file`.
+    pub edit_file: bool,
+    /// Whether there is `append_file`.
+    pub append_file: bool,
     /// Whether there is `list_dir`.
     pub list_dir: bool,
     /// How `web_fetch` works; `None` leaves it out.
@@ -33,8 +39,11 @@ impl ToolboxOptions {
         Self {
             workspace: workspace.into(),
             private: Vec::new(),
+            reach: Reach::default(),
             read_file: true,
             write_file: true,
+            edit_file: true,
+            append_file: true,
             list_dir: true,
             web_fetch: Some(WebFetchOptions::default()),
         }
@@ -51,13 +60,19 @@ pub struct Toolbox {
 impl Toolbox {
     /// The built-in tools.
     pub fn built_in(options: &ToolboxOptions) -> Self {
-        let workspace = Workspace::new(&options.workspace, &options.private);
+        let workspace = Workspace::new(&options.workspace, &options.private).reaching(options.reach.clone());
         let mut tools: Vec<Arc<dyn Tool>> = Vec::new();
         if options.read_file {
             tools.push(Arc::new(ReadFile::new(workspace.clone())));
         }
         if options.write_file {
             tools.push(Arc::new(WriteFile::new(workspace.clone())));
+        }
+        if options.edit_file {
+            tools.push(Arc::new(EditFile::new(workspace.clone())));
+        }
+        if options.append_file {
+            tools.push(Arc::new(AppendFile::new(workspace.clone())));
         }
         if options.list_dir {
             tools.push(Arc::new(ListDir::new(workspace)));
@@ -115,7 +130,10 @@ mod tests {
     #[test]
     fn tools_are_found_by_name() {
         let toolbox = Toolbox::built_in(&ToolboxOptions::all("workspace"));
-        assert_eq!(toolbox.names().collect::<Vec<_>>(), ["list_dir", "read_file", "web_fetch", "write_file"]);
+        assert_eq!(
+            toolbox.names().collect::<Vec<_>>(),
+            ["append_file", "edit_file", "list_dir", "read_file", "web_fetch", "write_file"]
+        );
         assert!(toolbox.get("read_file").is_some() && toolbox.get("invented").is_none());
         for spec in toolbox.specs() {
             assert_eq!(toolbox.get(&spec.name).unwrap().spec(), *spec);
@@ -131,6 +149,9 @@ mod tests {
         let options =
             ToolboxOptions { web_fetch: None, write_file: false, ..ToolboxOptions::all("workspace") };
         let toolbox = Toolbox::built_in(&options);
-        assert_eq!(toolbox.names().collect::<Vec<_>>(), ["list_dir", "read_file"]);
+        assert_eq!(
+            toolbox.names().collect::<Vec<_>>(),
+            ["append_file", "edit_file", "list_dir", "read_file"]
+        );
     }
 }

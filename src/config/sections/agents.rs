@@ -23,6 +23,10 @@ pub struct AgentDefaults {
     /// The directory in which the agent works. A relative path starts at the home of PicoClaw; empty means its
     /// `workspace`.
     pub workspace: String,
+    /// Whether tools are kept to the workspace. Without this they reach whatever the gateway's user does.
+    pub restrict_to_workspace: bool,
+    /// Whether tools may read files outside the workspace.
+    pub allow_read_outside_workspace: bool,
     /// The model that answers when nobody names one; empty means the first of `model_list`.
     pub model_name: String,
     /// Models, by `model_name` or `model`, that are tried in this order when that one fails.
@@ -53,6 +57,8 @@ impl Default for AgentDefaults {
     fn default() -> Self {
         Self {
             workspace: String::new(),
+            restrict_to_workspace: true,
+            allow_read_outside_workspace: false,
             model_name: String::new(),
             model_fallbacks: Vec::new(),
             max_tokens: 32_768,

@@ -16,10 +16,18 @@ pub struct ToolsConfig {
     /// Longest time that a tool may take, in seconds.
     #[schemars(range(min = 1, max = 31_536_000))]
     pub timeout_seconds: u64,
+    /// Paths outside the workspace that tools may read, as regular expressions such as `^/var/log/`.
+    pub allow_read_paths: Vec<String>,
+    /// Paths outside the workspace that tools may write, as regular expressions.
+    pub allow_write_paths: Vec<String>,
     /// Reads a file.
     pub read_file: Toggle,
     /// Writes a file.
     pub write_file: Toggle,
+    /// Replaces a piece of a file.
+    pub edit_file: Toggle,
+    /// Adds to the end of a file.
+    pub append_file: Toggle,
     /// Lists a directory.
     pub list_dir: Toggle,
     /// Fetches a web page.
@@ -35,8 +43,12 @@ impl Default for ToolsConfig {
         Self {
             filter_sensitive_data: true,
             timeout_seconds: 60,
+            allow_read_paths: Vec::new(),
+            allow_write_paths: Vec::new(),
             read_file: Toggle::default(),
             write_file: Toggle::default(),
+            edit_file: Toggle::default(),
+            append_file: Toggle::default(),
             list_dir: Toggle::default(),
             web_fetch: Toggle::default(),
             web: WebConfig::default(),

@@ -31,6 +31,16 @@ fn a_wrong_value_is_shown_with_its_place_and_what_is_right() {
 }
 
 #[test]
+fn a_permission_that_is_no_pattern_is_ignored_and_named() {
+    let home = Home::with_config(json!({"tools": {"allow_read_paths": ["^/var/log/", "("]}}));
+    let warnings = remarks(&home.load(), Severity::Warning);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("config.json: tools.allow_read_paths[1]: \"(\" is no regular expression")
+    );
+}
+
+#[test]
 fn the_right_source_is_blamed() {
     let home = Home::with_config(json!({"gateway": {"port": 1}}))
         .file("telemetry.json", json!({"logging": {"max_size": "big"}}))

@@ -22,7 +22,7 @@ impl Fence {
 }
 
 /// Where a path really leads: links are followed as far as there is something.
-fn real(path: &Path) -> PathBuf {
+pub(super) fn real(path: &Path) -> PathBuf {
     for existing in path.ancestors() {
         if let Ok(found) = std::fs::canonicalize(existing) {
             let rest = path.strip_prefix(existing).unwrap_or(Path::new(""));

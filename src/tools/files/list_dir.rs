@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::arguments::Arguments;
 use super::super::output::ToolOutput;
 use super::super::tool::Tool;
+use super::reach::Access;
 use super::workspace::{Open, Workspace};
 use crate::chat::ToolSpec;
 
@@ -69,7 +70,8 @@ fn list(open: &Open, path: &str) -> Result<ToolOutput, ToolOutput> {
     };
     let mut total = 0;
     let mut shown = BTreeMap::new();
-    for entry in open.dir.read_dir(open.relative(path)?).map_err(failed)?.take(MAX_SCAN) {
+    let place = open.place(path, Access::Read)?;
+    for entry in place.dir.read_dir(&place.path).map_err(failed)?.take(MAX_SCAN) {
         let entry = entry.map_err(failed)?;
         total += 1;
         shown.insert(entry.file_name(), entry);

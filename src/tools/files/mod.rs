@@ -1,12 +1,19 @@
 //! The tools that work on files in the workspace.
 
+mod append_file;
+mod edit_file;
 mod fence;
 mod list_dir;
+mod reach;
 mod read_file;
+mod target;
 mod workspace;
 mod write_file;
 
+pub use append_file::AppendFile;
+pub use edit_file::EditFile;
 pub use list_dir::ListDir;
+pub use reach::Reach;
 pub use read_file::ReadFile;
 pub use workspace::Workspace;
 pub use write_file::WriteFile;

@@ -6,7 +6,7 @@ use picoclaw_telemetry::words::ToolStatus::{self, Denied, Error, Success};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::tools::{Tool, ToolOutput};
+use crate::tools::{Patterns, Tool, ToolOutput};
 
 struct Fixture {
     home: tempfile::TempDir,
@@ -228,4 +228,72 @@ async fn a_long_directory_is_cut() {
             && text.ends_with("0999 (0 bytes)\n[truncated: 5 more entries]\n")
     );
     assert!(Path::new(&f.path()).is_dir());
+}
+
+#[tokio::test]
+async fn one_place_is_edited_exactly() {
+    let f = Fixture::new();
+    f.put("a", "one\ntwo\ntwo and a half\n");
+    let edit = async |path: &str, old: &str, new: &str| {
+        let arguments = json!({"path": path, "old_text": old, "new_text": new});
+        EditFile::new(f.workspace()).call(arguments).await
+    };
+    assert_eq!(ok(edit("a", "two\ntwo", "2\ntwo").await), "edited a at line 2");
+    assert_eq!(fs::read(f.path().join("a")).unwrap(), b"one\n2\ntwo and a half\n");
+    ok(edit("a", "one\n", "").await);
+    not(&edit("a", "two\nand", "x").await, Error, "does not stand in a");
+    not(&edit("a", "a", "x").await, Error, "stands in a 3 times");
+    not(&edit("a", "", "x").await, Error, "is empty");
+    not(&edit("none", "a", "x").await, Error, "does not exist");
+    not(&edit("sessions/a", "a", "x").await, Denied, "may not touch");
+    not(&edit("../secret", "s", "x").await, Denied, "out of the workspace");
+    f.put("binary", b"\xff");
+    not(&edit("binary", "a", "x").await, Error, "no UTF-8");
+    assert_eq!(fs::read(f.path().join("a")).unwrap(), b"2\ntwo and a half\n");
+}
+
+#[tokio::test]
+async fn text_is_appended_as_it_is() {
+    let f = Fixture::new();
+    let append = async |path: &str, content: &str| {
+        AppendFile::new(f.workspace()).call(json!({"path": path, "content": content})).await
+    };
+    ok(append("new/a", "one").await);
+    assert_eq!(ok(append("new/a", " é\n").await), "appended 4 bytes to new/a, which has 7 now");
+    assert_eq!(fs::read_to_string(f.path().join("new/a")).unwrap(), "one é\n");
+    not(&append("new", "x").await, Error, "is a directory");
+    not(&append("../secret", "x").await, Denied, "out of the workspace");
+    not(&append("a", &"x".repeat((1 << 20) + 1)).await, Error, "the limit is");
+}
+
+#[tokio::test]
+async fn an_operator_can_allow_more() {
+    let f = Fixture::new();
+    let home = f.home.path().canonicalize().unwrap();
+    fs::create_dir(home.join("logs")).unwrap();
+    fs::write(home.join("logs/a.log"), "line").unwrap();
+    symlink(home.join("logs"), f.path().join("link")).unwrap();
+    symlink(home.join("secret"), home.join("logs/sly")).unwrap();
+    let pattern = || Patterns::new([format!("^{}/", home.join("logs").display())]);
+    let log = home.join("logs/a.log");
+    let read = async |reach: Reach, path: &Path| {
+        ReadFile::new(f.workspace().reaching(reach)).call(json!({"path": path})).await
+    };
+    let reach = || Reach { read: pattern(), ..Reach::default() };
+    assert_eq!(ok(read(reach(), &log).await), "line");
+    assert_eq!(ok(read(reach(), Path::new("link/a.log")).await), "line");
+    assert_eq!(ok(read(reach(), Path::new("../logs/a.log")).await), "line");
+    for path in ["logs/sly", "secret", "logs/../secret"] {
+        not(&read(reach(), &home.join(path)).await, Denied, "beyond what the operator has allowed");
+    }
+    let write = async |reach: Reach, path: &Path| {
+        let arguments = json!({"path": path, "content": "x", "overwrite": true});
+        WriteFile::new(f.workspace().reaching(reach)).call(arguments).await
+    };
+    not(&write(reach(), &log).await, Denied, "out of the workspace");
+    ok(write(Reach { write: pattern(), ..Reach::default() }, &home.join("logs/new/b.log")).await);
+    assert_eq!(fs::read(home.join("logs/new/b.log")).unwrap(), b"x");
+    let everything = || Reach { everywhere: true, ..Reach::default() };
+    assert_eq!(ok(read(everything(), &home.join("secret")).await), "secret");
+    not(&read(everything(), &f.path().join(".picoclaw.pid")).await, Denied, "may not touch");
 }

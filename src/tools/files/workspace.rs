@@ -1,4 +1,4 @@
-//! The fence: paths of a model lead into the workspace or nowhere.
+//! The fence: paths of a model lead into the workspace, where the operator allows more, or nowhere.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,20 +8,28 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
 
 use super::super::output::ToolOutput;
-use super::fence::Fence;
+use super::fence::{Fence, real};
+use super::reach::{Access, Reach};
 
 /// The directory that file tools are fenced to. Symbolic links and `..` cannot lead out of it: every step of a path
-/// is resolved beneath the open directory.
+/// is resolved beneath the open directory. What an operator allows beyond it is decided by where a path really leads.
 #[derive(Clone, Debug)]
 pub struct Workspace {
     path: Arc<Path>,
     private: Arc<[PathBuf]>,
+    reach: Reach,
 }
 
 impl Workspace {
     /// The workspace at this path, which is created when first used, without what lies at or below the `private` ones.
     pub fn new(path: &Path, private: &[PathBuf]) -> Self {
-        Self { path: path.into(), private: private.into() }
+        Self { path: path.into(), private: private.into(), reach: Reach::default() }
+    }
+
+    /// The same with more around it.
+    #[must_use]
+    pub fn reaching(self, reach: Reach) -> Self {
+        Self { reach, ..self }
     }
 
     /// Runs file work where it may block, with the open workspace.
@@ -42,6 +50,7 @@ impl Workspace {
                 dir: Dir::open_ambient_dir(&self.path, ambient_authority())?,
                 path: std::fs::canonicalize(&self.path)?,
                 fence: Fence::new(&self.private),
+                reach: self.reach.clone(),
             })
         };
         open().map_err(|error: io::Error| {
@@ -56,39 +65,56 @@ impl Workspace {
 /// The workspace, open.
 #[derive(Debug)]
 pub(super) struct Open {
-    pub(super) dir: Dir,
+    dir: Dir,
     path: PathBuf,
     fence: Fence,
+    reach: Reach,
+}
+
+/// A path beneath a directory that nothing leads out of.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) dir: Dir,
+    pub(super) path: PathBuf,
 }
 
 impl Open {
-    /// The path relative to the workspace. Absolute paths must lie in it.
-    pub(super) fn relative(&self, path: &str) -> Result<PathBuf, ToolOutput> {
+    /// Where a path of the model leads, if that is allowed.
+    pub(super) fn place(&self, path: &str, access: Access) -> Result<Place, ToolOutput> {
         if path.contains('\0') {
             return Err(ToolOutput::error("argument `path` contains a NUL character; remove it"));
         }
         let given = Path::new(path.trim());
-        let relative = if given.is_absolute() {
-            given.strip_prefix(&self.path).map_err(|_| self.outside(path))?
-        } else {
-            given
-        };
-        if self.fence.keeps_out(&self.path.join(relative)) {
+        let written = self.path.join(given);
+        if self.fence.keeps_out(&written) {
             return Err(ToolOutput::denied(format!(
                 "{path} is where the gateway keeps conversations or files of its own, which tools may not touch; use \
                  another path"
             )));
         }
-        Ok(if relative.as_os_str().is_empty() { ".".into() } else { relative.to_owned() })
+        let failed = |error: io::Error| self.failed("opening", path, &error);
+        let real = real(&written);
+        let Ok(inside) = real.strip_prefix(&self.path) else {
+            return match real.strip_prefix("/") {
+                Ok(below) if self.reach.allows(&real, access) => Ok(Place {
+                    dir: Dir::open_ambient_dir("/", ambient_authority()).map_err(failed)?,
+                    path: or_dot(below),
+                }),
+                _ => Err(self.outside(path)),
+            };
+        };
+        // As it is written, so that a link stays what it is: nothing leads out, even if one changes meanwhile.
+        let beneath =
+            if given.is_absolute() { given.strip_prefix(&self.path).unwrap_or(inside) } else { given };
+        Ok(Place { dir: self.dir.try_clone().map_err(failed)?, path: or_dot(beneath) })
     }
 
     /// Opens a regular file for reading. Pipes and devices are refused, so that nothing hangs.
     pub(super) fn read(&self, path: &str) -> Result<File, ToolOutput> {
-        let relative = self.relative(path)?;
+        let Place { dir, path: beneath } = self.place(path, Access::Read)?;
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
-        let file =
-            self.dir.open_with(relative, &options).map_err(|error| self.failed("reading", path, &error))?;
+        let file = dir.open_with(beneath, &options).map_err(|error| self.failed("reading", path, &error))?;
         let metadata = file.metadata().map_err(|error| self.failed("reading", path, &error))?;
         if metadata.is_dir() {
             return Err(ToolOutput::error(format!("{path} is a directory; use list_dir")));
@@ -115,9 +141,15 @@ impl Open {
     }
 
     fn outside(&self, path: &str) -> ToolOutput {
+        let more = if self.reach.is_nothing() { "" } else { " beyond what the operator has allowed" };
         ToolOutput::denied(format!(
-            "{path} leads out of the workspace {}, which is not allowed; use a path relative to the workspace",
+            "{path} leads out of the workspace {}{more}, which is not allowed; use a path relative to the workspace",
             self.path.display()
         ))
     }
+}
+
+/// The path; the directory itself instead of none.
+fn or_dot(path: &Path) -> PathBuf {
+    if path.as_os_str().is_empty() { ".".into() } else { path.to_owned() }
 }

@@ -1,20 +1,19 @@
 //! `write_file`: a whole text file.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
 
 use async_trait::async_trait;
-use cap_std::fs::OpenOptions;
 use serde_json::{Value, json};
 
 use super::super::arguments::Arguments;
 use super::super::output::ToolOutput;
 use super::super::tool::Tool;
+use super::target::Target;
 use super::workspace::{Open, Workspace};
 use crate::chat::ToolSpec;
 
 /// Most bytes written at once.
-const MAX_BYTES: usize = 1 << 20;
+pub(super) const MAX_BYTES: usize = 1 << 20;
 
 /// Writes a text file in the workspace.
 #[derive(Clone, Debug)]
@@ -81,63 +80,15 @@ impl Request {
     }
 
     fn write(&self, open: &Open) -> Result<ToolOutput, ToolOutput> {
-        let path = &self.path;
-        let failed = |error: io::Error| open.failed("writing", path, &error);
-        let relative = open.relative(path)?;
-        if relative.file_name().is_none() {
-            return Err(ToolOutput::error(format!("{path} is a directory; give the path of a file")));
+        let target = Target::find(open, &self.path)?;
+        if target.exists && !self.overwrite {
+            return Err(self.exists());
         }
-        let target = match open.dir.metadata(&relative) {
-            Ok(found) if found.is_dir() => {
-                return Err(ToolOutput::error(format!("{path} is a directory; give the path of a file")));
-            }
-            Ok(found) if !found.is_file() => {
-                return Err(ToolOutput::denied(format!("{path} is not a regular file; choose another path")));
-            }
-            Ok(_) if !self.overwrite => return Err(self.exists()),
-            // Through a link its target is replaced, not the link.
-            Ok(_) => open.dir.canonicalize(&relative).map_err(failed)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => relative,
-            Err(error) => return Err(failed(error)),
-        };
-        if let Some(parent) = target.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            open.dir.create_dir_all(parent).map_err(failed)?;
-        }
-        match self.put(open, &target) {
+        match target.put(self.content.as_bytes(), self.overwrite) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(self.exists()),
-            Err(error) => Err(failed(error)),
-            Ok(()) => Ok(ToolOutput::success(format!("wrote {} bytes to {path}", self.content.len()))),
+            Err(error) => Err(open.failed("writing", &self.path, &error)),
+            Ok(()) => Ok(ToolOutput::success(format!("wrote {} bytes to {}", self.content.len(), self.path))),
         }
-    }
-
-    /// Writes beside the target and renames, so that nobody ever sees half a file.
-    fn put(&self, open: &Open, target: &Path) -> io::Result<()> {
-        let mut nonce = [0; 8];
-        getrandom::fill(&mut nonce).map_err(io::Error::other)?;
-        let temporary: PathBuf =
-            target.with_file_name(format!(".write-{:016x}.tmp", u64::from_le_bytes(nonce)));
-        let written = open
-            .dir
-            .open_with(&temporary, OpenOptions::new().write(true).create_new(true))
-            .and_then(|mut file| file.write_all(self.content.as_bytes()))
-            .and_then(|()| match open.dir.metadata(target) {
-                Ok(found) => open.dir.set_permissions(&temporary, found.permissions()),
-                Err(_) => Ok(()),
-            })
-            .and_then(|()| {
-                if self.overwrite {
-                    open.dir.rename(&temporary, &open.dir, target)
-                } else {
-                    // Unlike a rename this fails if the file has come into being meanwhile.
-                    open.dir.hard_link(&temporary, &open.dir, target)?;
-                    open.dir.remove_file(&temporary)
-                }
-            });
-        if written.is_err() {
-            // Best effort: the error that matters is the one above.
-            let _ = open.dir.remove_file(&temporary);
-        }
-        written
     }
 
     fn exists(&self) -> ToolOutput {
