@@ -44,7 +44,6 @@ const UNUSED: &[(&str, &str)] = &[
     ("session.identity_links", "{}"),
     ("tools.cron", "{}"),
     ("tools.delegate", "{}"),
-    ("tools.exec", "{}"),
     ("tools.filter_min_length", "8"),
     ("tools.find_skills", "{}"),
     ("tools.i2c", "{}"),

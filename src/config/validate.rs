@@ -43,12 +43,20 @@ impl Checked {
         }
     }
 
-    /// A permission that says nothing permits nothing, which is safe.
+    /// A permission that says nothing permits nothing, which is safe; a prohibition that says nothing is not.
     fn tool_patterns(&mut self, config: &Config) {
         let tools = &config.tools;
-        for (key, patterns) in
-            [("allow_read_paths", &tools.allow_read_paths), ("allow_write_paths", &tools.allow_write_paths)]
-        {
+        for (index, pattern) in tools.exec.custom_deny_patterns.iter().enumerate() {
+            if let Err(error) = Patterns::check(pattern) {
+                let message = format!("{pattern:?} is no regular expression: {error}");
+                self.problem(format!("tools.exec.custom_deny_patterns[{index}]"), message);
+            }
+        }
+        for (key, patterns) in [
+            ("allow_read_paths", &tools.allow_read_paths),
+            ("allow_write_paths", &tools.allow_write_paths),
+            ("exec.custom_allow_patterns", &tools.exec.custom_allow_patterns),
+        ] {
             for (index, pattern) in patterns.iter().enumerate() {
                 if let Err(error) = Patterns::check(pattern) {
                     let message = format!("{pattern:?} is no regular expression ({error}), ignored");

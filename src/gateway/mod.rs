@@ -2,7 +2,7 @@
 //!
 //! * [`run`]: from a configuration to a stopped gateway.
 //! * `check`: reads the configuration and finds everything that is wrong with it before anything starts.
-//! * `setup`: models, tools and limits from the configuration. `routes`: who answers at which path.
+//! * `setup`: models, tools and limits from the configuration. `supply`: where tools come from. `routes`: who answers at which path.
 //! * `reload`: takes a new configuration over while it runs, or refuses it whole. `fixed`: what needs a restart.
 //! * `welcome`: the lines for whoever starts it. `greeting`: writes them. `shutdown`: the way down, with a deadline for
 //!   each step. `signals`: what the operating system asks for. `hot_reload`: what a changed file asks for.
@@ -19,6 +19,7 @@ mod run;
 mod setup;
 mod shutdown;
 mod signals;
+mod supply;
 mod welcome;
 
 pub use check::{load, sink_context};
@@ -26,3 +27,4 @@ pub use parts::console;
 pub use plugin_tools::start as plugin_tools;
 pub use run::{Options, run};
 pub use setup::{SetupError, session_options, setup};
+pub use supply::Supply;

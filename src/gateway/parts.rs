@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::fixed::Fixed;
 use super::routes::Guards;
+use super::supply::Supply;
 use crate::agent::Agent;
 use crate::channels::http::access::Access;
 use crate::channels::http::{HttpChannel, Settings};
@@ -47,6 +48,7 @@ pub(super) struct Parts {
 pub(super) struct Running {
     pub(super) loaded: Loaded,
     pub(super) supervisor: Supervisor,
+    pub(super) supply: Supply,
 }
 
 const CONSOLE: &str = "console";

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use picoclaw_telemetry::{Detail, Event};
 
 use super::parts::{self, Parts};
+use super::supply::Supply;
 use super::{check, plugin_tools, routes, setup};
 use crate::config::{self, Paths};
 use crate::health::Phase;
@@ -81,7 +82,8 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
     // The store stays where it was opened.
     let paths = Paths { sessions_dir: parts.sessions_dir.clone(), ..loaded.paths.clone() };
     let plugins = plugin_tools::start(&loaded.config, &parts.masker).await;
-    let setup = setup::setup(&parts.bus, &loaded.config, &paths, &parts.masker, plugins)
+    let supply = Supply { plugins, ..running.supply.clone() };
+    let setup = setup::setup(&parts.bus, &loaded.config, &paths, &parts.masker, &supply)
         .map_err(|error| error.to_string())?;
 
     // Secrets that are no longer configured may still be spoken of by turns in flight.
@@ -111,5 +113,6 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
         tracing::warn!(key, "A changed setting takes effect with the next start only.");
     }
     running.loaded = loaded;
+    running.supply = supply;
     Ok((text, Reloaded { changed, sinks, needs_restart }))
 }

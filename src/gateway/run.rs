@@ -15,6 +15,7 @@ use super::fixed::Fixed;
 use super::parts::{self, OnBus, Parts, Running};
 use super::reload::Reload;
 use super::signals::{self, Signals};
+use super::supply::Supply;
 use super::welcome::Listening;
 use super::{greeting, hot_reload, plugin_tools, routes, setup, shutdown};
 use crate::agent::Agent;
@@ -84,9 +85,11 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     }
     parts.judge.set_phase(Phase::Serving);
     let stop_watch = CancellationToken::new();
-    let (directory, hot_reload) = {
+    let (directory, hot_reload, background) = {
         let running = parts.running.lock().await;
-        (running.loaded.paths.sessions_dir.clone(), running.loaded.config.gateway.hot_reload)
+        let loaded = &running.loaded;
+        let background = running.supply.background.clone();
+        (loaded.paths.sessions_dir.clone(), loaded.config.gateway.hot_reload, background)
     };
     let watching = health::watch(
         parts.bus.clone(),
@@ -108,7 +111,7 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     tokio::spawn(remember_sessions(parts.agent.clone(), started.store.clone(), started.session_window));
 
     let cause = signals::serve(&parts, &mut signals).await;
-    let rest = shutdown::Rest { store: started.store, stop_watch, watching, stop_http, servers };
+    let rest = shutdown::Rest { store: started.store, background, stop_watch, watching, stop_http, servers };
     tokio::select! {
         () = shutdown::shut_down(&parts, rest, cause) => {}
         () = signals::second_stop(&mut signals) => anyhow::bail!("stopped at once by a second signal"),
@@ -160,8 +163,8 @@ async fn start(
     tell_warnings(&loaded);
     judge.set_watched(parts::watched(&loaded, &bus, &sinks));
 
-    let plugins = plugin_tools::start(config, &masker).await;
-    let setup = setup::setup(&bus, config, &loaded.paths, &masker, plugins)?;
+    let supply = Supply { plugins: plugin_tools::start(config, &masker).await, ..Supply::default() };
+    let setup = setup::setup(&bus, config, &loaded.paths, &masker, &supply)?;
     let store = SessionStore::open(&loaded.paths.sessions_dir, &setup::session_options(config))?;
     judge.watch_sessions(store.clone());
     tell_recovery(&store);
@@ -197,7 +200,7 @@ async fn start(
         debug: options.debug,
         fixed: Fixed::at_start(&loaded),
         sessions_dir: loaded.paths.sessions_dir.clone(),
-        running: tokio::sync::Mutex::new(Running { loaded, supervisor }),
+        running: tokio::sync::Mutex::new(Running { loaded, supervisor, supply }),
     });
     let reloader: Arc<dyn Reloader> = Arc::new(Reload(Arc::clone(&parts)));
     let admin = Arc::new(Admin::new(operator, Some(reloader), Arc::clone(&observer) as _));

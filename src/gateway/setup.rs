@@ -1,15 +1,20 @@
 //! Models, tools and limits from the configuration.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use picoclaw_sinks::mask::Masker;
 use picoclaw_telemetry::{Bus, Dimension};
 
+use super::supply::Supply;
 use crate::agent::{Candidate, Limits, ModelTable, Redact, Setup};
 use crate::config::{Config, ModelConfig, Paths, SecretString};
 use crate::providers::{self, HttpClients, ModelSpec};
 use crate::sessions;
-use crate::tools::{AllowedHosts, Patterns, Reach, Tool, Toolbox, ToolboxOptions, WebFetchOptions};
+use crate::tools::{
+    AllowedHosts, Denials, ExecOptions, Patterns, Reach, Toolbox, ToolboxOptions, WebFetchOptions,
+    command_environment,
+};
 
 /// A configuration that names something that cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +27,7 @@ pub enum SetupError {
     Hosts(#[from] crate::tools::InvalidHost),
 }
 
-/// What the agent works with, `plugins` being tools beyond the built-in ones. The secrets that `masker` knows do not reach
+/// What the agent works with, `supply` being tools beyond the built-in ones. The secrets that `masker` knows do not reach
 /// a model through a tool's result.
 ///
 /// # Errors
@@ -32,10 +37,10 @@ pub fn setup(
     config: &Config,
     paths: &Paths,
     masker: &Arc<Masker>,
-    plugins: Vec<Arc<dyn Tool>>,
+    supply: &Supply,
 ) -> Result<Setup, SetupError> {
     let models = models(bus, config)?;
-    let toolbox = Toolbox::built_in(&tool_options(config, paths)?).with(plugins);
+    let toolbox = Toolbox::built_in(&tool_options(config, paths, supply)?).with(supply.tools());
     let prompt = format!(
         "You are PicoClaw, a helpful assistant. Answer in the language of the person. Your workspace is the \
          directory {}; file tools see nothing else.",
@@ -134,7 +139,27 @@ fn reach(config: &Config) -> Reach {
     }
 }
 
-fn tool_options(config: &Config, paths: &Paths) -> Result<ToolboxOptions, crate::tools::InvalidHost> {
+/// How commands are run.
+fn exec(config: &Config, supply: &Supply) -> Option<ExecOptions> {
+    let exec = &config.tools.exec;
+    exec.enabled.then(|| ExecOptions {
+        denials: Denials {
+            enabled: exec.enable_deny_patterns,
+            custom: Patterns::new(&exec.custom_deny_patterns),
+            allowed: Patterns::new(&exec.custom_allow_patterns),
+        },
+        allow_remote: exec.allow_remote,
+        timeout: Duration::from_secs(exec.timeout_seconds),
+        environment: command_environment(&exec.pass_env),
+        sessions: supply.background.clone(),
+    })
+}
+
+fn tool_options(
+    config: &Config,
+    paths: &Paths,
+    supply: &Supply,
+) -> Result<ToolboxOptions, crate::tools::InvalidHost> {
     let tools = &config.tools;
     let web_fetch = (tools.web_fetch.enabled && tools.web.enabled)
         .then(|| {
@@ -152,6 +177,7 @@ fn tool_options(config: &Config, paths: &Paths) -> Result<ToolboxOptions, crate:
         edit_file: tools.edit_file.enabled,
         append_file: tools.append_file.enabled,
         list_dir: tools.list_dir.enabled,
+        exec: exec(config, supply),
         web_fetch,
     })
 }

@@ -35,6 +35,28 @@ impl Arguments {
         }
     }
 
+    /// A text that may be absent.
+    pub(super) fn optional_text(&self, name: &str) -> Result<Option<&str>, ToolOutput> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => {
+                Err(ToolOutput::error(format!("argument `{name}` is {}; give it as a string", kind(other))))
+            }
+        }
+    }
+
+    /// A text or a list of texts that must be there; `hint` says what they are.
+    pub(super) fn texts(&self, name: &str, hint: &str) -> Result<Vec<&str>, ToolOutput> {
+        match self.0.get(name) {
+            Some(Value::Array(items)) => {
+                let texts: Option<Vec<&str>> = items.iter().map(Value::as_str).collect();
+                texts.ok_or_else(|| ToolOutput::error(format!("argument `{name}` must hold strings: {hint}")))
+            }
+            _ => self.text(name, hint).map(|text| vec![text]),
+        }
+    }
+
     /// A whole number that may be absent. Models also write numbers as text.
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>, ToolOutput> {
         let number = match self.0.get(name) {

@@ -7,6 +7,7 @@
 //! | `edit_file` | `path`, `old_text`, `new_text` | files of 8 MiB |
 //! | `append_file` | `path`, `content` | 1 MiB at once |
 //! | `list_dir` | `path` | 1,000 entries |
+//! | `exec` | `action`, `command`, `sessionId`, `data`, `keys`, `background`, `pty`, `cwd`, `timeout` | 60 s, 64 KiB of output, 16 background commands |
 //! | `web_fetch` | `url`, `maxChars` | 2 MiB read, 5 redirects, public addresses only |
 //!
 //! Those for files are fenced to the workspace, unless an operator allows more. Names and arguments are those that
@@ -15,6 +16,7 @@
 
 mod arguments;
 mod caller;
+mod exec;
 mod files;
 mod output;
 mod patterns;
@@ -23,6 +25,8 @@ mod toolbox;
 mod web_fetch;
 
 pub use caller::Caller;
+pub use exec::Exec;
+pub use exec::{Denials, ExecOptions, Sessions as BackgroundCommands, environment as command_environment};
 pub use files::{AppendFile, EditFile, ListDir, Reach, ReadFile, Workspace, WriteFile};
 pub use output::ToolOutput;
 pub use patterns::Patterns;

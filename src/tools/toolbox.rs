@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::exec::{Exec, ExecOptions};
 use super::files::{AppendFile, EditFile, ListDir, Reach, ReadFile, Workspace, WriteFile};
 use super::tool::Tool;
 use super::web_fetch::{WebFetch, WebFetchOptions};
@@ -29,6 +30,8 @@ pub struct ToolboxOptions {
     pub append_file: bool,
     /// Whether there is `list_dir`.
     pub list_dir: bool,
+    /// How `exec` works; `None` leaves it out.
+    pub exec: Option<ExecOptions>,
     /// How `web_fetch` works; `None` leaves it out.
     pub web_fetch: Option<WebFetchOptions>,
 }
@@ -45,6 +48,7 @@ impl ToolboxOptions {
             edit_file: true,
             append_file: true,
             list_dir: true,
+            exec: Some(ExecOptions::default()),
             web_fetch: Some(WebFetchOptions::default()),
         }
     }
@@ -75,7 +79,10 @@ impl Toolbox {
             tools.push(Arc::new(AppendFile::new(workspace.clone())));
         }
         if options.list_dir {
-            tools.push(Arc::new(ListDir::new(workspace)));
+            tools.push(Arc::new(ListDir::new(workspace.clone())));
+        }
+        if let Some(options) = &options.exec {
+            tools.push(Arc::new(Exec::new(workspace, options.clone())));
         }
         if let Some(options) = &options.web_fetch {
             tools.push(Arc::new(WebFetch::new(options)));
@@ -132,7 +139,7 @@ mod tests {
         let toolbox = Toolbox::built_in(&ToolboxOptions::all("workspace"));
         assert_eq!(
             toolbox.names().collect::<Vec<_>>(),
-            ["append_file", "edit_file", "list_dir", "read_file", "web_fetch", "write_file"]
+            ["append_file", "edit_file", "exec", "list_dir", "read_file", "web_fetch", "write_file"]
         );
         assert!(toolbox.get("read_file").is_some() && toolbox.get("invented").is_none());
         for spec in toolbox.specs() {
@@ -151,7 +158,7 @@ mod tests {
         let toolbox = Toolbox::built_in(&options);
         assert_eq!(
             toolbox.names().collect::<Vec<_>>(),
-            ["append_file", "edit_file", "list_dir", "read_file"]
+            ["append_file", "edit_file", "exec", "list_dir", "read_file"]
         );
     }
 }

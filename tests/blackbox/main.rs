@@ -14,6 +14,7 @@ mod chat;
 mod crash;
 mod datadog;
 mod exactness;
+mod exec;
 mod faults;
 mod hanging_disk;
 mod health;

@@ -12,7 +12,7 @@ use crate::agent::{Agent, Assistant, Conversation, Inbound, Progress};
 use crate::channels::http::CLI_CHANNEL;
 use crate::chat::{Message, Role, Sampling};
 use crate::config::Loaded;
-use crate::gateway::{console, plugin_tools, session_options, setup, sink_context};
+use crate::gateway::{Supply, console, plugin_tools, session_options, setup, sink_context};
 use crate::sessions::SessionStore;
 
 /// How long the end may take.
@@ -36,8 +36,8 @@ impl Local {
         crate::diagnostics::install(&bus, Level::Debug);
         let console: SinkConfig = console(loaded.config.gateway.log_level);
         let supervisor = Supervisor::start(&[console], context)?;
-        let plugins = plugin_tools(&loaded.config, &masker).await;
-        let setup = setup(&bus, &loaded.config, &loaded.paths, &masker, plugins)?;
+        let supply = Supply { plugins: plugin_tools(&loaded.config, &masker).await, ..Supply::default() };
+        let setup = setup(&bus, &loaded.config, &loaded.paths, &masker, &supply)?;
         let store = SessionStore::open(&loaded.paths.sessions_dir, &session_options(&loaded.config))?;
         let window = Duration::from_secs(60 * loaded.config.telemetry.session_active_minutes);
         let agent = Agent::new(bus.clone(), setup, store.clone(), &[CLI_CHANNEL], 1, window);

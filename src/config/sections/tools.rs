@@ -28,6 +28,8 @@ pub struct ToolsConfig {
     pub edit_file: Toggle,
     /// Adds to the end of a file.
     pub append_file: Toggle,
+    /// Runs shell commands.
+    pub exec: ExecConfig,
     /// Lists a directory.
     pub list_dir: Toggle,
     /// Fetches a web page.
@@ -49,6 +51,7 @@ impl Default for ToolsConfig {
             write_file: Toggle::default(),
             edit_file: Toggle::default(),
             append_file: Toggle::default(),
+            exec: ExecConfig::default(),
             list_dir: Toggle::default(),
             web_fetch: Toggle::default(),
             web: WebConfig::default(),
@@ -75,6 +78,41 @@ pub struct Toggle {
 impl Default for Toggle {
     fn default() -> Self {
         Self { enabled: true }
+    }
+}
+
+/// How shell commands are run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ExecConfig {
+    /// Whether the agent has the tool.
+    pub enabled: bool,
+    /// Whether commands that destroy things or hide what they do are refused.
+    pub enable_deny_patterns: bool,
+    /// Whether people on channels may have commands run, not only those at the terminal.
+    pub allow_remote: bool,
+    /// Commands that are refused besides, as regular expressions.
+    pub custom_deny_patterns: Vec<String>,
+    /// Commands that are never refused, as regular expressions.
+    pub custom_allow_patterns: Vec<String>,
+    /// Longest time of a command that says nothing about it, in seconds; 0 for an hour.
+    #[schemars(range(max = 3600))]
+    pub timeout_seconds: u64,
+    /// Names of variables of the gateway that commands get besides `PATH`, `HOME`, `LANG` and their like.
+    pub pass_env: Vec<String>,
+}
+
+impl Default for ExecConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            enable_deny_patterns: true,
+            allow_remote: true,
+            custom_deny_patterns: Vec::new(),
+            custom_allow_patterns: Vec::new(),
+            timeout_seconds: 60,
+            pass_env: Vec::new(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
 
+use super::super::exec::words;
 use super::super::output::ToolOutput;
 use super::fence::{Fence, real};
 use super::reach::{Access, Reach};
@@ -41,6 +42,22 @@ impl Workspace {
         let done = tokio::task::spawn_blocking(move || work(&workspace.open()?)).await;
         // A panic stays in its task; the model gets to know that the tool failed.
         done.unwrap_or_else(|_| Err(ToolOutput::error("the tool failed unexpectedly"))).into()
+    }
+
+    /// Whether a command may name these words, as far as they are paths, when it runs in this directory, whose absolute
+    /// path this is.
+    pub(in crate::tools) async fn admit_command(
+        &self,
+        directory: String,
+        words: Vec<String>,
+    ) -> Result<PathBuf, ToolOutput> {
+        let workspace = self.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let open = workspace.open()?;
+            let directory = open.directory(&directory)?;
+            words.iter().try_for_each(|word| open.admit_word(&directory, word)).map(|()| directory)
+        });
+        done.await.unwrap_or_else(|_| Err(ToolOutput::error("the tool failed unexpectedly")))
     }
 
     fn open(&self) -> Result<Open, ToolOutput> {
@@ -87,10 +104,7 @@ impl Open {
         let given = Path::new(path.trim());
         let written = self.path.join(given);
         if self.fence.keeps_out(&written) {
-            return Err(ToolOutput::denied(format!(
-                "{path} is where the gateway keeps conversations or files of its own, which tools may not touch; use \
-                 another path"
-            )));
+            return Err(private(path));
         }
         let failed = |error: io::Error| self.failed("opening", path, &error);
         let real = real(&written);
@@ -107,6 +121,35 @@ impl Open {
         let beneath =
             if given.is_absolute() { given.strip_prefix(&self.path).unwrap_or(inside) } else { given };
         Ok(Place { dir: self.dir.try_clone().map_err(failed)?, path: or_dot(beneath) })
+    }
+
+    /// The absolute path of a directory for commands.
+    fn directory(&self, path: &str) -> Result<PathBuf, ToolOutput> {
+        let place = self.place(path, Access::Read)?;
+        let found = place.dir.metadata(&place.path).map_err(|error| self.failed("using", path, &error))?;
+        if !found.is_dir() {
+            return Err(ToolOutput::error(format!("{path} is not a directory; give one for `cwd`")));
+        }
+        Ok(real(&self.path.join(path.trim())))
+    }
+
+    /// Refuses a word of a command that names something private, or something beyond what may be reached.
+    fn admit_word(&self, directory: &Path, word: &str) -> Result<(), ToolOutput> {
+        let named = directory.join(word);
+        // A single name is more often a word of a text than a file.
+        if word.contains('/') && self.fence.keeps_out(&named) {
+            return Err(private(word));
+        }
+        let leads_away = word.starts_with('/') || word.split('/').any(|step| step == "..");
+        if !words::is_in_home(word) && !leads_away || words::is_harmless(word) {
+            return Ok(());
+        }
+        let real = real(&named);
+        let inside = leads_away && real.starts_with(&self.path);
+        let reached = [Access::Read, Access::Write].iter().any(|access| self.reach.allows(&real, *access));
+        // Where a home is only the shell knows.
+        let allowed = if words::is_in_home(word) { self.reach.everywhere } else { inside || reached };
+        if allowed { Ok(()) } else { Err(self.outside(word)) }
     }
 
     /// Opens a regular file for reading. Pipes and devices are refused, so that nothing hangs.
@@ -147,6 +190,12 @@ impl Open {
             self.path.display()
         ))
     }
+}
+
+fn private(path: &str) -> ToolOutput {
+    ToolOutput::denied(format!(
+        "{path} is where the gateway keeps conversations or files of its own, which tools may not touch; use another path"
+    ))
 }
 
 /// The path; the directory itself instead of none.
