@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::gate::{Gates, QUEUE_LIMIT};
 use super::inbound::{Assistant, Conversation, Inbound, ModelInfo, Refusal, TurnHandle};
 use super::models::ModelTable;
+use super::standing::Resting;
 use super::task::Task;
 use super::tool_calls::{Redact, Tools};
 use crate::chat::{Message, Role};
@@ -92,6 +93,12 @@ impl Setup {
 #[derive(Clone)]
 pub struct Agent(pub(super) Arc<Inner>);
 
+impl std::fmt::Debug for Agent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Agent").finish_non_exhaustive()
+    }
+}
+
 pub(super) struct Inner {
     pub(super) bus: Bus,
     setup: ArcSwap<Setup>,
@@ -137,9 +144,20 @@ impl Agent {
     }
 
     /// Works with other models, tools and limits from the next turn on.
-    pub fn reconfigure(&self, setup: Setup) {
+    pub fn reconfigure(&self, mut setup: Setup) {
         self.0.bus.emit(Event::Declared(setup.declarations().into()));
+        setup.models.inherit(&self.0.bus, &self.0.setup.load().models);
         self.0.setup.store(Arc::new(setup));
+    }
+
+    /// Lets providers be asked again whose time to cool down is over.
+    pub fn end_cooldowns(&self) {
+        self.0.setup.load().models.tick(&self.0.bus);
+    }
+
+    /// The providers' entries that are not asked for now, because they failed.
+    pub fn resting(&self) -> Vec<Resting> {
+        self.0.setup.load().models.resting()
     }
 
     /// The label of a channel.

@@ -1,4 +1,4 @@
-//! One completion: attempts at providers until one answers.
+//! Attempts at one provider until it answers, or asking it again makes no sense.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,15 @@ use tokio::time::{Instant, timeout_at};
 
 use super::inbound::Progress;
 use super::models::Candidate;
+use super::standing::Place;
 use crate::chat::{Message, Sampling, ToolSpec, Usage};
 use crate::providers::{ChatRequest, Completion, Delta, Discard, ProviderError};
 
 /// The longest pause before a retry, whatever the provider asks for: a person is waiting.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Who had less time than this before the turn's was over is not to blame for not answering.
+const FAIR_CHANCE: Duration = Duration::from_secs(10);
 
 /// How failed attempts are repeated.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +48,14 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
+    /// How long it makes sense to wait before asking.
+    pub(super) fn patience(&self) -> Duration {
+        let left = self.deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+        left.min(LONGEST_PAUSE)
+    }
+
     /// Whether no time is left to ask anybody.
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
@@ -59,39 +69,34 @@ impl From<Delta> for Progress {
     }
 }
 
-/// Asks the candidates in order until one answers. A transient failure is retried at the same candidate first. A
-/// failure that lies in the request itself is final: no other provider would understand it either.
-///
-/// # Errors
-/// The failure of the last attempt.
-pub(super) async fn complete(question: &Question<'_>) -> Result<(Completion, Arc<Candidate>), ProviderError> {
-    let mut last = ProviderError::new(FailureReason::Unknown, "no model is configured");
-    let mut failed = 0;
-    for candidate in question.candidates {
-        match ask(question, candidate, &mut failed).await {
-            Ok(completion) => return Ok((completion, Arc::clone(candidate))),
-            Err(error) => {
-                let lies_in_request =
-                    matches!(error.reason, FailureReason::BadRequest | FailureReason::ContextOverflow);
-                let stop = error.partial || lies_in_request || question.is_over();
-                last = error;
-                if stop {
-                    break;
-                }
-            }
-        }
-    }
-    Err(last)
-}
-
-/// Asks one candidate. `failed` counts the attempts at the question that failed, whoever was asked.
-async fn ask(
+/// Asks one candidate, and remembers what came of it.
+pub(super) async fn ask(
     question: &Question<'_>,
     candidate: &Candidate,
+    place: Place<'_>,
+    failed: &mut u32,
+) -> Result<Completion, ProviderError> {
+    let asked = Instant::now();
+    let result = repeat(question, candidate, place, failed).await;
+    match &result {
+        Ok(_) => candidate.standing.answered(question.bus),
+        // Whoever had no time to answer is not to blame.
+        Err(_) if question.is_over() && asked.elapsed() < FAIR_CHANCE => {}
+        Err(error) => candidate.standing.failed(question.bus, asked, error),
+    }
+    result
+}
+
+/// Asks one candidate, again as long as that may help. `failed` counts the attempts that failed.
+async fn repeat(
+    question: &Question<'_>,
+    candidate: &Candidate,
+    mut place: Place<'_>,
     failed: &mut u32,
 ) -> Result<Completion, ProviderError> {
     let mut attempt = 0;
     loop {
+        place.uses_up();
         let error = match once(question, candidate, attempt, *failed).await {
             Ok(completion) => return Ok(completion),
             Err(error) => error,
@@ -100,9 +105,13 @@ async fn ask(
         if question.is_over() || !error.is_transient() || attempt >= question.policy.retries {
             return Err(error);
         }
+        place = match candidate.standing.reserve(question.patience()) {
+            Ok(place) => place,
+            Err(_) => return Err(error),
+        };
         attempt += 1;
         let wished = error.retry_after.unwrap_or(question.policy.backoff * attempt);
-        let delay = wished.min(LONGEST_PAUSE);
+        let delay = wished.min(LONGEST_PAUSE).max(place.wait);
         question.bus.emit(Event::LlmRetry {
             turn: question.turn,
             provider: candidate.provider_label,

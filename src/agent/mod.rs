@@ -3,8 +3,10 @@
 //! * [`inbound`]: what channels and the agent say to each other.
 //! * [`models`]: from a configured model name to the providers that can answer for it.
 //! * `gate`: one turn per session at a time, first come first served, with a bounded queue.
-//! * `turn`: the loop of completions and tool calls. `attempts`: one completion, with retries and fallbacks.
+//! * `turn`: the loop of completions and tool calls. `round`: one completion, from whichever provider can be asked.
+//!   `attempts`: asking one of them, with retries.
 //!   `tool_calls`: the calls that a completion asks for.
+//! * [`standing`]: whether a provider may be asked now: cooldown after failures, and the configured rate.
 //! * `transcript`: what a turn adds to its session.
 //! * `assistant`: accepts messages. `task`: one of them on its way to its reply.
 //!
@@ -15,6 +17,8 @@ mod attempts;
 mod gate;
 pub mod inbound;
 pub mod models;
+mod round;
+pub mod standing;
 mod task;
 mod tool_calls;
 mod transcript;
@@ -25,4 +29,5 @@ pub use inbound::{
     Assistant, Conversation, Inbound, ModelInfo, Progress, Refusal, Reply, TurnError, TurnHandle,
 };
 pub use models::{Candidate, ModelTable};
+pub use standing::{Resting, Standing, Terms};
 pub use tool_calls::Redact;

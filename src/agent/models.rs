@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use picoclaw_telemetry::Label;
+use picoclaw_telemetry::{Bus, Label};
 
 use super::inbound::ModelInfo;
+use super::standing::{self, Resting, Standing};
 use crate::providers::Provider;
 
 /// A provider with a model of its own: one way to get an answer.
@@ -24,6 +25,8 @@ pub struct Candidate {
     pub model_label: Label,
     /// Whether it can stream.
     pub streaming: bool,
+    /// Whether it may be asked now.
+    pub standing: Arc<Standing>,
 }
 
 impl std::fmt::Debug for Candidate {
@@ -96,6 +99,24 @@ impl ModelTable {
             provider: self.by_name[name].candidates[0].provider_label.as_str().to_owned(),
         };
         default.chain(others).map(info).collect()
+    }
+
+    /// Lets entries that were configured in the same way before keep their standing.
+    pub(super) fn inherit(&mut self, bus: &Bus, before: &Self) {
+        let now = self.by_name.values_mut().flat_map(|named| &mut named.candidates);
+        // Nobody else holds the candidates of a table that is not in use yet.
+        let now = now.filter_map(Arc::get_mut).map(|candidate| &mut candidate.standing);
+        standing::hand_over(bus, before.all().map(|candidate| &candidate.standing), now);
+    }
+
+    /// Ends the rests whose time is over.
+    pub(super) fn tick(&self, bus: &Bus) {
+        self.all().for_each(|candidate| candidate.standing.tick(bus));
+    }
+
+    /// Who is not asked for now.
+    pub(super) fn resting(&self) -> Vec<Resting> {
+        self.all().filter_map(|candidate| candidate.standing.resting()).collect()
     }
 
     /// Every way to get an answer.

@@ -12,6 +12,7 @@ use super::assistant::Setup;
 use super::attempts::{self, Question, RetryPolicy};
 use super::inbound::{Progress, Reply, TurnError};
 use super::models::Candidate;
+use super::round;
 use super::transcript::Transcript;
 use crate::chat::{FinishReason, Message, Role, Sampling, Usage};
 use crate::providers::ProviderError;
@@ -55,7 +56,7 @@ pub(super) async fn run(
                 deadline: work.deadline,
                 policy: RetryPolicy { retries: limits.llm_retries, backoff: limits.llm_backoff },
             };
-            attempts::complete(&question).await.map_err(turn_error)?
+            round::complete(&question).await.map_err(turn_error)?
         };
         let used = completion.usage.unwrap_or_default();
         usage += used;
@@ -110,7 +111,7 @@ async fn at_the_limit(work: &Work<'_>, transcript: &mut Transcript, usage: Usage
 
 fn turn_error(error: ProviderError) -> TurnError {
     let status = match error.reason {
-        FailureReason::Timeout => TurnStatus::Timeout,
+        FailureReason::Timeout if !error.local => TurnStatus::Timeout,
         _ => TurnStatus::Failed,
     };
     TurnError { status, reason: Some(error.reason), message: error.message, retry_after: error.retry_after }

@@ -40,13 +40,19 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
     // What is wrong was said above.
     let target = Target::of_either(loaded.as_ref(), &environment, |_| {})?;
     let url = target.health_url();
-    let answer = small_runtime()?.block_on(ask::get(&url, target.authorization(), PATIENCE));
+    let runtime = small_runtime()?;
+    let answer = runtime.block_on(ask::get(&url, target.authorization(), PATIENCE));
     match answer.and_then(|answer| Ok(serde_json::from_slice(&answer.body)?)) {
         Ok(document) => running(&document),
         Err(error) => {
             say(&format!("  does not answer at {url}: {error:#}"));
             return Ok(ExitCode::FAILURE);
         }
+    }
+    let answer = runtime.block_on(ask::get(&target.ready_url(), target.authorization(), PATIENCE));
+    // Who may not see the checks has seen the issues.
+    if let Some(document) = answer.ok().and_then(|answer| serde_json::from_slice(&answer.body).ok()) {
+        unwell(&document);
     }
     Ok(broken)
 }
@@ -81,6 +87,14 @@ fn describe(model: &ModelConfig) -> String {
         (_, 0) => format!("provider {provider}, no key"),
         (_, 1) => format!("provider {provider}, one key"),
         (_, n) => format!("provider {provider}, {n} keys"),
+    }
+}
+
+/// What is wrong, in words.
+fn unwell(ready: &Value) {
+    let bad = ready["checks"].as_object().into_iter().flatten().filter(|(_, check)| check["status"] != "ok");
+    for (name, check) in bad {
+        say(&format!("  ! {name}: {}", check["message"].as_str().unwrap_or_default()));
     }
 }
 

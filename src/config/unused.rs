@@ -35,7 +35,6 @@ const UNUSED: &[(&str, &str)] = &[
     ("isolation", "{}"),
     ("model_list.*.auth_method", "\"\""),
     ("model_list.*.connect_mode", "\"\""),
-    ("model_list.*.rpm", "0"),
     ("model_list.*.thinking_level", "\"off\""),
     ("model_list.*.tool_schema_transform", "\"\""),
     ("model_list.*.workspace", "\"\""),
@@ -155,7 +154,7 @@ mod tests {
         let mut tree = Tree::new(
             json!({"hooks": {"enabled": true}, "devices": {"enabled": false}, "voice": {}, "build_info": {"v": 1},
                    "agents": {"defaults": {"context_window": 0, "split_on_marker": true, "max_tokens": 5}},
-                   "model_list": [{"model": "a", "rpm": 5}, {"model": "b", "rpm": 0}],
+                   "model_list": [{"model": "a", "workspace": "w"}, {"model": "b", "workspace": ""}],
                    "channel_list": {"telegram": {"enabled": true}, "qq": {"enabled": false}}}),
             Source::File("config.json".into()),
         );
@@ -163,7 +162,7 @@ mod tests {
         assert_eq!(
             notice.to_string(),
             "config.json: accepted, but not used by this version: agents.defaults.split_on_marker, \
-             channel_list.telegram, hooks, model_list[0].rpm"
+             channel_list.telegram, hooks, model_list[0].workspace"
         );
         assert_eq!(
             tree.root,

@@ -173,6 +173,8 @@ async fn start(
     let channels = [CHANNEL, CLI_CHANNEL];
     let agent = Agent::new(bus.clone(), setup, store.clone(), &channels, turns, session_window);
 
+    judge.watch_providers(agent.clone());
+
     let observer = Arc::new(OnBus(bus.clone()));
     let settings = parts::settings(config, operator.clone());
     let room = Room::new(config.gateway.max_bodies_bytes);

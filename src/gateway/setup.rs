@@ -7,8 +7,8 @@ use picoclaw_sinks::mask::Masker;
 use picoclaw_telemetry::{Bus, Dimension};
 
 use super::supply::Supply;
-use crate::agent::{Candidate, Limits, ModelTable, Redact, Setup};
-use crate::config::{Config, ModelConfig, Paths, SecretString};
+use crate::agent::{Candidate, Limits, ModelTable, Redact, Setup, Standing, Terms};
+use crate::config::{Config, ECHO, ModelConfig, Paths, SecretString};
 use crate::providers::{self, HttpClients, ModelSpec};
 use crate::sessions;
 use crate::tools::{
@@ -79,12 +79,21 @@ fn models(bus: &Bus, config: &Config) -> Result<ModelTable, providers::BuildErro
         let model_fallbacks = fallbacks(&model.fallbacks);
         for key in keys {
             let spec = spec(model, key);
+            let provider_label = bus.vocabulary().declare(Dimension::Provider, &spec.provider);
+            let model_label = bus.vocabulary().declare(Dimension::Model, &spec.name);
+            let terms = Terms {
+                identity: spec.identity(),
+                provider: provider_label,
+                model: model_label,
+                cools_down: !spec.provider.eq_ignore_ascii_case(ECHO),
+            };
             table.add(
                 Candidate {
                     provider: providers::build(&spec, &clients)?,
                     upstream_id: spec.model,
-                    provider_label: bus.vocabulary().declare(Dimension::Provider, &spec.provider),
-                    model_label: bus.vocabulary().declare(Dimension::Model, &spec.name),
+                    provider_label,
+                    model_label,
+                    standing: Arc::new(Standing::new(terms, model.rpm)),
                     model_name: spec.name,
                     streaming: spec.streaming,
                 },

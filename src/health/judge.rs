@@ -12,6 +12,7 @@ use picoclaw_telemetry::{Bus, Ledger, Metric, SeriesValue, SinkRegistry};
 
 use super::part::part;
 use super::recent::{Recent, Totals};
+use crate::agent::{Agent, Resting};
 use crate::http::readiness::{Readiness, ReadinessReport};
 use crate::sessions::SessionStore;
 
@@ -56,6 +57,7 @@ pub struct Judge {
     started: Instant,
     watched: ArcSwap<Watched>,
     store: OnceLock<SessionStore>,
+    agent: OnceLock<Agent>,
     memory: Mutex<Memory>,
 }
 
@@ -81,6 +83,7 @@ impl Judge {
             started: Instant::now(),
             watched: ArcSwap::default(),
             store: OnceLock::new(),
+            agent: OnceLock::new(),
             memory: Mutex::default(),
         }
     }
@@ -93,6 +96,11 @@ impl Judge {
     /// Asks this store from now on how long its disk has owed it an answer; the first one stays.
     pub fn watch_sessions(&self, store: SessionStore) {
         let _ = self.store.set(store);
+    }
+
+    /// Asks this agent from now on which providers rest; the first one stays.
+    pub fn watch_providers(&self, agent: Agent) {
+        let _ = self.agent.set(agent);
     }
 
     /// Notes where the gateway is in its life.
@@ -163,6 +171,7 @@ impl Judge {
 
     fn checks(&self, now: Instant) -> (Vec<Check>, bool) {
         let watched = self.watched.load();
+        let resting = self.agent.get().map(Agent::resting).unwrap_or_default();
         let mut memory = self.lock();
         let mut checks = Vec::new();
         // What is the gateway's own and broken: it cannot do its work if that lasts.
@@ -175,7 +184,8 @@ impl Judge {
             broken.extend([&sessions, &event_loop].into_iter().filter_map(|check| check.issue.clone()));
             checks.extend([sessions, event_loop]);
             for name in &watched.providers {
-                checks.push(provider(ledger, name, memory.recent.since(name, totals(ledger, name))));
+                let recent = memory.recent.since(name, totals(ledger, name));
+                checks.push(provider(ledger, name, recent, &resting));
             }
             for (name, up) in channels(ledger) {
                 let mut channel =
@@ -258,7 +268,8 @@ fn check_part(kind: &str, name: &str, bad: bool, what: &str, message: &str) -> C
     check(&part, bad, &format!("{part}_{what}"), message)
 }
 
-fn provider(ledger: &Ledger, name: &str, recent: Totals) -> Check {
+/// Failing tells more than resting, which mostly follows from it.
+fn provider(ledger: &Ledger, name: &str, recent: Totals, resting: &[Resting]) -> Check {
     let in_a_row = ledger.gauge(Metric::ProviderConsecutiveFailures, &[name]);
     let often = recent.requests >= TELLING_REQUESTS && recent.errors * 2 >= recent.requests;
     let message = if in_a_row >= CONSECUTIVE_FAILURES {
@@ -266,8 +277,19 @@ fn provider(ledger: &Ledger, name: &str, recent: Totals) -> Check {
     } else {
         format!("{} of {} requests failed in the last minute", recent.errors, recent.requests)
     };
-    let bad = in_a_row >= CONSECUTIVE_FAILURES || often;
-    check_part("provider", name, bad, "failing", &message)
+    let mut resting = resting.iter().filter(|resting| resting.provider == name).peekable();
+    if in_a_row >= CONSECUTIVE_FAILURES || often {
+        let rests = resting.map(|rest| format!("; {}", in_words(rest)));
+        return check_part("provider", name, true, "failing", &rests.fold(message, |all, rest| all + &rest));
+    }
+    let rests = resting.peek().is_some();
+    let message = resting.map(in_words).collect::<Vec<_>>().join("; ");
+    check_part("provider", name, rests, "cooldown", &message)
+}
+
+fn in_words(resting: &Resting) -> String {
+    let Resting { model, reason, remaining, .. } = resting;
+    format!("{model} is not asked for {} s more ({reason})", remaining.as_secs())
 }
 
 /// The channels, and whether each can receive messages.

@@ -49,6 +49,7 @@ pub async fn watch(bus: Bus, judge: Arc<Judge>, agent: Agent, sessions: Sessions
         bus.vitals().set_event_loop_lag(due.elapsed());
         tell_vitals(&bus, &sessions.store);
         agent.expire_sessions(Instant::now()).await;
+        agent.end_cooldowns();
         if round.is_multiple_of(SLOW_ROUNDS) {
             judge.sample(Instant::now());
             if judge.begin_trial(Instant::now()) {

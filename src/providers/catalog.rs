@@ -1,6 +1,7 @@
 //! From a configured model to the provider that answers for it.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +64,30 @@ impl ModelSpec {
             streaming: true,
             user_agent: None,
         }
+    }
+
+    /// A number that is the same for entries that are written in the same way, in this process.
+    pub fn identity(&self) -> u64 {
+        // Every field is taken apart here, so that none is forgotten.
+        let Self {
+            name,
+            provider,
+            model,
+            api_base,
+            api_key,
+            proxy,
+            request_timeout,
+            max_tokens_field,
+            extra_body,
+            custom_headers,
+            streaming,
+            user_agent,
+        } = self;
+        let mut hasher = DefaultHasher::new();
+        (name, provider, model, api_base, api_key, proxy).hash(&mut hasher);
+        (request_timeout, max_tokens_field, extra_body, custom_headers, streaming, user_agent)
+            .hash(&mut hasher);
+        hasher.finish()
     }
 
     /// The built-in model, which needs no network.

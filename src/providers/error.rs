@@ -19,6 +19,8 @@ pub struct ProviderError {
     pub retry_after: Option<Duration>,
     /// Pieces of the answer had already been handed out: another attempt would say them twice.
     pub partial: bool,
+    /// No request was sent: it was decided here that it would not help.
+    pub local: bool,
     /// For a person: one line, free of secrets, says what to do.
     pub message: String,
     /// The beginning of what the provider itself said, free of secrets; empty when it said nothing.
@@ -33,6 +35,7 @@ impl ProviderError {
             status: None,
             retry_after: None,
             partial: false,
+            local: false,
             message: message.into(),
             said: String::new(),
         }

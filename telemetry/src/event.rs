@@ -15,8 +15,8 @@ pub use kind::Kind;
 
 use crate::label::{Detail, Label};
 use crate::words::{
-    Component, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome, Rejection, ToolStatus,
-    TurnStatus,
+    Component, CooldownEnd, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome, Rejection,
+    SkipReason, ToolStatus, TurnStatus,
 };
 
 /// A name that becomes known, so that its series exist at 0 before anything happens: a rate over a series that
@@ -156,6 +156,33 @@ pub enum Event {
         reason: FailureReason,
         delay: Duration,
         session: Detail,
+    },
+    LlmSkipped {
+        turn: u64,
+        provider: Label,
+        model: Label,
+        reason: SkipReason,
+        remaining: Duration,
+        session: Detail,
+    },
+    LlmThrottled {
+        turn: u64,
+        provider: Label,
+        model: Label,
+        delay: Duration,
+        session: Detail,
+    },
+    CooldownStarted {
+        provider: Label,
+        model: Label,
+        reason: FailureReason,
+        delay: Duration,
+        error: Detail,
+    },
+    CooldownEnded {
+        provider: Label,
+        model: Label,
+        cause: CooldownEnd,
     },
     ToolStart {
         turn: u64,

@@ -7,8 +7,8 @@ use crate::label::Label;
 use crate::ledger::{Labels, Ledger};
 use crate::metric::Metric as M;
 use crate::words::{
-    Direction, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome, Rejection, ToolStatus,
-    TurnStatus,
+    Direction, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome, Rejection, SkipReason,
+    ToolStatus, TurnStatus,
 };
 
 const NONE: Labels = Labels::NONE;
@@ -119,6 +119,17 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
         }
         Event::LlmResponse(response) => fold_response(ledger, time, response),
         Event::LlmRetry { provider, .. } => ledger.add(M::ProviderRetriesTotal, one(*provider), 1),
+        Event::LlmSkipped { provider, reason, .. } => {
+            ledger.add(M::ProviderSkipsTotal, word!(one(*provider), *reason), 1);
+        }
+        Event::LlmThrottled { provider, .. } => ledger.add(M::ProviderThrottledTotal, one(*provider), 1),
+        Event::CooldownStarted { provider, reason, .. } => {
+            ledger.add(M::ProviderCooldownsTotal, word!(one(*provider), *reason), 1);
+            ledger.shift(M::ProviderCooldownActive, one(*provider), 1.0);
+        }
+        Event::CooldownEnded { provider, .. } => {
+            ledger.shift(M::ProviderCooldownActive, one(*provider), -1.0);
+        }
         Event::ToolEnd { tool, status, duration, .. } => {
             ledger.add(M::ToolCallsTotal, one(*tool), 1);
             ledger.add(M::ToolResultsTotal, word!(one(*tool), *status), 1);
@@ -187,10 +198,18 @@ fn declare(ledger: &mut Ledger, declaration: Declaration) {
                 M::ProviderRequestDuration,
                 M::ProviderFirstToken,
                 M::ProviderRetriesTotal,
+                M::ProviderThrottledTotal,
+                M::ProviderCooldownActive,
                 M::ProviderConsecutiveFailures,
                 M::ProviderLastSuccess,
             ] {
                 ledger.declare(metric, one(label));
+            }
+            for reason in SkipReason::ALL {
+                ledger.declare(M::ProviderSkipsTotal, word!(one(label), *reason));
+            }
+            for reason in FailureReason::ALL.iter().filter(|reason| reason.cools_down()) {
+                ledger.declare(M::ProviderCooldownsTotal, word!(one(label), *reason));
             }
         }
         Declaration::Model(provider, model) => {

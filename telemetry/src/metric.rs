@@ -132,6 +132,14 @@ catalogue! {
         "Requests that failed, by provider, configured model and reason.";
     ProviderRetriesTotal: Ledger Counter, "picoclaw_provider_retries_total", "provider.retries", ["provider"],
         "Requests that repeated a failed one.";
+    ProviderSkipsTotal: Ledger Counter, "picoclaw_provider_skips_total", "provider.skips", ["provider", "reason"],
+        "Times that a provider was not asked although it was its turn, by reason. No request was sent.";
+    ProviderThrottledTotal: Ledger Counter, "picoclaw_provider_throttled_total", "provider.throttled", ["provider"],
+        "Requests that waited because the configured rpm allowed no more for the moment.";
+    ProviderCooldownsTotal: Ledger Counter, "picoclaw_provider_cooldowns_total", "provider.cooldowns", ["provider", "reason"],
+        "Times that a model entry or a key of a provider was put aside for a while because it failed, by reason.";
+    ProviderCooldownActive: Ledger Gauge, "picoclaw_provider_cooldown_active", "provider.cooldown_active", ["provider"],
+        "Model entries and keys of a provider that are put aside at the moment because they failed.";
     ProviderTokensTotal: Ledger Counter, "picoclaw_provider_tokens_total", "provider.tokens", ["provider", "model", "direction"],
         "Tokens as counted by the provider, by configured model and direction.";
     ProviderConsecutiveFailures: Ledger Gauge, "picoclaw_provider_consecutive_failures", "provider.consecutive_failures", ["provider"],

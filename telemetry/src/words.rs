@@ -139,6 +139,36 @@ words! {
     }
 }
 
+impl FailureReason {
+    /// Whether the provider is to blame, so that asking it again at once would help nobody. A malformed or overlong
+    /// request is the caller's.
+    pub const fn cools_down(self) -> bool {
+        !matches!(self, Self::BadRequest | Self::ContextOverflow)
+    }
+}
+
+words! {
+    /// Why a provider was not asked although it was its turn.
+    SkipReason {
+        /// It failed not long ago.
+        Cooldown = "cooldown",
+        /// It was asked as often as the configuration allows.
+        RateLimit = "rate_limit",
+    }
+}
+
+words! {
+    /// Why a provider may be asked again.
+    CooldownEnd {
+        /// The time is over.
+        Elapsed = "elapsed",
+        /// A request that was still under way was answered.
+        Answered = "answered",
+        /// It is no longer configured, or differently.
+        Removed = "removed",
+    }
+}
+
 words! {
     /// How a tool call ended.
     ToolStatus {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use picoclaw_telemetry::{Metric, MetricKind};
 use serde_json::{Value, json};
 
-use crate::support::{Agent, Client, Gateway, Home, Scrape, wait_for};
+use crate::support::{Agent, Behaviour, Client, Gateway, Home, Scrape, Upstream, wait_for};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -79,10 +79,11 @@ impl Proof<'_> {
     }
 }
 
-fn config(agent: &Agent, audit: &Path, models: usize) -> Value {
-    let models: Vec<Value> = (0..models)
-        .map(|n| json!({ "model_name": format!("model-{n}"), "provider": "echo", "model": "echo" }))
-        .collect();
+fn config(agent: &Agent, audit: &Path, upstream: &Upstream, models: usize) -> Value {
+    let echo = |n| json!({ "model_name": format!("model-{n}"), "provider": "echo", "model": "echo" });
+    let mut models: Vec<Value> = (0..models).map(echo).collect();
+    models.insert(1, upstream.model("refused", "openai"));
+    models.insert(1, json!({ "model_name": "limited", "model": "echo/echo", "rpm": 60 }));
     json!({
         "model_list": models,
         "telemetry": { "ring": 4, "sinks": [
@@ -132,10 +133,11 @@ fn under_load(gateway: &Gateway, action: impl FnOnce()) {
 #[test]
 fn every_metric_moves() {
     let agent = Agent::start();
+    let upstream = Upstream::start(&[Behaviour::Status(401, "Retry-After: 2\r\n", "{}")]);
     let home = Home::new(json!({}));
     let disk = home.join("disk");
     let audit = disk.join("audit.log");
-    home.configure(config(&agent, &audit, 1));
+    home.configure(config(&agent, &audit, &upstream, 1));
     // A session of before this start, whose file cannot be read.
     let gateway = Gateway::start_in(home);
     gateway.chat("unreadable", "x");
@@ -187,6 +189,18 @@ fn every_metric_moves() {
         || assert_eq!(gateway.say("s", "!fail 500").status, 502),
     );
     drop(gateway.chat("s", "better"));
+    let ask = |model: &str| {
+        let body = json!({ "model": model, "messages": [{ "role": "user", "content": "x" }] });
+        gateway.post(CHAT, &[], &body.to_string()).status
+    };
+    proof.of(&[Metric::ProviderCooldownsTotal, Metric::ProviderCooldownActive], || {
+        assert_eq!(ask("refused"), 502);
+    });
+    proof.of(&[Metric::ProviderSkipsTotal], || assert_eq!(ask("refused"), 502));
+    proof.of(&[Metric::ProviderCooldownActive], || {});
+    proof.of(&[Metric::ProviderThrottledTotal], || {
+        (0..63).for_each(|_| assert_eq!(ask("limited"), 200));
+    });
 
     let mut waiting = Vec::new();
     proof.of(&[Metric::MessagesActive, Metric::ProviderRequestsActive], || {
@@ -227,7 +241,7 @@ fn every_metric_moves() {
     });
 
     proof.of(&[Metric::ConfigReloadsTotal, Metric::ConfigReloadTime, Metric::LabelOverflowsTotal], || {
-        gateway.home.configure(config(&agent, &audit, 200));
+        gateway.home.configure(config(&agent, &audit, &upstream, 200));
         assert_eq!(gateway.reload().status, 200);
     });
     proof.of(&[Metric::ConfigReloadSuccessful], || {

@@ -47,6 +47,9 @@ pub struct ModelConfig {
     pub max_tokens_field: String,
     /// Models, by `model_name` or `model`, that are tried in this order when this one fails.
     pub fallbacks: Vec<String>,
+    /// Most requests in a minute, for each key; 0 means no limit. When they are used up other entries are asked, and
+    /// without others requests wait for up to a minute.
+    pub rpm: u32,
     /// Answers in pieces.
     pub streaming: StreamingConfig,
 }
@@ -82,6 +85,7 @@ impl Default for ModelConfig {
             proxy: None,
             max_tokens_field: String::new(),
             fallbacks: Vec::new(),
+            rpm: 0,
             streaming: StreamingConfig::default(),
         }
     }

@@ -110,7 +110,7 @@ impl Reporter {
             message.push_str("; it said: ");
             message.push_str(&said);
         }
-        ProviderError { reason, status, retry_after, partial: false, message, said }
+        ProviderError { reason, status, retry_after, partial: false, local: false, message, said }
     }
 
     fn remedy(&self, reason: FailureReason, status: Option<u16>) -> String {

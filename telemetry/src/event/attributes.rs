@@ -94,6 +94,33 @@ impl Event {
                 visit("reason", Text(reason.as_str()));
                 visit("delay_ms", Millis(*delay));
             }
+            Self::LlmSkipped { turn, provider, model, reason, remaining, session } => {
+                visit("session_id", Text(session.as_str()));
+                visit("turn", Count(*turn));
+                visit("provider", Text(provider.as_str()));
+                visit("model", Text(model.as_str()));
+                visit("reason", Text(reason.as_str()));
+                visit("remaining_ms", Millis(*remaining));
+            }
+            Self::LlmThrottled { turn, provider, model, delay, session } => {
+                visit("session_id", Text(session.as_str()));
+                visit("turn", Count(*turn));
+                visit("provider", Text(provider.as_str()));
+                visit("model", Text(model.as_str()));
+                visit("delay_ms", Millis(*delay));
+            }
+            Self::CooldownStarted { provider, model, reason, delay, error } => {
+                visit("provider", Text(provider.as_str()));
+                visit("model", Text(model.as_str()));
+                visit("reason", Text(reason.as_str()));
+                visit("delay_ms", Millis(*delay));
+                visit("error", Text(error.as_str()));
+            }
+            Self::CooldownEnded { provider, model, cause } => {
+                visit("provider", Text(provider.as_str()));
+                visit("model", Text(model.as_str()));
+                visit("cause", Text(cause.as_str()));
+            }
             Self::ToolStart { turn, tool, session } => {
                 visit("session_id", Text(session.as_str()));
                 visit("turn", Count(*turn));

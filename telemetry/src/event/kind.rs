@@ -49,6 +49,14 @@ words! {
         LlmResponse = "agent.llm.response",
         /// A failed request will be repeated.
         LlmRetry = "agent.llm.retry",
+        /// A provider was not asked although it was its turn.
+        LlmSkipped = "agent.llm.skipped",
+        /// A request waits because the configuration allows no more for now.
+        LlmThrottled = "agent.llm.throttled",
+        /// A provider that failed is not asked for a while.
+        CooldownStarted = "agent.llm.cooldown_started",
+        /// A provider may be asked again.
+        CooldownEnded = "agent.llm.cooldown_ended",
         /// A tool began.
         ToolStart = "agent.tool.exec_start",
         /// A tool ended.

@@ -31,6 +31,10 @@ impl Event {
             Self::LlmRequest { .. } => Kind::LlmRequest,
             Self::LlmResponse(_) => Kind::LlmResponse,
             Self::LlmRetry { .. } => Kind::LlmRetry,
+            Self::LlmSkipped { .. } => Kind::LlmSkipped,
+            Self::LlmThrottled { .. } => Kind::LlmThrottled,
+            Self::CooldownStarted { .. } => Kind::CooldownStarted,
+            Self::CooldownEnded { .. } => Kind::CooldownEnded,
             Self::ToolStart { .. } => Kind::ToolStart,
             Self::ToolEnd { .. } => Kind::ToolEnd,
             Self::ToolSkipped { .. } => Kind::ToolSkipped,
@@ -66,6 +70,7 @@ impl Event {
             Self::ToolEnd { .. }
             | Self::ToolSkipped { .. }
             | Self::LlmRetry { .. }
+            | Self::CooldownStarted { .. }
             | Self::ReplyFailed { .. }
             | Self::MessageRejected { .. } => Level::Warn,
             Self::HttpRejected { .. }
@@ -74,6 +79,8 @@ impl Event {
             | Self::TurnDequeued { .. }
             | Self::TurnStart { .. }
             | Self::LlmRequest { .. }
+            | Self::LlmSkipped { .. }
+            | Self::LlmThrottled { .. }
             | Self::ToolStart { .. }
             | Self::SessionActivated { .. }
             | Self::SessionExpired { .. }
@@ -87,6 +94,7 @@ impl Event {
             | Self::ChannelStarted { .. }
             | Self::ChannelStopped { .. }
             | Self::MessageReceived { .. }
+            | Self::CooldownEnded { .. }
             | Self::ReplySent { .. } => Level::Info,
         }
     }
@@ -114,7 +122,13 @@ impl Event {
             | Self::TurnDequeued { .. }
             | Self::TurnStart { .. }
             | Self::TurnEnd(_) => Component::Agent,
-            Self::LlmRequest { .. } | Self::LlmResponse(_) | Self::LlmRetry { .. } => Component::Provider,
+            Self::LlmRequest { .. }
+            | Self::LlmResponse(_)
+            | Self::LlmRetry { .. }
+            | Self::LlmSkipped { .. }
+            | Self::LlmThrottled { .. }
+            | Self::CooldownStarted { .. }
+            | Self::CooldownEnded { .. } => Component::Provider,
             Self::ToolStart { .. } | Self::ToolEnd { .. } | Self::ToolSkipped { .. } => Component::Tool,
             Self::SessionActivated { .. }
             | Self::SessionExpired { .. }
@@ -165,6 +179,10 @@ impl Event {
             Self::TurnStart { .. } => "Turn started",
             Self::LlmRequest { .. } => "Asking provider",
             Self::LlmRetry { .. } => "Provider request will be repeated",
+            Self::LlmSkipped { .. } => "Provider passed over",
+            Self::LlmThrottled { .. } => "Provider request waits for its rate limit",
+            Self::CooldownStarted { .. } => "Provider cools down",
+            Self::CooldownEnded { .. } => "Provider may be asked again",
             Self::ToolStart { .. } => "Tool started",
             Self::ToolSkipped { .. } => "Model called a tool that does not exist",
             Self::SessionActivated { .. } => "Session active",
