@@ -113,12 +113,25 @@ pub struct Usage {
     pub input: u64,
     /// Tokens that the model wrote.
     pub output: u64,
+    /// Those of `input` that the provider took from its cache.
+    pub cached: u64,
+    /// Those of `input` that the provider wrote into its cache, where it charges for that.
+    pub cache_writes: u64,
+}
+
+impl Usage {
+    /// Tokens that have nothing to do with a cache.
+    pub const fn new(input: u64, output: u64) -> Self {
+        Self { input, output, cached: 0, cache_writes: 0 }
+    }
 }
 
 impl std::ops::AddAssign for Usage {
     fn add_assign(&mut self, other: Self) {
         self.input += other.input;
         self.output += other.output;
+        self.cached += other.cached;
+        self.cache_writes += other.cache_writes;
     }
 }
 

@@ -131,7 +131,7 @@ impl Provider for Echo {
                 ..told(FailureReason::CutStream, "!cut")
             });
         }
-        completion.usage = script.tokens.or(Some(Usage { input: heard, output: said as u64 }));
+        completion.usage = script.tokens.or(Some(Usage::new(heard, said as u64)));
         Ok(completion)
     }
 }
@@ -218,7 +218,7 @@ fn call(script: &Script, place: usize, heard: u64) -> Completion {
     Completion {
         tool_calls: calls.collect(),
         finish: FinishReason::ToolCalls,
-        usage: script.tokens.or(Some(Usage { input: heard, output })),
+        usage: script.tokens.or(Some(Usage::new(heard, output))),
         ..Completion::default()
     }
 }

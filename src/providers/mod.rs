@@ -4,6 +4,7 @@
 //! * [`error`]: why an attempt failed, in the closed set of words.
 //! * [`catalog`]: from a configured model to a provider, with the defaults of the known vendors.
 //! * [`openai`]: every server that speaks the OpenAI protocol, near or far.
+//! * `exchange`: what every protocol over HTTP has in common.
 //! * [`echo`]: the built-in provider, which needs no network and does what the message tells it.
 //! * [`clients`]: the HTTP clients that providers share; [`transport`]: an exchange over one of them.
 //!
@@ -14,6 +15,7 @@ pub mod catalog;
 pub mod clients;
 pub mod echo;
 pub mod error;
+mod exchange;
 pub mod openai;
 pub mod provider;
 pub mod transport;

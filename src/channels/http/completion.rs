@@ -109,7 +109,7 @@ mod tests {
         let reply = Reply {
             content: "a \"b\"\n".to_owned(),
             model_name: "answered".to_owned(),
-            usage: Usage { input: 3, output: 4 },
+            usage: Usage::new(3, 4),
             finish: FinishReason::Length,
         };
         assert_eq!(

@@ -108,7 +108,7 @@ impl Turn {
         }
         self.text(&rest).await;
         Some(Ok(Reply {
-            usage: Usage { input: 3, output: rest.split_whitespace().count() as u64 },
+            usage: Usage::new(3, rest.split_whitespace().count() as u64),
             content: rest,
             model_name: self.model.unwrap_or_else(|| "echo".to_owned()),
             finish: FinishReason::Stop,

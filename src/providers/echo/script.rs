@@ -6,7 +6,7 @@ use std::time::Duration;
 use picoclaw_telemetry::words::FailureReason;
 
 use crate::chat::{FunctionCall, Usage};
-use crate::providers::openai::reason_for_status;
+use crate::providers::exchange::reason_for_status;
 
 /// Longest wait that a directive may ask for.
 const MAX_WAIT: Duration = Duration::from_secs(60 * 60);
@@ -119,7 +119,7 @@ impl Script {
             "tokens" => {
                 let (input, output) = split_word(rest);
                 let count = |text: &str| text.parse().map_err(|_| "it needs two numbers");
-                self.tokens = Some(Usage { input: count(input)?, output: count(output)? });
+                self.tokens = Some(Usage::new(count(input)?, count(output)?));
             }
             _ => return Err("there is no such directive"),
         }

@@ -49,7 +49,7 @@ async fn repeats_the_last_message_and_counts_words() {
     let answer = answer.expect("an answer");
     assert_eq!(answer.content, "  two words\nhere ");
     assert_eq!(heard, ["  two ", "words\n", "here "]);
-    assert_eq!(answer.usage, Some(Usage { input: 7, output: 3 }));
+    assert_eq!(answer.usage, Some(Usage::new(7, 3)));
     assert_eq!(answer.finish, FinishReason::Stop);
     assert!(answer.time_to_first_token.is_some());
     let (whole, heard) = ask(&history, false, 0).await;
@@ -67,7 +67,7 @@ async fn introduces_itself_in_one_line_and_explains_mistakes() {
         );
     }
     assert!(say("!fial 500").await.content.contains("!fail REASON"));
-    assert_eq!(say("!tokens 7 8").await.usage, Some(Usage { input: 7, output: 8 }));
+    assert_eq!(say("!tokens 7 8").await.usage, Some(Usage::new(7, 8)));
     assert_eq!(say("!pace 1ms").await.content, "Done.");
     assert!(ask(&[], false, 0).await.0.is_ok());
 }

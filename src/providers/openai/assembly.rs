@@ -2,36 +2,14 @@
 
 use serde_json::Map;
 
-use super::wire::{Answer, CallPart, Part, finish_reason};
+use super::wire::{self, CallPart, Part, finish_reason};
 use crate::chat::{FinishReason, FunctionCall, ToolCall, Usage};
+use crate::providers::exchange::{Assembly, ErrorBody, Fault, MAX_CALLS, Pieces, Step};
 use crate::providers::provider::Completion;
-
-/// Most tool calls of one answer: a model that asks for more has lost its way.
-const MAX_CALLS: usize = 128;
-
-/// Why an answer cannot be put together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
-    /// The server ended the answer with the word `error`.
-    #[error("the server ended the answer with finish_reason `error`")]
-    Failed,
-    /// More than [`MAX_CALLS`].
-    #[error("the answer asks for more than {MAX_CALLS} tool calls")]
-    TooManyCalls,
-}
-
-/// What one chunk adds.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Pieces {
-    pub(super) reasoning: Option<String>,
-    pub(super) text: Option<String>,
-    /// Whether it adds to a tool call.
-    pub(super) call: bool,
-}
 
 /// An answer in the making.
 #[derive(Debug, Default)]
-pub(super) struct Assembly {
+pub(super) struct Answer {
     content: String,
     reasoning: String,
     calls: Vec<(Option<u64>, ToolCall)>,
@@ -40,39 +18,29 @@ pub(super) struct Assembly {
     chosen: bool,
 }
 
-impl Assembly {
-    /// Whether the server said why the answer ended.
-    pub(super) const fn is_finished(&self) -> bool {
-        self.finish.is_some()
+impl Assembly for Answer {
+    fn event(&mut self, data: &[u8]) -> Result<Step, Fault> {
+        match data.trim_ascii() {
+            // A keep-alive.
+            b"" => Ok(Step::Part(Pieces::default())),
+            b"[DONE]" => Ok(Step::Done),
+            json => self.document(json).map(Step::Part),
+        }
     }
 
-    /// Whether there was any choice at all.
-    pub(super) const fn has_choice(&self) -> bool {
+    fn document(&mut self, body: &[u8]) -> Result<Pieces, Fault> {
+        self.add(serde_json::from_slice(body)?)
+    }
+
+    fn has_begun(&self) -> bool {
         self.chosen
     }
 
-    /// Takes in a chunk, or a whole answer.
-    pub(super) fn add(&mut self, answer: Answer) -> Result<Pieces, Fault> {
-        if let Some(usage) = answer.usage.and_then(|usage| usage.usage()) {
-            self.usage = Some(usage);
-        }
-        let mut pieces = Pieces::default();
-        let choices = answer.choices.unwrap_or_default();
-        let Some(choice) = choices.into_iter().find(|choice| choice.index.unwrap_or(0) == 0) else {
-            return Ok(pieces);
-        };
-        self.chosen = true;
-        if let Some(part) = choice.delta.or(choice.message) {
-            pieces = self.part(*part)?;
-        }
-        if let Some(word) = choice.finish_reason.filter(|word| !word.is_empty()) {
-            self.finish = Some(finish_reason(&word).ok_or(Fault::Failed)?);
-        }
-        Ok(pieces)
+    fn is_finished(&self) -> bool {
+        self.finish.is_some()
     }
 
-    /// The whole answer.
-    pub(super) fn complete(self) -> Completion {
+    fn complete(self) -> Completion {
         let tool_calls: Vec<ToolCall> = self.calls.into_iter().map(|(_, call)| call).collect();
         // Servers are not of one mind whether an answer that calls tools ends with `stop`.
         let finish = match self.finish.unwrap_or_default() {
@@ -87,6 +55,31 @@ impl Assembly {
             usage: self.usage,
             time_to_first_token: None,
         }
+    }
+}
+
+impl Answer {
+    /// Takes in a chunk, or a whole answer.
+    pub(super) fn add(&mut self, answer: wire::Answer) -> Result<Pieces, Fault> {
+        if let Some(error) = answer.error() {
+            return Err(Fault::Failed(ErrorBody::read(&error)));
+        }
+        if let Some(usage) = answer.usage.and_then(|usage| usage.usage()) {
+            self.usage = Some(usage);
+        }
+        let mut pieces = Pieces::default();
+        let choices = answer.choices.unwrap_or_default();
+        let Some(choice) = choices.into_iter().find(|choice| choice.index.unwrap_or(0) == 0) else {
+            return Ok(pieces);
+        };
+        self.chosen = true;
+        if let Some(part) = choice.delta.or(choice.message) {
+            pieces = self.part(*part)?;
+        }
+        if let Some(word) = choice.finish_reason.filter(|word| !word.is_empty()) {
+            self.finish = Some(finish_reason(&word).ok_or_else(failed)?);
+        }
+        Ok(pieces)
     }
 
     fn part(&mut self, part: Part) -> Result<Pieces, Fault> {
@@ -120,7 +113,7 @@ impl Assembly {
         };
         let place = match place {
             Some(place) => place,
-            None if self.calls.len() == MAX_CALLS => return Err(Fault::TooManyCalls),
+            None if self.calls.len() == MAX_CALLS => return Err(Fault::too_many_calls()),
             None => {
                 let id = id.unwrap_or_else(|| format!("call_{}", self.calls.len()));
                 self.calls.push((fragment.index, new_call(id)));
@@ -142,6 +135,12 @@ impl Assembly {
         }
         Ok(())
     }
+}
+
+/// The server ended the answer with the word for a failure of its own.
+fn failed() -> Fault {
+    let message = "the server ended the answer with finish_reason `error`".to_owned();
+    Fault::Failed(ErrorBody { message: Some(message), ..ErrorBody::default() })
 }
 
 fn new_call(id: String) -> ToolCall {

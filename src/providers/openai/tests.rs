@@ -15,9 +15,8 @@ mod answers;
 mod faults;
 mod limits;
 mod secure;
-mod server;
 
-use server::Server;
+use crate::providers::exchange::server::{self, Server};
 
 const OK: &str = r#"{"choices":[{"message":{"content":"Hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}}"#;
 

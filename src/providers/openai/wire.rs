@@ -109,6 +109,17 @@ pub(super) struct WireUsage {
     prompt_tokens: Option<Number>,
     #[serde(default)]
     completion_tokens: Option<Number>,
+    #[serde(default)]
+    prompt_tokens_details: Option<InputDetails>,
+    /// DeepSeek's word for it.
+    #[serde(default)]
+    prompt_cache_hit_tokens: Option<Number>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct InputDetails {
+    #[serde(default)]
+    cached_tokens: Option<Number>,
 }
 
 impl WireUsage {
@@ -117,16 +128,18 @@ impl WireUsage {
         if self.prompt_tokens.is_none() && self.completion_tokens.is_none() {
             return None;
         }
+        let details = self.prompt_tokens_details.as_ref().and_then(|details| details.cached_tokens.as_ref());
+        let input = count(self.prompt_tokens.as_ref());
         Some(Usage {
-            input: count(self.prompt_tokens.as_ref()),
-            output: count(self.completion_tokens.as_ref()),
+            cached: count(details.or(self.prompt_cache_hit_tokens.as_ref())).min(input),
+            ..Usage::new(input, count(self.completion_tokens.as_ref()))
         })
     }
 }
 
 /// Some servers count in floats; a negative or absent count is none.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, as wanted")]
-fn count(number: Option<&Number>) -> u64 {
+pub(in crate::providers) fn count(number: Option<&Number>) -> u64 {
     number.and_then(|n| n.as_u64().or_else(|| n.as_f64().map(|f| f as u64))).unwrap_or(0)
 }
 

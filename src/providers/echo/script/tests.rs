@@ -28,7 +28,7 @@ fn directives_are_taken_out_of_the_text() {
     assert_eq!((script.slow, script.pace), (Duration::from_millis(1500), Duration::from_millis(50)));
     assert_eq!((script.cut, script.repeat), (Some(3), 4));
     assert!(script.hang && script.garbage && script.directed);
-    assert_eq!(script.tokens, Some(Usage { input: 10, output: 20 }));
+    assert_eq!(script.tokens, Some(Usage::new(10, 20)));
     assert_eq!(parse("!slow 2m\n\nparagraph").text, "\nparagraph".trim_start_matches('\n'));
 }
 

@@ -2,12 +2,12 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn answer(value: Value) -> Answer {
+fn answer(value: Value) -> wire::Answer {
     serde_json::from_value(value).expect("an answer")
 }
 
 fn assemble(chunks: impl IntoIterator<Item = Value>) -> Completion {
-    let mut assembly = Assembly::default();
+    let mut assembly = Answer::default();
     for chunk in chunks {
         assembly.add(answer(chunk)).expect("adds up");
     }
@@ -34,7 +34,7 @@ fn pieces_add_up() {
     assert_eq!(completion.content, "Hello");
     assert_eq!(completion.reasoning.as_deref(), Some("hm"));
     assert_eq!(completion.finish, FinishReason::Length);
-    assert_eq!(completion.usage, Some(Usage { input: 9, output: 2 }));
+    assert_eq!(completion.usage, Some(Usage::new(9, 2)));
 }
 
 #[test]
@@ -85,18 +85,18 @@ fn signatures_of_calls_are_kept() {
 
 #[test]
 fn faults_are_told() {
-    let mut assembly = Assembly::default();
+    let mut assembly = Answer::default();
     let failed = json!({"choices": [{"delta": {}, "finish_reason": "error"}]});
-    assert_eq!(assembly.add(answer(failed)), Err(Fault::Failed));
+    assert_eq!(assembly.add(answer(failed)), Err(super::failed()));
     let many: Vec<Value> = (0..=MAX_CALLS).map(|index| json!({"index": index, "id": "x"})).collect();
-    assert_eq!(assembly.add(answer(delta(json!({"tool_calls": many})))), Err(Fault::TooManyCalls));
+    assert_eq!(assembly.add(answer(delta(json!({"tool_calls": many})))), Err(Fault::too_many_calls()));
 }
 
 #[test]
 fn an_answer_without_choices_shows() {
-    let mut assembly = Assembly::default();
+    let mut assembly = Answer::default();
     for empty in [json!({}), json!({"choices": null}), json!({"choices": []})] {
         assembly.add(answer(empty)).expect("nothing to fault");
     }
-    assert!(!assembly.has_choice() && !assembly.is_finished());
+    assert!(!assembly.has_begun() && !assembly.is_finished());
 }

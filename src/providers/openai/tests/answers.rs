@@ -11,7 +11,7 @@ async fn asks_as_the_protocol_says() {
     let answer = outcome.answer();
     assert_eq!(answer.content, "Hello");
     assert_eq!(answer.finish, FinishReason::Stop);
-    assert_eq!(answer.usage, Some(Usage { input: 3, output: 1 }));
+    assert_eq!(answer.usage, Some(Usage::new(3, 1)));
     assert_eq!(answer.time_to_first_token, None);
 
     let request = server.requests()[0].clone();
@@ -64,7 +64,7 @@ async fn streams_with_counts() {
     assert_eq!((outcome.text.as_str(), outcome.reasoning.as_str()), ("Hello", "hm"));
     let answer = outcome.answer();
     assert_eq!((answer.content.as_str(), answer.reasoning.as_deref()), ("Hello", Some("hm")));
-    assert_eq!(answer.usage, Some(Usage { input: 3, output: 2 }));
+    assert_eq!(answer.usage, Some(Usage::new(3, 2)));
     assert!(answer.time_to_first_token.is_some());
     let body = server.body(0);
     assert_eq!((&body["stream"], &body["stream_options"]["include_usage"]), (&json!(true), &json!(true)));
@@ -89,7 +89,7 @@ async fn an_untyped_stream_is_read_and_a_whole_answer_accepted_where_a_stream_wa
     for headers in ["content-type: application/json\r\n", "content-type: text/plain\r\n", ""] {
         let outcome = ask_once(http("200 OK", headers, OK), true).await;
         assert_eq!(outcome.text, "Hello", "{headers}");
-        assert_eq!(outcome.answer().usage, Some(Usage { input: 3, output: 1 }));
+        assert_eq!(outcome.answer().usage, Some(Usage::new(3, 1)));
     }
     // And a stream where a whole answer was asked for.
     let outcome = ask_once(events(&[&word("Hello"), STOP]), false).await;

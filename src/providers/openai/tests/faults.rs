@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::providers::exchange::Assembly as _;
 
 #[tokio::test]
 async fn nobody_listens() {
@@ -207,12 +208,12 @@ fn any_json() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn any_document_is_survived(documents in prop::collection::vec(any_json(), 1..4)) {
-        let mut assembly = super::super::assembly::Assembly::default();
+        let mut assembly = super::super::assembly::Answer::default();
         for document in documents {
             let choices = json!({"choices": [{"delta": document.clone()}]});
             let calls = json!({"choices": [{"delta": {"tool_calls": [document.clone()]}}]});
             for text in [&document, &choices, &calls].map(Value::to_string) {
-                super::super::failure::ErrorBody::parse(text.as_bytes());
+                crate::providers::exchange::ErrorBody::parse(text.as_bytes());
                 if let Ok(answer) = serde_json::from_str::<super::super::wire::Answer>(&text) {
                     answer.error();
                     let _ = assembly.add(answer);

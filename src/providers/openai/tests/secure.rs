@@ -79,7 +79,7 @@ async fn a_trusted_server_is_asked_over_tls() {
     let server = Secure::saying(events(&[&word("Hel"), &word("lo"), STOP, COUNTS, DONE])).await;
     let outcome = server.ask(&server.spec(), true).await;
     assert_eq!(outcome.text, "Hello");
-    assert_eq!(outcome.answer().usage, Some(Usage { input: 3, output: 2 }));
+    assert_eq!(outcome.answer().usage, Some(Usage::new(3, 2)));
 }
 
 #[tokio::test]

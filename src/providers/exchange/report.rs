@@ -18,13 +18,14 @@ const MIN_SECRET: usize = 6;
 /// Writes the errors of one configured model.
 pub(super) struct Reporter {
     provider: String,
+    protocol: &'static str,
     entry: String,
     host: String,
     secrets: Vec<String>,
 }
 
 impl Reporter {
-    pub(super) fn new(spec: &ModelSpec, url: &Url) -> Self {
+    pub(super) fn new(spec: &ModelSpec, protocol: &'static str, url: &Url) -> Self {
         let host = url.host_str().unwrap_or_default();
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         let headers = spec.custom_headers.iter().map(|(_, value)| value);
@@ -32,7 +33,7 @@ impl Reporter {
             spec.api_key.iter().chain(headers).filter(|text| text.len() >= MIN_SECRET).cloned().collect();
         // A secret may hold another one.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self { provider: spec.provider.clone(), entry: spec.name.clone(), host, secrets }
+        Self { provider: spec.provider.clone(), protocol, entry: spec.name.clone(), host, secrets }
     }
 
     /// An error answer.
@@ -56,7 +57,7 @@ impl Reporter {
 
     /// An answer that the protocol does not know.
     pub(super) fn malformed(&self, status: u16, problem: impl fmt::Display, body: &[u8]) -> ProviderError {
-        let what = format!("{} gave no answer of the OpenAI protocol: {problem}", self.provider);
+        let what = format!("{} gave no answer of the {} protocol: {problem}", self.provider, self.protocol);
         let said = String::from_utf8_lossy(&body[..body.len().min(2048)]);
         self.error(FailureReason::BadResponse, Some(status), None, &what, &said)
     }
@@ -130,8 +131,9 @@ impl Reporter {
                 format!("shorten the conversation, or use a model with a larger context than that of {entry}")
             }
             (FailureReason::BadResponse | FailureReason::Unknown, _) => {
+                let protocol = self.protocol;
                 format!(
-                    "check that api_base of {entry} is the address of an API that speaks the OpenAI protocol"
+                    "check that api_base of {entry} is the address of an API that speaks the {protocol} protocol"
                 )
             }
         }
@@ -159,7 +161,7 @@ mod tests {
         let mut spec = ModelSpec::new("fast", "openai", "gpt");
         spec.api_key = Some("sk-secret".into());
         spec.custom_headers = vec![("x-key".into(), "sk-secret-too".into()), ("x-a".into(), "a".into())];
-        Reporter::new(&spec, &Url::parse("https://user:pw@host/v1").expect("URL"))
+        Reporter::new(&spec, "OpenAI", &Url::parse("https://user:pw@host/v1").expect("URL"))
     }
 
     #[test]

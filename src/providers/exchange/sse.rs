@@ -7,16 +7,16 @@
 use std::ops::Range;
 
 /// Longest line, and longest data of one event, in bytes.
-pub const MAX_EVENT: usize = 1024 * 1024;
+pub(super) const MAX_EVENT: usize = 1024 * 1024;
 
 /// A line or an event longer than [`MAX_EVENT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an event of more than {MAX_EVENT} bytes")]
-pub struct TooLong;
+pub(super) struct TooLong;
 
 /// Cuts a body into events. Holds at most one unfinished event and what was last fed.
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub(super) struct Decoder {
     /// Bytes as they came; those before `start` are done with.
     buffer: Vec<u8>,
     start: usize,
@@ -39,12 +39,12 @@ enum Data {
 
 impl Decoder {
     /// An empty decoder.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::default()
     }
 
     /// Adds bytes of the body.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
         // The data of an unfinished event stays in place: it is kept until the event's end.
         let keep = match &self.data {
             Data::Line(range) => range.start,
@@ -65,7 +65,7 @@ impl Decoder {
     ///
     /// # Errors
     /// A line or an event is too long. The decoder is of no further use then.
-    pub fn next_event(&mut self) -> Result<Option<&[u8]>, TooLong> {
+    pub(super) fn next_event(&mut self) -> Result<Option<&[u8]>, TooLong> {
         loop {
             let Some(line) = self.next_line()? else {
                 return Ok(None);
@@ -83,7 +83,7 @@ impl Decoder {
     }
 
     /// The data of an event that the end of the body left without its empty line.
-    pub fn finish(&mut self) -> Option<&[u8]> {
+    pub(super) fn finish(&mut self) -> Option<&[u8]> {
         // A last line without its end: complete it.
         if self.start < self.buffer.len() {
             self.feed(b"\n");

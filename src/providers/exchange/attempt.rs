@@ -8,10 +8,7 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use tokio::time::{Instant, timeout_at};
 
 use super::assembly::{Assembly, Fault, Pieces};
-use super::body::Refused;
-use super::failure::ErrorBody;
 use super::report::Reporter;
-use super::wire;
 use crate::providers::error::ProviderError;
 use crate::providers::provider::{Completion, Delta, Deltas};
 use crate::providers::transport::{Answer, TransportError};
@@ -26,14 +23,14 @@ const STREAM_FACTOR: u32 = 5;
 
 /// A failed request.
 #[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) error: ProviderError,
-    /// The fields that the server refused.
-    pub(super) refused: Refused,
+pub(in crate::providers) struct Failed {
+    pub(in crate::providers) error: ProviderError,
+    /// The body of the error answer, as far as it arrived; empty when there was none.
+    pub(in crate::providers) refusal: Vec<u8>,
 }
 
 /// An attempt at one answer.
-pub(super) struct Exchange<'a> {
+pub(in crate::providers) struct Exchange<'a> {
     reporter: &'a Reporter,
     deltas: &'a mut dyn Deltas,
     /// Whether the pieces are wanted.
@@ -72,19 +69,19 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends the request and reads the answer.
-    pub(super) async fn run(
+    pub(in crate::providers) async fn run<A: Assembly>(
         &mut self,
         sending: impl Future<Output = Result<Answer, TransportError>>,
     ) -> Result<Completion, Failed> {
-        let (error, refused) = match self.head(sending).await {
-            Ok(answer) if (200..300).contains(&answer.status) => match self.read(answer).await {
+        let (error, refusal) = match self.head(sending).await {
+            Ok(answer) if (200..300).contains(&answer.status) => match self.read::<A>(answer).await {
                 Ok(completion) => return Ok(completion),
-                Err(error) => (error, Refused::default()),
+                Err(error) => (error, Vec::new()),
             },
             Ok(answer) => self.refusal(answer).await,
-            Err(error) => (error, Refused::default()),
+            Err(error) => (error, Vec::new()),
         };
-        Err(Failed { error: ProviderError { partial: self.partial, ..error }, refused })
+        Err(Failed { error: ProviderError { partial: self.partial, ..error }, refusal })
     }
 
     async fn head(
@@ -103,7 +100,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Reads an error answer, as far as it arrives: the status alone is enough.
-    async fn refusal(&mut self, mut answer: Answer) -> (ProviderError, Refused) {
+    async fn refusal(&mut self, mut answer: Answer) -> (ProviderError, Vec<u8>) {
         let status = answer.status;
         let patience = self.patience(MAX_ERROR_WAIT);
         let mut body = Vec::new();
@@ -113,11 +110,10 @@ impl<'a> Exchange<'a> {
                 _ => break,
             }
         }
-        let refused = if status == 400 { refused_fields(&body) } else { Refused::default() };
-        (self.reporter.refused(status, &answer.headers, &body), refused)
+        (self.reporter.refused(status, &answer.headers, &body), body)
     }
 
-    async fn read(&mut self, mut answer: Answer) -> Result<Completion, ProviderError> {
+    async fn read<A: Assembly>(&mut self, mut answer: Answer) -> Result<Completion, ProviderError> {
         let status = answer.status;
         let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
         let encoding = header(CONTENT_ENCODING);
@@ -133,11 +129,15 @@ impl<'a> Exchange<'a> {
             "" | "application/octet-stream" | "text/plain" => self.stream && !opening.starts_with(b"{"),
             _ => false,
         };
-        if events { self.events(answer, opening).await } else { self.whole(answer, opening).await }
+        if events {
+            self.events::<A>(answer, opening).await
+        } else {
+            self.whole::<A>(answer, opening).await
+        }
     }
 
     /// An answer that comes as one document.
-    async fn whole(&mut self, mut answer: Answer, opening: Bytes) -> Result<Completion, ProviderError> {
+    async fn whole<A: Assembly>(&mut self, mut answer: Answer, opening: Bytes) -> Result<Completion, ProviderError> {
         let status = answer.status;
         // Most answers arrive in one piece and need no copy.
         let mut body = opening;
@@ -151,14 +151,20 @@ impl<'a> Exchange<'a> {
         if !grown.is_empty() {
             body = grown.into();
         }
-        let whole: wire::Answer =
-            serde_json::from_slice(&body).map_err(|error| self.reporter.malformed(status, error, &body))?;
-        let mut assembly = Assembly::default();
-        self.add(status, &mut assembly, whole).await?;
-        if !assembly.has_choice() {
-            return Err(self.reporter.malformed(status, "it has no choices", &body));
+        let mut assembly = A::default();
+        let pieces = assembly.document(&body).map_err(|fault| self.fault(status, fault, &body))?;
+        self.take(pieces).await;
+        if !assembly.has_begun() {
+            return Err(self.reporter.malformed(status, "it holds no answer", &body));
         }
         Ok(assembly.complete())
+    }
+
+    pub(super) fn fault(&self, status: u16, fault: Fault, data: &[u8]) -> ProviderError {
+        match fault {
+            Fault::Failed(error) => self.reporter.failed_within(status, &error),
+            Fault::Malformed(problem) => self.reporter.malformed(status, problem, data),
+        }
     }
 
     /// The next bytes of the body; `None` at its end.
@@ -185,26 +191,10 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Takes in a part of the answer, and hands out its pieces where they are wanted.
-    pub(super) async fn add(
-        &mut self,
-        status: u16,
-        assembly: &mut Assembly,
-        part: wire::Answer,
-    ) -> Result<(), ProviderError> {
-        if let Some(error) = part.error() {
-            return Err(self.reporter.failed_within(status, &ErrorBody::read(&error)));
-        }
-        let pieces = match assembly.add(part) {
-            Ok(pieces) => pieces,
-            Err(fault @ Fault::Failed) => {
-                let error = ErrorBody { message: Some(fault.to_string()), ..ErrorBody::default() };
-                return Err(self.reporter.failed_within(status, &error));
-            }
-            Err(fault @ Fault::TooManyCalls) => return Err(self.reporter.malformed(status, fault, b"")),
-        };
+    /// Hands out what a part of the answer adds, where that is wanted.
+    pub(super) async fn take(&mut self, pieces: Pieces) {
         if pieces == Pieces::default() {
-            return Ok(());
+            return;
         }
         let started = self.started;
         self.first_piece.get_or_insert_with(|| started.elapsed());
@@ -215,7 +205,6 @@ impl<'a> Exchange<'a> {
                 self.hand_out(delta).await;
             }
         }
-        Ok(())
     }
 
     async fn hand_out(&mut self, delta: Delta) {
@@ -236,18 +225,6 @@ impl<'a> Exchange<'a> {
 
     pub(super) const fn first_piece(&self) -> Option<Duration> {
         self.first_piece
-    }
-}
-
-/// The optional fields that the server does not know, as far as it says so. A value that is merely out of range is
-/// the caller's mistake, which must show.
-fn refused_fields(body: &[u8]) -> Refused {
-    let error = ErrorBody::parse(body);
-    let unknown = matches!(error.code.as_deref(), Some("unsupported_value" | "unsupported_parameter"));
-    let name = b"stream_options";
-    Refused {
-        stream_options: body.windows(name.len()).any(|part| part == name),
-        temperature: unknown && error.param.as_deref() == Some("temperature"),
     }
 }
 

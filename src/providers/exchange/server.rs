@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// Answers each connection's requests in turn; ends with its owner.
-pub(super) struct Server {
+pub(in crate::providers) struct Server {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
@@ -23,7 +23,7 @@ impl Drop for Server {
 impl Server {
     /// Gives the first answer to the first request, and so on; the last one to all further ones. Each answer closes
     /// its connection.
-    pub(super) async fn saying(answers: impl IntoIterator<Item = Vec<u8>>) -> Self {
+    pub(in crate::providers) async fn saying(answers: impl IntoIterator<Item = Vec<u8>>) -> Self {
         let answers: Vec<Vec<u8>> = answers.into_iter().collect();
         Self::handling(move |mut stream, number| {
             let answer = answers[number.min(answers.len() - 1)].clone();
@@ -37,7 +37,7 @@ impl Server {
     }
 
     /// Hands each connection, after its first request, to `handle`, with the number of the request.
-    pub(super) async fn handling<F, T>(handle: F) -> Self
+    pub(in crate::providers) async fn handling<F, T>(handle: F) -> Self
     where
         F: Fn(TcpStream, usize) -> T + Send + 'static,
         T: Future<Output = ()> + Send,
@@ -66,17 +66,17 @@ impl Server {
         Self { address, requests, task }
     }
 
-    pub(super) const fn address(&self) -> SocketAddr {
+    pub(in crate::providers) const fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The requests so far, head and body.
-    pub(super) fn requests(&self) -> Vec<String> {
+    pub(in crate::providers) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 
     /// The body of a request, as JSON.
-    pub(super) fn body(&self, number: usize) -> serde_json::Value {
+    pub(in crate::providers) fn body(&self, number: usize) -> serde_json::Value {
         let request = &self.requests()[number];
         let body = request.split_once("\r\n\r\n").expect("a body").1;
         serde_json::from_str(body).expect("JSON")
@@ -84,7 +84,7 @@ impl Server {
 }
 
 /// One request with its body; `None` when the client goes away before.
-pub(super) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+pub(in crate::providers) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut bytes = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&bytes);

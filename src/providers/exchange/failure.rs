@@ -11,18 +11,18 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The error object of an answer: `error.code`, `error.type`, `error.param`, `error.message`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct ErrorBody {
-    pub(super) code: Option<String>,
-    pub(super) kind: Option<String>,
+pub(in crate::providers) struct ErrorBody {
+    pub(in crate::providers) code: Option<String>,
+    pub(in crate::providers) kind: Option<String>,
     /// The field of the request that is at fault.
-    pub(super) param: Option<String>,
+    pub(in crate::providers) param: Option<String>,
     /// For a person.
-    pub(super) message: Option<String>,
+    pub(in crate::providers) message: Option<String>,
 }
 
 impl ErrorBody {
     /// Reads the body of an error answer; nothing when it is not what the protocol says.
-    pub(super) fn parse(body: &[u8]) -> Self {
+    pub(in crate::providers) fn parse(body: &[u8]) -> Self {
         match serde_json::from_slice::<Value>(body) {
             Ok(Value::Object(mut answer)) => match answer.remove("error") {
                 Some(error) if !error.is_null() => Self::read(&error),
@@ -37,7 +37,7 @@ impl ErrorBody {
     }
 
     /// Reads the error object itself, or the plain text that some servers put there.
-    pub(super) fn read(error: &Value) -> Self {
+    pub(in crate::providers) fn read(error: &Value) -> Self {
         let word = |name: &str| match error.get(name) {
             Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
             Some(Value::Number(number)) => Some(number.to_string()),

@@ -6,10 +6,9 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use tokio::time::timeout;
 
-use super::assembly::Assembly;
-use super::exchange::Exchange;
+use super::assembly::{Assembly, Fault, Step};
+use super::attempt::Exchange;
 use super::sse::Decoder;
-use super::wire;
 use crate::providers::error::ProviderError;
 use crate::providers::provider::Completion;
 use crate::providers::transport::Answer;
@@ -19,35 +18,16 @@ const EPILOGUE: Duration = Duration::from_secs(5);
 /// How long the connection of a finished answer may take to become free for another request.
 const RELEASE: Duration = Duration::from_secs(1);
 
-/// What an event says. Most are parts, so a box around them would only cost.
-#[allow(clippy::large_enum_variant, reason = "short-lived, and the large one is the usual one")]
-enum Event {
-    /// A part of the answer.
-    Part(wire::Answer),
-    /// `[DONE]`.
-    Done,
-    /// No data: a keep-alive.
-    Empty,
-}
-
-fn read(data: &[u8]) -> Result<Event, serde_json::Error> {
-    match data.trim_ascii() {
-        b"" => Ok(Event::Empty),
-        b"[DONE]" => Ok(Event::Done),
-        json => serde_json::from_slice(json).map(Event::Part),
-    }
-}
-
 impl Exchange<'_> {
     /// Reads events until the server says that it is done, or the body ends.
-    pub(super) async fn events(
+    pub(super) async fn events<A: Assembly>(
         &mut self,
         mut answer: Answer,
         opening: Bytes,
     ) -> Result<Completion, ProviderError> {
         let status = answer.status;
         let mut decoder = Decoder::new();
-        let mut assembly = Assembly::default();
+        let mut assembly = A::default();
         let mut events = 0_u64;
         let mut broken = None;
         let mut next = Some(opening.clone());
@@ -57,10 +37,9 @@ impl Exchange<'_> {
                 decoder.next_event().map_err(|error| self.reporter().malformed(status, error, b""))?
             {
                 events += 1;
-                match read(data).map_err(|error| self.reporter().malformed(status, error, data))? {
-                    Event::Part(part) => self.add(status, &mut assembly, part).await?,
-                    Event::Empty => {}
-                    Event::Done => {
+                match assembly.event(data).map_err(|fault| self.fault(status, fault, data))? {
+                    Step::Part(pieces) => self.take(pieces).await,
+                    Step::Done => {
                         release(answer);
                         return self.done(status, assembly);
                     }
@@ -76,11 +55,12 @@ impl Exchange<'_> {
             };
         }
         if broken.is_none() {
-            match decoder.finish().map(read) {
-                Some(Ok(Event::Part(part))) => self.add(status, &mut assembly, part).await?,
-                Some(Ok(Event::Done)) => return self.done(status, assembly),
+            match decoder.finish().map(|data| assembly.event(data)) {
+                Some(Ok(Step::Part(pieces))) => self.take(pieces).await,
+                Some(Ok(Step::Done)) => return self.done(status, assembly),
+                Some(Err(fault @ Fault::Failed(_))) => return Err(self.fault(status, fault, b"")),
                 // Half an event is what a cut leaves.
-                Some(Ok(Event::Empty) | Err(_)) | None => {}
+                Some(Err(Fault::Malformed(_))) | None => {}
             }
         }
         match broken {
@@ -94,9 +74,9 @@ impl Exchange<'_> {
         }
     }
 
-    fn done(&self, status: u16, assembly: Assembly) -> Result<Completion, ProviderError> {
-        if !assembly.has_choice() {
-            return Err(self.reporter().malformed(status, "the stream holds no choice", b""));
+    fn done<A: Assembly>(&self, status: u16, assembly: A) -> Result<Completion, ProviderError> {
+        if !assembly.has_begun() {
+            return Err(self.reporter().malformed(status, "the stream holds no answer", b""));
         }
         Ok(Completion { time_to_first_token: self.first_piece(), ..assembly.complete() })
     }
