@@ -129,15 +129,15 @@ impl<'a> Exchange<'a> {
             "" | "application/octet-stream" | "text/plain" => self.stream && !opening.starts_with(b"{"),
             _ => false,
         };
-        if events {
-            self.events::<A>(answer, opening).await
-        } else {
-            self.whole::<A>(answer, opening).await
-        }
+        if events { self.events::<A>(answer, opening).await } else { self.whole::<A>(answer, opening).await }
     }
 
     /// An answer that comes as one document.
-    async fn whole<A: Assembly>(&mut self, mut answer: Answer, opening: Bytes) -> Result<Completion, ProviderError> {
+    async fn whole<A: Assembly>(
+        &mut self,
+        mut answer: Answer,
+        opening: Bytes,
+    ) -> Result<Completion, ProviderError> {
         let status = answer.status;
         // Most answers arrive in one piece and need no copy.
         let mut body = opening;
