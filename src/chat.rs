@@ -2,7 +2,11 @@
 //!
 //! A [`Message`] is one line of a session's JSONL file, compatible with the format of the existing PicoClaw.
 
+use std::ops::Deref;
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +108,55 @@ pub struct ToolSpec {
     pub description: String,
     /// JSON Schema of the arguments.
     pub parameters: serde_json::Value,
+}
+
+/// Whose way of writing tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// OpenAI's chat completions.
+    OpenAi,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Gemini's contents.
+    Gemini,
+}
+
+/// The tools offered to a model, in order, and what they look like on the wire: the same for every request, so it is
+/// written once.
+#[derive(Clone, Debug, Default)]
+pub struct ToolSpecs {
+    specs: Vec<ToolSpec>,
+    written: [OnceLock<Box<RawValue>>; 3],
+}
+
+/// For a request without tools.
+pub static NO_TOOLS: ToolSpecs =
+    ToolSpecs { specs: Vec::new(), written: [OnceLock::new(), OnceLock::new(), OnceLock::new()] };
+
+impl ToolSpecs {
+    /// As `encode` writes them for this protocol when they are first asked for.
+    pub fn written<'a, T: Serialize>(
+        &'a self,
+        protocol: Protocol,
+        encode: impl FnOnce(&'a [ToolSpec]) -> T,
+    ) -> &'a RawValue {
+        self.written[protocol as usize]
+            .get_or_init(|| to_raw_value(&encode(&self.specs)).expect("specifications always serialise"))
+    }
+}
+
+impl From<Vec<ToolSpec>> for ToolSpecs {
+    fn from(specs: Vec<ToolSpec>) -> Self {
+        Self { specs, ..Self::default() }
+    }
+}
+
+impl Deref for ToolSpecs {
+    type Target = [ToolSpec];
+
+    fn deref(&self) -> &[ToolSpec] {
+        &self.specs
+    }
 }
 
 /// Tokens that one or more completions used, as counted by the provider.

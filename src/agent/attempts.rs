@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::inbound::Progress;
 use super::models::Candidate;
 use super::standing::Place;
-use crate::chat::{Message, Sampling, ToolSpec, Usage};
+use crate::chat::{Message, Sampling, ToolSpecs, Usage};
 use crate::providers::{ChatRequest, Completion, Delta, Discard, ProviderError};
 
 /// The longest pause before a retry, whatever the provider asks for: a person is waiting.
@@ -38,7 +38,7 @@ pub(super) struct Question<'a> {
     pub(super) session: &'a Detail,
     pub(super) candidates: &'a [Arc<Candidate>],
     pub(super) messages: &'a [&'a Message],
-    pub(super) tools: &'a [ToolSpec],
+    pub(super) tools: &'a ToolSpecs,
     pub(super) sampling: &'a Sampling,
     /// Where pieces of the answer go; `None` when the caller wants it as a whole.
     pub(super) progress: Option<&'a mpsc::Sender<Progress>>,

@@ -8,13 +8,13 @@ use picoclaw_telemetry::guard::ToolRun;
 use picoclaw_telemetry::words::ToolStatus;
 use picoclaw_telemetry::{Bus, Detail, Dimension, Event, Label};
 
-use crate::chat::{ToolCall, ToolSpec};
+use crate::chat::{ToolCall, ToolSpecs};
 use crate::tools::{Caller, Tool, ToolOutput, Toolbox};
 
 /// The tools with their labels, and how long a call may take.
 pub(super) struct Tools {
     by_name: BTreeMap<String, (Arc<dyn Tool>, Label)>,
-    specs: Vec<ToolSpec>,
+    specs: ToolSpecs,
     timeout: Duration,
     redact: Redact,
 }
@@ -32,11 +32,11 @@ impl Tools {
                 Some((name.to_owned(), (Arc::clone(tool), label)))
             })
             .collect();
-        Self { by_name, specs: toolbox.specs().to_vec(), timeout, redact }
+        Self { by_name, specs: toolbox.specs().to_vec().into(), timeout, redact }
     }
 
     /// What is offered to models.
-    pub(super) fn specs(&self) -> &[ToolSpec] {
+    pub(super) fn specs(&self) -> &ToolSpecs {
         &self.specs
     }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use super::error::ProviderError;
-use crate::chat::{FinishReason, Message, Sampling, ToolCall, ToolSpec, Usage};
+use crate::chat::{FinishReason, Message, Sampling, ToolCall, ToolSpecs, Usage};
 
 /// One attempt at a completion.
 ///
@@ -19,7 +19,7 @@ pub struct ChatRequest<'a> {
     /// The conversation, oldest first.
     pub messages: &'a [&'a Message],
     /// The tools that the model may call.
-    pub tools: &'a [ToolSpec],
+    pub tools: &'a ToolSpecs,
     /// How the model should write.
     pub sampling: &'a Sampling,
     /// Whether the answer is wanted piece by piece.

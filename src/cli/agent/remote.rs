@@ -8,7 +8,7 @@ use picoclaw_telemetry::words::FailureReason;
 
 use super::{Answering, Arguments, write_out};
 use crate::channels::http::{CHANNEL_HEADER, CLI_CHANNEL, SESSION_HEADER};
-use crate::chat::{Message, Role, Sampling};
+use crate::chat::{Message, NO_TOOLS, Role, Sampling};
 use crate::config::Loaded;
 use crate::pidfile::PidRecord;
 use crate::providers::{ChatRequest, Delta, Deltas, HttpClients, ModelSpec, Provider, ProviderError, build};
@@ -68,7 +68,7 @@ impl Answering for Remote {
         let request = ChatRequest {
             model: &self.model,
             messages: &[&message],
-            tools: &[],
+            tools: &NO_TOOLS,
             sampling: &Sampling::default(),
             stream: true,
             attempt: 0,

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::chat::Sampling;
+use crate::chat::{NO_TOOLS, Sampling};
 
 struct Heard(Vec<String>);
 
@@ -22,8 +22,14 @@ async fn ask(
 ) -> (Result<Completion, ProviderError>, Vec<String>) {
     let messages: Vec<&Message> = messages.iter().collect();
     let sampling = Sampling::default();
-    let request =
-        ChatRequest { model: "echo", messages: &messages, tools: &[], sampling: &sampling, stream, attempt };
+    let request = ChatRequest {
+        model: "echo",
+        messages: &messages,
+        tools: &NO_TOOLS,
+        sampling: &sampling,
+        stream,
+        attempt,
+    };
     let mut heard = Heard(Vec::new());
     let answer = Echo::new(Duration::from_secs(120)).complete(&request, &mut heard).await;
     (answer, heard.0)
@@ -86,7 +92,7 @@ async fn honours_the_longest_answer() {
     let request = ChatRequest {
         model: "echo",
         messages: &[&user],
-        tools: &[],
+        tools: &NO_TOOLS,
         sampling: &sampling,
         stream: false,
         attempt: 0,

@@ -3,7 +3,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
-use crate::chat::{Message, Role, ToolCall, ToolSpec};
+use crate::chat::{Message, Protocol, Role, ToolCall, ToolSpec};
 use crate::providers::provider::ChatRequest;
 
 /// What a server wants to be asked like.
@@ -78,7 +78,7 @@ impl Serialize for Body<'_> {
         fields.put("model", request.model)?;
         fields.put("messages", &Messages { messages: request.messages, dialect })?;
         if !request.tools.is_empty() {
-            fields.put("tools", &Tools(request.tools))?;
+            fields.put("tools", request.tools.written(Protocol::OpenAi, Tools))?;
         }
         if *stream {
             fields.put("stream", &true)?;

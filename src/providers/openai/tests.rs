@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::{
     ChatRequest, Completion, Delta, Deltas, Discard, HttpClients, ModelSpec, Provider, ProviderError,
 };
-use crate::chat::{FinishReason, Message, Role, Sampling, Usage};
+use crate::chat::{FinishReason, Message, NO_TOOLS, Role, Sampling, Usage};
 
 mod answers;
 mod faults;
@@ -59,8 +59,14 @@ async fn ask_into(
 ) -> Result<Completion, ProviderError> {
     let user = Message::new(Role::User, "Hi");
     let sampling = Sampling { temperature: Some(0.7), ..Sampling::default() };
-    let request =
-        ChatRequest { model: "gpt", messages: &[&user], tools: &[], sampling: &sampling, stream, attempt: 0 };
+    let request = ChatRequest {
+        model: "gpt",
+        messages: &[&user],
+        tools: &NO_TOOLS,
+        sampling: &sampling,
+        stream,
+        attempt: 0,
+    };
     provider.complete(&request, deltas).await
 }
 

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::chat::{FunctionCall, Sampling};
+use crate::chat::{FunctionCall, NO_TOOLS, Sampling, ToolSpecs};
 
 fn written(request: &ChatRequest<'_>, dialect: &Dialect, stream: bool, refused: Refused) -> Value {
     let bytes = Body { request, dialect, stream, refused }.to_bytes();
@@ -9,7 +9,7 @@ fn written(request: &ChatRequest<'_>, dialect: &Dialect, stream: bool, refused: 
 }
 
 fn request<'a>(messages: &'a [&'a Message], sampling: &'a Sampling) -> ChatRequest<'a> {
-    ChatRequest { model: "gpt-4o", messages, tools: &[], sampling, stream: true, attempt: 0 }
+    ChatRequest { model: "gpt-4o", messages, tools: &NO_TOOLS, sampling, stream: true, attempt: 0 }
 }
 
 fn called() -> Message {
@@ -34,11 +34,11 @@ fn writes_what_the_protocol_asks_and_nothing_of_the_session() {
     let (system, user) = (Message::new(Role::System, "be\nkind"), Message::new(Role::User, "read \"a\""));
     let (call, result) = (called(), Message::tool_result("c1", "text"));
     let messages = [&system, &user, &call, &result];
-    let tools = [ToolSpec {
+    let tools = ToolSpecs::from(vec![ToolSpec {
         name: "read_file".into(),
         description: "Reads.".into(),
         parameters: json!({"type": "object"}),
-    }];
+    }]);
     let sampling = Sampling { temperature: Some(0.5), max_tokens: Some(9), ..Sampling::default() };
     let request = ChatRequest { tools: &tools, ..request(&messages, &sampling) };
     let call_on_the_wire = json!({
