@@ -3,6 +3,8 @@
 import contextlib
 import itertools
 import json
+import shutil
+import signal
 import socket
 import threading
 import time
@@ -12,7 +14,8 @@ from stack import Server, wait_for
 
 class Provider:
     """An OpenAI-compatible server with faults: `dead` fails until it is mended, every second request to `flaky` fails,
-    `slow` takes a minute."""
+    `slow` takes a minute, and `tired` wants to be left alone. Dead and flaky ask for so short a rest that they fail
+    often."""
 
     def __init__(self):
         self.count, self.mended, self.server = 0, False, Server(self.answer)
@@ -22,16 +25,18 @@ class Provider:
             time.sleep(61)
         elif path.startswith("/dead/"):
             if not self.mended:
-                return 503, b'{"error":{"message":"down"}}'
+                return 503, b'{"error":{"message":"down"}}', {"Retry-After": 0.1}
+        elif path.startswith("/tired/"):
+            return 429, b'{"error":{"message":"come back later"}}', {"Retry-After": 20}
         else:
             self.count += 1
             if self.count % 2:
-                return 500, b'{"error":{"message":"flaky"}}'
+                return 500, b'{"error":{"message":"flaky"}}', {"Retry-After": 0.1}
         choice = {"index": 0, "message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}
         return 200, json.dumps({"id": "1", "object": "chat.completion", "choices": [choice]}).encode()
 
     def models(self):
-        for name in ["dead", "flaky", "slow"]:
+        for name in ["dead", "flaky", "slow", "tired"]:
             base = f"http://127.0.0.1:{self.server.port}/{name}/v1"
             yield {"model_name": name, "provider": name, "model": "m", "api_key": "k", "api_base": base,
                    "streaming": {"enabled": False}}
@@ -80,18 +85,16 @@ def good_traffic(gateway, watch):
 
 def slowness(gateway, watch):
     """Nothing but slow answers; what needs no answer at all happens while they are on their way."""
-    waiting = in_parallel(22, lambda: gateway.say("!slow 31s\nlate"))
+    waiting = in_parallel(20, lambda: gateway.say("!slow 31s\nlate"))
 
-    good = (gateway.home / "config.json").read_text()
-    (gateway.home / "config.json").write_text('{"gateway": {"port": "many"}}')
-    gateway.reload()
-    with meanwhile(lambda: gateway.say("hello", model="nobody")):
-        watch.expect("ConfigReloadFailed", "MessagesRejected")
-    (gateway.home / "config.json").write_text(good)
-    gateway.reload()
+    with blocked_metadata(gateway), gateway.reconfigured({"gateway": {"port": "many"}}):
+        gateway.say("hello", session="one")
+        with meanwhile(lambda: gateway.say("hello", model="nobody")):
+            watch.expect("ConfigReloadFailed", "MessagesRejected", "SessionUpkeepFailing")
     watch.expect("NoTraffic")
 
-    bodies = [half_a_body(gateway.port) for _ in range(28)]
+    # As many as the gateway has room for; it would let more of them wait.
+    bodies = [half_a_body(gateway.port) for _ in range(6)]
     watch.expect("MemoryNearLimit", "HighMemoryUsage")
     for body in bodies:
         body.close()
@@ -104,6 +107,19 @@ def slowness(gateway, watch):
     for thread in waiting:
         thread.join()
     watch.expect("SlowResponses", "LatencyBudgetBurnsFast", "LatencyBudgetBurns")
+
+
+@contextlib.contextmanager
+def blocked_metadata(gateway):
+    """A directory is where the metadata of the only conversation belong, until the block ends."""
+    find = lambda: list(gateway.home.glob("workspace/sessions/sk_*.meta.json"))
+    [path] = wait_for("the metadata of the conversation", find)
+    path.unlink()
+    path.mkdir()
+    try:
+        yield
+    finally:
+        path.rmdir()
 
 
 def half_a_body(port):
@@ -140,10 +156,12 @@ def failures(gateway, watch):
         lambda: say('!tool read_file {"path": "missing"}\nread'),
         lambda: say("!tool invented {}\ncall"),
     ]
+    say("hello", model="tired")
     with meanwhile(*causes):
         watch.expect(
             "HighErrorRate", "ProviderErrorRatio", "ProviderDown", "ProviderRefusesAccount", "ProviderRateLimited",
             "ToolFailures", "UnknownToolCalls", "AvailabilityBudgetBurnsFast", "AvailabilityBudgetBurns",
+            "ProviderCoolsDown",
         )
         texts = lambda: watch.slack.texts("FIRING", "HighErrorRate")
         both = lambda: any("Provider echo" in text and "Provider flaky" in text for text in texts())
@@ -163,11 +181,46 @@ def full_disks(gateway, watch, disks):
     message = lambda: gateway.say("hello", session=f"full-{next(number)}")
     with meanwhile(message, lambda: [disk.fill() for disk in disks]):
         watch.expect("SessionStoreFailing", "SinkDown", "SinkLosesEvents", "HealthFailing", "LogErrors")
-        watch.expect("HealthDegraded")
+        watch.expect("HealthDegraded", "DiskFillsUp")
     for disk in disks:
         disk.free()
     gateway.say("hello", session="again")
-    watch.expect_over("SinkDown", "HealthFailing")
+    # SessionDiskHangs would hold back the message that it is over.
+    watch.expect_over("SinkDown", "HealthFailing", "SessionStoreFailing")
+
+
+def stalls(gateway, watch, disk):
+    """The disk hangs, and the process is stopped for most of each second, yet never so long that a scrape fails."""
+
+    def stop_for_a_moment():
+        gateway.program.process.send_signal(signal.SIGSTOP)
+        time.sleep(0.8)
+        gateway.program.process.send_signal(signal.SIGCONT)
+        # With the pause between causes less than the second after which the event loop looks at the clock.
+        time.sleep(0.7)
+
+    with disk.frozen():
+        threads = in_parallel(1, lambda: gateway.say("hello", session="frozen"))
+        # What has come while it was stopped is done at once: more events than the ring has places.
+        with meanwhile(stop_for_a_moment, *[lambda: gateway.say("hello")] * 24):
+            watch.expect("SessionDiskHangs", "EventLoopSlow", "SinkFallsBehind")
+    for thread in threads:
+        thread.join()
+
+
+def reconfiguration(gateway, watch, drill):
+    """More models than there are labels, and a plugin that crashes."""
+    library = gateway.home / "drill.so"
+    shutil.copyfile(drill, library)
+    options = {"path": str(library), "config": {"drill": "segfault", "on": "agent.turn.end"}}
+    config = json.loads(json.dumps(gateway.config))
+    config["telemetry"]["sinks"].append({"type": "plugin", "name": "crasher", "options": options})
+    config["model_list"] += [{"model_name": f"echo-{number}", "model": "echo/echo"} for number in range(100)]
+    with gateway.reconfigured(config):
+        restarts = lambda: watch.prometheus.values('picoclaw_sink_restarts_total{sink="crasher"}')
+        wait_for("the plugin", lambda: restarts() == [0.0])
+        with meanwhile(lambda: gateway.say("hello")):
+            watch.expect("LabelOverflow", "SinkRestarts")
 
 
 def stops(gateway, watch):

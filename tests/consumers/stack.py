@@ -24,7 +24,7 @@ import urllib.request
 CONFIG = pathlib.Path(__file__).resolve().parents[2] / "config"
 
 # How long a rule waits and how far it looks back, in this hurry.
-WAITS = {"1m": "2s", "2m": "3s", "5m": "5s", "10m": "5s", "15m": "5s"}
+WAITS = {"30s": "2s", "1m": "2s", "2m": "3s", "5m": "5s", "10m": "5s", "15m": "5s"}
 WINDOWS = {
     "5m": "8s", "10m": "10s", "15m": "12s",
     "30m": "10s", "1h": "12s", "2h": "12s", "6h": "15s", "1d": "20s", "3d": "20s",
@@ -90,17 +90,18 @@ class Program:
 
 
 class Server:
-    """A small HTTP server of ours: `answer` gets path and body and gives status and body."""
+    """A small HTTP server of ours: `answer` gets path and body and gives status, body and, if it likes, headers."""
 
     def __init__(self, answer):
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                status, text = answer(self.path, body)
+                status, text, *more = answer(self.path, body)
                 with contextlib.suppress(OSError):  # Who asked may have gone away.
                     self.send_response(status)
-                    self.send_header("Content-Type", "application/json")
-                    self.send_header("Content-Length", str(len(text)))
+                    headers = {"Content-Type": "application/json", "Content-Length": len(text)}
+                    for name, value in (headers | dict(*more)).items():
+                        self.send_header(name, str(value))
                     self.end_headers()
                     self.wfile.write(text)
 
@@ -118,12 +119,16 @@ class Server:
 
 
 class SmallDisk:
-    """A file system of its own with room for 8 MiB, so that it can be full."""
+    """A file system of its own with little room, so that it can be full, and that can be frozen, so that it hangs."""
 
     def __init__(self, path):
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(path)], check=True)
+        image = path.with_suffix(".img")
+        with open(image, "wb") as file:
+            file.truncate(12 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
+        subprocess.run(["mount", "-o", "loop", str(image), str(path)], check=True)
 
     def fill(self):
         with contextlib.suppress(OSError), open(self.path / "filler", "ab", buffering=0) as filler:
@@ -132,6 +137,15 @@ class SmallDisk:
 
     def free(self):
         (self.path / "filler").unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """Whoever writes waits until the block ends."""
+        subprocess.run(["fsfreeze", "--freeze", str(self.path)], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["fsfreeze", "--unfreeze", str(self.path)], check=True)
 
     def stop(self):
         subprocess.run(["umount", "--lazy", str(self.path)], check=True)
@@ -158,6 +172,18 @@ class Gateway:
     def reload(self):
         self.program.process.send_signal(signal.SIGHUP)
 
+    @contextlib.contextmanager
+    def reconfigured(self, config):
+        """Another configuration until the block ends."""
+        before = self.config
+        self.configure(config)
+        self.reload()
+        try:
+            yield
+        finally:
+            self.configure(before)
+            self.reload()
+
     def stop(self):
         self.program.stop()
 
@@ -181,12 +207,12 @@ class Gateway:
 class Prometheus:
     """A real Prometheus with the shipped rules, and the shipped settings unless others are given."""
 
-    def __init__(self, home, gateway, alertmanager, settings=None):
+    def __init__(self, home, gateway, alertmanager, settings=None, also=""):
         self.home, self.port = home, free_port()
         text = (CONFIG / "prometheus/prometheus.yml").read_text()
         text = text.replace("127.0.0.1:18790", f"127.0.0.1:{gateway}")
         text = text.replace("127.0.0.1:9093", f"127.0.0.1:{alertmanager}")
-        self.settings = settings or text.replace("15s", "1s")
+        self.settings = (settings or text.replace("15s", "1s")) + also
         (home / "prometheus.yml").write_text(self.settings)
         for name in ["alerts.yml", "recording.yml"]:
             (home / name).write_text(quick((CONFIG / "prometheus" / name).read_text()))
@@ -223,6 +249,24 @@ class Prometheus:
 
     def rules(self):
         return [rule for group in self.ask("rules")["groups"] for rule in group["rules"]]
+
+
+def node_exporter(home, mounted):
+    """A real node_exporter that sees file systems, and how Prometheus asks it for those below a directory."""
+    port = free_port()
+    command = ["prometheus-node-exporter", "--collector.disable-defaults", "--collector.filesystem",
+               f"--web.listen-address=127.0.0.1:{port}"]
+    program = Program("node_exporter", command, home)
+    wait_for("node_exporter", lambda: get(f"http://127.0.0.1:{port}/metrics"))
+    return program, f"""
+  - job_name: 'node'
+    static_configs:
+      - targets: ['127.0.0.1:{port}']
+    metric_relabel_configs:
+      - source_labels: [mountpoint]
+        regex: '{mounted}/.*'
+        action: keep
+"""
 
 
 def alertmanager(home, port, slack):
