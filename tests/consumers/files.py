@@ -206,8 +206,21 @@ def templates():
 
 
 def documents():
-    """The guide's own snippets stand in the documents as they are in config/, and links lead somewhere."""
+    """The guide's own snippets stand in the documents as they are in config/, numbers are right, links lead somewhere."""
     guide = (DOCS / "monitoring.md").read_text()
+    count = len(list(rules()))
+    groups = yaml.safe_load((CONFIG / "prometheus/alerts.yml").read_text())["groups"]
+    own = sum(len(group["rules"]) for group in groups)
+    inhibit = len(yaml.safe_load((CONFIG / "alertmanager/alertmanager.yml").read_text())["inhibit_rules"])
+    expected = {
+        "README.md": [f"({count} alerts "],
+        "docs/monitoring.md": [
+            f"scrape, {count} alerts", f"and {own - 4} more:", f"SUCCESS: {own} rules found", f"{inhibit} inhibit rules",
+        ],
+    }
+    for page, phrases in expected.items():
+        text = (ROOT / page).read_text()
+        yield from (f"{page}: does not say {phrase!r}" for phrase in phrases if phrase not in text)
     for path in CONFIG.rglob("guide/*"):
         if not path.name.endswith("_test.yml") and path.read_text().strip() not in guide:
             yield f"{path.relative_to(ROOT)}: not in docs/monitoring.md word for word"
