@@ -212,6 +212,7 @@ def reconfiguration(gateway, watch, drill):
     """More models than there are labels, and a plugin that crashes."""
     library = gateway.home / "drill.so"
     shutil.copyfile(drill, library)
+    library.chmod(0o755)
     options = {"path": str(library), "config": {"drill": "segfault", "on": "agent.turn.end"}}
     config = json.loads(json.dumps(gateway.config))
     config["telemetry"]["sinks"].append({"type": "plugin", "name": "crasher", "options": options})
