@@ -1,4 +1,5 @@
-//! One walk through the candidates for an answer: who is asked, who is passed over, and who is waited for.
+//! One walk through the candidates for an answer: who is asked, who is passed over, who is waited for, and who is asked
+//! although it rests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::standing::{Place, Unavailable};
 use crate::providers::{Completion, ProviderError};
 
 /// Asks the candidates in order until one answers, passing over those that rest after a failure or were asked as often
-/// as they may be. If that leaves nobody, it waits for one of the latter. A transient failure is retried at the same
+/// as they may be. If that leaves nobody, it waits for one of the latter, or else asks one of the former now and then. A transient failure is retried at the same
 /// candidate first. A failure that lies in the request itself is final: no other provider would understand it either.
 ///
 /// # Errors
@@ -23,7 +24,7 @@ pub(super) async fn complete(question: &Question<'_>) -> Result<(Completion, Arc
         let place = match candidate.standing.admit(question.bus) {
             Ok(place) => place,
             Err(why) => {
-                round.pass_over(question, candidate, why);
+                round.pass_over(candidate, why);
                 continue;
             }
         };
@@ -40,7 +41,18 @@ pub(super) async fn complete(question: &Question<'_>) -> Result<(Completion, Arc
             round.skip(question, candidate, SkipReason::RateLimit, remaining);
             continue;
         };
+        round.settle(question);
         throttle(question, candidate, &place).await;
+        if let Some(answer) = round.ask(question, candidate, place).await {
+            return answer;
+        }
+    }
+    for (candidate, remaining) in std::mem::take(&mut round.resting) {
+        let place = if round.last.is_none() { candidate.standing.try_anyway() } else { None };
+        let Some(place) = place else {
+            round.skip(question, candidate, SkipReason::Cooldown, remaining);
+            continue;
+        };
         if let Some(answer) = round.ask(question, candidate, place).await {
             return answer;
         }
@@ -56,6 +68,8 @@ struct Round<'a> {
     last: Option<ProviderError>,
     /// Those who may be asked later, and when; whether that is worth waiting for shows at the end.
     throttled: Vec<(&'a Arc<Candidate>, Duration)>,
+    /// Those who rest, and how much longer.
+    resting: Vec<(&'a Arc<Candidate>, Duration)>,
     /// The candidate that can be asked the soonest, and why not now.
     soonest: Option<(Duration, ProviderError)>,
 }
@@ -81,11 +95,11 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn pass_over(&mut self, question: &Question<'_>, candidate: &'a Arc<Candidate>, why: Unavailable) {
+    fn pass_over(&mut self, candidate: &'a Arc<Candidate>, why: Unavailable) {
         let (remaining, error) = match why {
-            Unavailable::Resting { reason, error, remaining } => {
-                self.skip(question, candidate, SkipReason::Cooldown, remaining);
-                (remaining, resting(candidate, reason, &error, remaining))
+            Unavailable::Resting { reason, error, remaining, again } => {
+                self.resting.push((candidate, remaining));
+                (again, resting(candidate, reason, &error, again))
             }
             Unavailable::Throttled { remaining } => {
                 self.throttled.push((candidate, remaining));
@@ -97,8 +111,11 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Somebody else is asked, so those who had no place are passed over for good.
+    /// Somebody else is asked, so those who had no place or rest are passed over for good.
     fn settle(&mut self, question: &Question<'_>) {
+        for (candidate, remaining) in std::mem::take(&mut self.resting) {
+            self.skip(question, candidate, SkipReason::Cooldown, remaining);
+        }
         for (candidate, remaining) in std::mem::take(&mut self.throttled) {
             self.skip(question, candidate, SkipReason::RateLimit, remaining);
         }

@@ -55,6 +55,8 @@ pub(super) enum Unavailable {
         error: String,
         /// How much longer it rests.
         remaining: Duration,
+        /// When it is asked again if nobody else can be.
+        again: Duration,
     },
     /// It was asked as often as it may be.
     Throttled {
@@ -102,13 +104,22 @@ impl Standing {
         self.elapse(bus, &mut state, now);
         if let Some(Rest { until, reason, error }) = state.cooldown.rest() {
             let remaining = until.saturating_duration_since(now);
-            return Err(Unavailable::Resting { reason: *reason, error: error.clone(), remaining });
+            let again = remaining.min(state.cooldown.next_try(now));
+            return Err(Unavailable::Resting { reason: *reason, error: error.clone(), remaining, again });
         }
         let remaining = state.bucket.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait(now));
         if !remaining.is_zero() {
             return Err(Unavailable::Throttled { remaining });
         }
         Ok(self.place(&mut state, Duration::ZERO))
+    }
+
+    /// Takes a place for one request in spite of a rest, because nobody else can be asked.
+    pub(super) fn try_anyway(&self) -> Option<Place<'_>> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        let free = state.bucket.as_mut().is_none_or(|bucket| bucket.wait(now).is_zero());
+        (free && state.cooldown.try_anyway(now)).then(|| self.place(&mut state, Duration::ZERO))
     }
 
     /// Takes the place of the next request that may be sent, if that is within `patience`; it says how long to wait.

@@ -12,6 +12,8 @@ const LONGEST: Duration = HOUR;
 /// An account without credit: `FIRST_BILLING * 2^(n-1)`, and no longer than [`LONGEST_BILLING`].
 const FIRST_BILLING: Duration = Duration::from_secs(5 * 60 * 60);
 const LONGEST_BILLING: Duration = Duration::from_secs(24 * 60 * 60);
+/// How soon somebody who rests is asked again when there is nobody else.
+const EAGERNESS: Duration = Duration::from_secs(15);
 /// After so much time without a failure the next one is the first again.
 const FORGOTTEN: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -31,6 +33,10 @@ pub(super) struct Cooldown {
     unpaid: u32,
     /// When the last rest began.
     last: Option<Instant>,
+    /// When it was last asked in spite of it.
+    tried: Option<Instant>,
+    /// Whether the provider said how long the rest is to be.
+    wished: bool,
     rest: Option<Rest>,
 }
 
@@ -48,6 +54,15 @@ impl Cooldown {
         if !reason.cools_down() || self.last.is_some_and(|began| asked <= began) {
             return None;
         }
+        // The provider knows best when it can be asked again.
+        let wished = retry_after.filter(|wait| !wait.is_zero());
+        if let Some(rest) = &mut self.rest {
+            // It was asked in spite of its rest, which goes on.
+            (rest.reason, rest.error) = (reason, error.to_owned());
+            self.wished |= wished.is_some();
+            rest.until = rest.until.max(now + wished.unwrap_or_default());
+            return None;
+        }
         if self.last.is_some_and(|began| now.duration_since(began) >= FORGOTTEN) {
             (self.failures, self.unpaid) = (0, 0);
         }
@@ -55,10 +70,9 @@ impl Cooldown {
         if reason == FailureReason::Billing {
             self.unpaid = self.unpaid.saturating_add(1);
         }
-        // The provider knows best when it can be asked again.
-        let wished = retry_after.filter(|wait| !wait.is_zero());
         let length = wished.unwrap_or_else(|| self.length(reason));
         let rest = Rest { until: now + length, reason, error: error.to_owned() };
+        self.wished = wished.is_some();
         self.last = Some(now);
         self.rest = Some(rest.clone());
         Some(rest)
@@ -67,6 +81,25 @@ impl Cooldown {
     /// A question was answered: all is forgiven. Returns the rest that this ends.
     pub(super) fn answered(&mut self) -> Option<Rest> {
         std::mem::take(self).rest
+    }
+
+    /// When to ask in spite of the rest if nobody else can be asked: now and then, but not before the time at which the
+    /// provider wants to be asked again.
+    pub(super) fn next_try(&self, now: Instant) -> Duration {
+        let due = match &self.rest {
+            Some(rest) if self.wished => Some(rest.until),
+            _ => self.tried.max(self.last).map(|then| then + EAGERNESS),
+        };
+        due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
+    }
+
+    /// Whether it is asked now in spite of the rest.
+    pub(super) fn try_anyway(&mut self, now: Instant) -> bool {
+        let due = self.next_try(now).is_zero();
+        if due {
+            self.tried = Some(now);
+        }
+        due
     }
 
     /// Ends the rest if its time is over, and says so.
@@ -128,6 +161,7 @@ mod tests {
         let mut now = Instant::now();
         let mut fail = |cooldown: &mut Cooldown, after: Duration| {
             now += after;
+            cooldown.cancel();
             let rest = cooldown.failed(now, now, FailureReason::Auth, None, "").expect("a rest");
             rest.until.duration_since(now).as_secs()
         };
@@ -153,6 +187,27 @@ mod tests {
     }
 
     #[test]
+    fn who_rests_is_asked_now_and_then_if_there_is_nobody_else() {
+        let mut cooldown = Cooldown::default();
+        let start = Instant::now();
+        let at = |seconds: u32| start + SECOND * seconds;
+        let until = cooldown.failed(start, at(1), FailureReason::Server, None, "").expect("a rest").until;
+        assert!(!cooldown.try_anyway(at(15)));
+        assert_eq!(cooldown.next_try(at(15)), SECOND);
+        assert!(cooldown.try_anyway(at(16)));
+        assert!(!cooldown.try_anyway(at(17)), "one at a time");
+        assert!(cooldown.failed(at(16), at(18), FailureReason::Network, None, "refused").is_none());
+        let rest = cooldown.rest().expect("it goes on");
+        assert_eq!((rest.until, rest.error.as_str()), (until, "refused"));
+        assert!(!cooldown.try_anyway(at(30)) && cooldown.try_anyway(at(31)));
+        // Who says when to come back is left alone until then.
+        cooldown.failed(at(31), at(32), FailureReason::RateLimit, Some(SECOND * 100), "");
+        assert!(!cooldown.try_anyway(at(131)));
+        assert_eq!(cooldown.rest().map(|rest| rest.until), Some(at(132)));
+        assert!(cooldown.answered().is_some());
+    }
+
+    #[test]
     fn the_caller_s_mistakes_do_not_count_and_the_provider_s_wish_does() {
         let mut cooldown = Cooldown::default();
         let now = Instant::now();
@@ -162,6 +217,7 @@ mod tests {
         let rest = cooldown.failed(now, now, FailureReason::RateLimit, Some(SECOND * 7), "").expect("a rest");
         assert_eq!(rest.until, now + SECOND * 7);
         let asked = now + SECOND * 8;
+        assert!(cooldown.elapse(asked).is_some());
         let rest = cooldown.failed(asked, asked, FailureReason::RateLimit, Some(Duration::ZERO), "");
         assert_eq!(rest.expect("a rest").until, asked + MINUTE * 5);
     }

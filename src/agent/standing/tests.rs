@@ -33,7 +33,8 @@ async fn the_gauge_follows_every_rest_to_its_end() {
     assert_eq!((active(&bus), begun(&bus)), (1.0, 1));
     let remaining = Duration::from_secs(60);
     let error = "no".to_owned();
-    let resting = Unavailable::Resting { reason: FailureReason::Auth, error, remaining };
+    let again = Duration::from_secs(15);
+    let resting = Unavailable::Resting { reason: FailureReason::Auth, error, remaining, again };
     assert_eq!(standing.admit(&bus).map(drop), Err(resting));
     assert_eq!(standing.resting().map(|resting| resting.remaining), Some(remaining));
     tokio::time::advance(remaining).await;
