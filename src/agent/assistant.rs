@@ -1,5 +1,6 @@
 //! Accepts messages and runs their turns, each as a task of its own.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,10 +14,12 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::budget::{ContextLimits, Correction};
 use super::gate::{Gates, QUEUE_LIMIT};
 use super::inbound::{Assistant, Conversation, Inbound, ModelInfo, Refusal, TurnHandle};
-use super::models::ModelTable;
+use super::models::{Candidate, ModelTable};
 use super::standing::Resting;
+use super::summary::Summaries;
 use super::task::Task;
 use super::tool_calls::{Redact, Tools};
 use crate::chat::{Message, Role};
@@ -49,6 +52,8 @@ pub struct Limits {
     pub max_tokens: u64,
     /// The randomness, unless the caller says.
     pub temperature: f64,
+    /// How long a conversation may be.
+    pub context: ContextLimits,
 }
 
 /// What a reload can change.
@@ -57,6 +62,7 @@ pub struct Setup {
     pub(super) tools: Tools,
     pub(super) limits: Limits,
     pub(super) system_prompt: Option<Arc<Message>>,
+    corrections: HashMap<String, Correction>,
 }
 
 impl Setup {
@@ -70,12 +76,19 @@ impl Setup {
         redact: Redact,
         system_prompt: Option<&str>,
     ) -> Self {
+        let corrections = models.all().map(|candidate| (candidate.model_name.clone(), Correction::default()));
         Self {
+            corrections: corrections.collect(),
             tools: Tools::new(toolbox, limits.tool_timeout, redact, bus),
             models,
             limits,
             system_prompt: system_prompt.map(|text| Arc::new(Message::new(Role::System, text))),
         }
+    }
+
+    /// How a model's count of tokens differs from the general rule.
+    pub(super) fn correction(&self, candidate: &Candidate) -> &Correction {
+        self.corrections.get(&candidate.model_name).expect("it has one for every model of its table")
     }
 
     fn declarations(&self) -> Vec<Declaration> {
@@ -107,10 +120,11 @@ pub(super) struct Inner {
     pub(super) workers: Arc<Semaphore>,
     channels: Vec<(&'static str, Label)>,
     activity: Mutex<Activity>,
-    turns: TaskTracker,
+    pub(super) turns: TaskTracker,
     pub(super) cancel_all: CancellationToken,
     draining: AtomicBool,
     stateless: AtomicU64,
+    pub(super) summaries: Summaries,
 }
 
 impl Agent {
@@ -140,6 +154,7 @@ impl Agent {
             cancel_all: CancellationToken::new(),
             draining: AtomicBool::new(false),
             stateless: AtomicU64::new(0),
+            summaries: Summaries::default(),
         }))
     }
 

@@ -7,24 +7,28 @@
 //!   `attempts`: asking one of them, with retries.
 //!   `tool_calls`: the calls that a completion asks for.
 //! * [`standing`]: whether a provider may be asked now: cooldown after failures, and the configured rate.
-//! * `transcript`: what a turn adds to its session.
+//! * `transcript`: what a turn adds to its session. `budget`: how much of it fits into a model's context window.
+//!   `summary`: what takes the place of the older part of a long conversation.
 //! * `assistant`: accepts messages. `task`: one of them on its way to its reply.
 //!
 //! Every step is reported on the telemetry bus by guards, so that an abandoned turn is counted like any other.
 
 mod assistant;
 mod attempts;
+mod budget;
 mod gate;
 pub mod inbound;
 pub mod models;
 mod round;
 pub mod standing;
+mod summary;
 mod task;
 mod tool_calls;
 mod transcript;
 mod turn;
 
 pub use assistant::{Agent, Limits, Setup};
+pub use budget::ContextLimits;
 pub use inbound::{
     Assistant, Conversation, Inbound, ModelInfo, Progress, Refusal, Reply, TurnError, TurnHandle,
 };

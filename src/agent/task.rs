@@ -13,10 +13,11 @@ use super::assistant::{Agent, Setup};
 use super::gate::{Entered, Place};
 use super::inbound::{Conversation, Inbound, Progress, Reply, TurnError};
 use super::models::Candidate;
+use super::summary::{self, Summary};
 use super::transcript::Transcript;
 use super::turn::{self, Work};
-use crate::chat::{Message, Role};
-use crate::sessions::SessionId;
+use crate::chat::Message;
+use crate::sessions::{History, SessionId};
 use crate::tools::Caller;
 
 const CALLER_GONE: &str = "the caller went away";
@@ -116,21 +117,14 @@ impl Task {
 
     async fn open_transcript(&self, inbound: Vec<Message>) -> Result<Transcript, TurnError> {
         let Some(id) = &self.session else {
-            return Ok(Transcript::new(Vec::new(), inbound));
+            return Ok(Transcript::new(None, History::default(), inbound));
         };
         let history = self.agent.0.store.history(id).await.map_err(|error| {
             let (session, text) = (self.detail.clone(), Detail::from(error.to_string()));
             self.agent.0.bus.emit(Event::SessionReadFailed { session, error: text });
             store_error(&error)
         })?;
-        let mut before = Vec::with_capacity(history.messages.len() + 2);
-        before.extend(self.setup.system_prompt.clone());
-        if !history.summary.is_empty() {
-            let text = format!("Summary of the earlier conversation:\n{}", history.summary);
-            before.push(Arc::new(Message::new(Role::System, text)));
-        }
-        before.extend(history.messages);
-        Ok(Transcript::new(before, inbound))
+        Ok(Transcript::new(self.setup.system_prompt.clone(), history, inbound))
     }
 
     /// On whose behalf tools are called.
@@ -153,6 +147,7 @@ impl Task {
         sampling.max_tokens.get_or_insert(limits.max_tokens);
         sampling.temperature.get_or_insert(limits.temperature);
         let limit = limits.turn_timeout.unwrap_or(Duration::MAX);
+        let began = Instant::now();
         let work = Work {
             deadline: tokio::time::Instant::now().checked_add(limit),
             bus: &self.agent.0.bus,
@@ -169,14 +164,40 @@ impl Task {
             () = self.cancel.cancelled() => None,
         };
         let result = result.map(|result| result.unwrap_or_else(|_| Err(turn_timeout(limit))));
+        let forgotten = transcript.forgotten();
+        let is_long = self.is_long(&transcript);
         let new = match &result {
             Some(Ok(_)) => transcript.into_new(),
             Some(Err(_)) | None => transcript.into_completed(),
         };
         let stored = self.store(new).await;
+        if let (Some(id), Some((cut, forgotten))) = (&self.session, forgotten) {
+            summary::forget(&self.agent, id, &self.detail, cut.trigger, began, forgotten).await;
+        }
+        if let (Some(id), true, true, Some(Ok(_))) = (&self.session, is_long, stored.is_ok(), &result) {
+            self.agent.summarize_later(self.summary_of(id));
+        }
         match (result?, stored) {
             (Ok(_), Err(error)) => Some(Err(error)),
             (result, _) => Some(result),
+        }
+    }
+
+    /// Whether the conversation should be summed up before it goes on for long.
+    fn is_long(&self, transcript: &Transcript) -> bool {
+        let context = &self.setup.limits.context;
+        let tokens = |candidate| self.setup.correction(candidate).tokens(transcript.bytes());
+        transcript.len() > context.summarize_messages
+            || self.candidates.first().is_some_and(|first| tokens(first) > context.summarize_tokens())
+    }
+
+    fn summary_of(&self, id: &SessionId) -> Summary {
+        Summary {
+            setup: Arc::clone(&self.setup),
+            candidates: self.candidates.clone(),
+            label: self.label,
+            detail: self.detail.clone(),
+            session: id.clone(),
         }
     }
 

@@ -1,13 +1,14 @@
 //! The tool calls that a completion asks for.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use picoclaw_telemetry::guard::ToolRun;
 use picoclaw_telemetry::words::ToolStatus;
 use picoclaw_telemetry::{Bus, Detail, Dimension, Event, Label};
 
+use super::budget;
 use crate::chat::{ToolCall, ToolSpecs};
 use crate::tools::{Caller, Tool, ToolOutput, Toolbox};
 
@@ -15,6 +16,8 @@ use crate::tools::{Caller, Tool, ToolOutput, Toolbox};
 pub(super) struct Tools {
     by_name: BTreeMap<String, (Arc<dyn Tool>, Label)>,
     specs: ToolSpecs,
+    /// What the specs weigh, in bytes that a model reads; known when a turn first asks.
+    bytes: OnceLock<u64>,
     timeout: Duration,
     redact: Redact,
 }
@@ -32,12 +35,18 @@ impl Tools {
                 Some((name.to_owned(), (Arc::clone(tool), label)))
             })
             .collect();
-        Self { by_name, specs: toolbox.specs().to_vec().into(), timeout, redact }
+        let specs = toolbox.specs().to_vec();
+        Self { by_name, specs: specs.into(), bytes: OnceLock::new(), timeout, redact }
     }
 
     /// What is offered to models.
     pub(super) fn specs(&self) -> &ToolSpecs {
         &self.specs
+    }
+
+    /// What the offer weighs, in bytes that a model reads.
+    pub(super) fn bytes(&self) -> u64 {
+        *self.bytes.get_or_init(|| budget::weigh_tools(&self.specs))
     }
 
     /// The labels, for declaring their series.

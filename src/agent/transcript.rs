@@ -2,30 +2,106 @@
 
 use std::sync::Arc;
 
+use picoclaw_telemetry::words::Compaction;
+
+use super::budget;
 use crate::chat::{Message, Role};
+use crate::sessions::{Forgotten, History};
 
 /// The conversation of one turn: what was there before, and what is new.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Transcript {
-    before: Vec<Arc<Message>>,
+    prompt: Option<Arc<Message>>,
+    summary: Option<Arc<Message>>,
+    history: History,
     new: Vec<Arc<Message>>,
+    /// What all of it weighs.
+    bytes: u64,
+    cut: Option<Cut>,
+}
+
+/// What was taken out of the beginning of a conversation so that the rest fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    pub(super) trigger: Compaction,
+    /// How many messages are left out, those included that were not even read.
+    pub(super) messages: u64,
 }
 
 impl Transcript {
     /// A turn that begins with these inbound messages.
-    pub(super) fn new(before: Vec<Arc<Message>>, inbound: Vec<Message>) -> Self {
-        let new = inbound.into_iter().map(stamped).collect();
-        Self { before, new }
+    pub(super) fn new(prompt: Option<Arc<Message>>, history: History, inbound: Vec<Message>) -> Self {
+        let summary = (!history.summary.is_empty()).then(|| summary_message(&history.summary));
+        let mut transcript = Self {
+            prompt,
+            summary,
+            history,
+            new: Vec::with_capacity(inbound.len() + 1),
+            bytes: 0,
+            cut: None,
+        };
+        let before = transcript.messages_before().map(|message| budget::weigh(message)).sum();
+        transcript.bytes = before;
+        for message in inbound {
+            transcript.push(message);
+        }
+        transcript
     }
 
     /// Adds a message.
     pub(super) fn push(&mut self, message: Message) {
+        self.bytes += budget::weigh(&message);
         self.new.push(stamped(message));
     }
 
     /// The whole conversation, oldest first.
     pub(super) fn messages(&self) -> Vec<&Message> {
-        self.before.iter().chain(&self.new).map(Arc::as_ref).collect()
+        let mut all = Vec::with_capacity(self.history.messages.len() + self.new.len() + 2);
+        all.extend(self.messages_before().chain(&self.new).map(Arc::as_ref));
+        all
+    }
+
+    /// What the conversation weighs, in bytes that a model reads.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// How many messages the session will have.
+    pub(super) fn len(&self) -> usize {
+        self.history.messages.len() + self.new.len()
+    }
+
+    /// Takes the oldest messages out until the conversation weighs at most `target`, as far as what was said before
+    /// this turn goes. It is cut before a message of the person only, which keeps tool calls with their results. Says
+    /// whether anything was left to take out.
+    pub(super) fn cut(&mut self, target: u64, trigger: Compaction) -> bool {
+        let messages = &self.history.messages;
+        let (mut at, mut bytes) = (0, self.bytes);
+        while at < messages.len() && (bytes > target || messages[at].role != Role::User) {
+            bytes -= budget::weigh(&messages[at]);
+            at += 1;
+        }
+        if at == 0 {
+            return false;
+        }
+        self.history.messages.drain(..at);
+        self.bytes = bytes;
+        let before = self.cut.map_or(self.history.omitted, |cut| cut.messages);
+        let cut = Cut { trigger, messages: before + at as u64 };
+        self.cut = Some(cut);
+        let text = left_out(&self.history.summary, cut.messages);
+        self.bytes -= self.summary.as_deref().map_or(0, budget::weigh);
+        let summary = summary_message(&text);
+        self.bytes += budget::weigh(&summary);
+        self.summary = Some(summary);
+        true
+    }
+
+    /// What was taken out, for the session to forget it too.
+    pub(super) fn forgotten(&self) -> Option<(Cut, Forgotten)> {
+        let cut = self.cut?;
+        let summary = left_out(&self.history.summary, cut.messages);
+        Some((cut, Forgotten { since: self.history.skip, messages: cut.messages, summary }))
     }
 
     /// What the turn adds, when it ended well.
@@ -50,6 +126,22 @@ impl Transcript {
         }
         self.new
     }
+
+    fn messages_before(&self) -> impl Iterator<Item = &Arc<Message>> {
+        self.prompt.iter().chain(&self.summary).chain(&self.history.messages)
+    }
+}
+
+fn summary_message(summary: &str) -> Arc<Message> {
+    Arc::new(Message::new(Role::System, format!("Summary of the earlier conversation:\n{summary}")))
+}
+
+/// What stands for messages that nobody summed up.
+fn left_out(summary: &str, messages: u64) -> String {
+    let gap = if summary.is_empty() { "" } else { "\n\n" };
+    format!(
+        "{summary}{gap}[{messages} earlier messages were left out because the conversation had become too long.]"
+    )
 }
 
 fn stamped(mut message: Message) -> Arc<Message> {
@@ -60,34 +152,4 @@ fn stamped(mut message: Message) -> Arc<Message> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chat::{FunctionCall, ToolCall};
-
-    fn calls(n: usize) -> Message {
-        let call = |i: usize| ToolCall {
-            id: format!("c{i}"),
-            kind: "function".into(),
-            function: FunctionCall { name: "list_dir".into(), arguments: "{}".into() },
-            other: serde_json::Map::new(),
-        };
-        Message { tool_calls: (0..n).map(call).collect(), ..Message::new(Role::Assistant, "") }
-    }
-
-    fn completed(new: Vec<Message>) -> Vec<Role> {
-        let mut transcript = Transcript::new(Vec::new(), vec![Message::new(Role::User, "hi")]);
-        new.into_iter().for_each(|message| transcript.push(message));
-        transcript.into_completed().iter().map(|message| message.role).collect()
-    }
-
-    #[test]
-    fn a_broken_turn_leaves_only_complete_exchanges() {
-        use Role::{Assistant, Tool, User};
-        assert_eq!(completed(vec![]), []);
-        assert_eq!(completed(vec![calls(1)]), []);
-        assert_eq!(completed(vec![calls(1), Message::tool_result("c0", "x")]), [User, Assistant, Tool]);
-        assert_eq!(completed(vec![calls(2), Message::tool_result("c0", "x")]), []);
-        let two = vec![calls(1), Message::tool_result("c0", "x"), calls(2), Message::tool_result("c0", "x")];
-        assert_eq!(completed(two), [User, Assistant, Tool]);
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use picoclaw_telemetry::guard::Turn;
-use picoclaw_telemetry::words::{FailureReason, TurnStatus};
+use picoclaw_telemetry::words::{Compaction, FailureReason, TurnStatus};
 use picoclaw_telemetry::{Bus, Detail};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -41,8 +41,11 @@ pub(super) async fn run(
 ) -> Result<(Reply, TurnStatus), TurnError> {
     let limits = &work.setup.limits;
     let mut usage = Usage::default();
-    for _ in 0..limits.tool_iterations {
-        let (completion, candidate) = {
+    let mut rounds = 0;
+    let mut overflowed = false;
+    while rounds < limits.tool_iterations {
+        keep_within_budget(work, transcript);
+        let asked = {
             let messages = transcript.messages();
             let question = Question {
                 bus: work.bus,
@@ -56,9 +59,23 @@ pub(super) async fn run(
                 deadline: work.deadline,
                 policy: RetryPolicy { retries: limits.llm_retries, backoff: limits.llm_backoff },
             };
-            round::complete(&question).await.map_err(turn_error)?
+            round::complete(&question).await
         };
+        let (completion, candidate) = match asked {
+            Err(error) if error.reason == FailureReason::ContextOverflow && !overflowed && !error.partial => {
+                overflowed = true;
+                let half = transcript.bytes() / 2;
+                if !transcript.cut(half, Compaction::Overflow) {
+                    return Err(turn_error(error));
+                }
+                continue;
+            }
+            asked => asked.map_err(turn_error)?,
+        };
+        rounds += 1;
         let used = completion.usage.unwrap_or_default();
+        let asked_bytes = transcript.bytes() + work.setup.tools.bytes();
+        work.setup.correction(&candidate).learn(asked_bytes, used.input);
         usage += used;
         guard.completion(attempts::tokens(used));
 
@@ -88,6 +105,21 @@ pub(super) async fn run(
         }
     }
     Ok((at_the_limit(work, transcript, usage).await, TurnStatus::ToolLimit))
+}
+
+/// Leaves the oldest messages out when the next request would not fit. So much that several turns fit again: where the
+/// beginning of each request differs from the last one's, no provider's cache helps.
+fn keep_within_budget(work: &Work<'_>, transcript: &mut Transcript) {
+    let Some(first) = work.candidates.first() else { return };
+    let answer = work.sampling.max_tokens.unwrap_or(work.setup.limits.max_tokens);
+    let room = work.setup.limits.context.room(answer);
+    let tools = work.setup.tools.bytes();
+    let tokens = work.setup.correction(first).tokens(transcript.bytes() + tools);
+    if tokens > room {
+        let bytes = u128::from(transcript.bytes() + tools) * u128::from(room) / u128::from(tokens);
+        let target = u64::try_from(bytes).unwrap_or(u64::MAX) / 10 * 6;
+        transcript.cut(target.saturating_sub(tools), Compaction::Budget);
+    }
 }
 
 /// The model still calls tools at the limit: the person gets an answer that says so.

@@ -11,7 +11,6 @@ use super::tree::{KeyPath, Tree};
 const UNUSED: &[(&str, &str)] = &[
     ("agents.defaults.context_manager", "\"legacy\""),
     ("agents.defaults.context_manager_config", "{}"),
-    ("agents.defaults.context_window", "0"),
     ("agents.defaults.image_model", "\"\""),
     ("agents.defaults.image_model_fallbacks", "[]"),
     ("agents.defaults.max_media_size", "20971520"),
@@ -20,8 +19,6 @@ const UNUSED: &[(&str, &str)] = &[
     ("agents.defaults.split_on_marker", "false"),
     ("agents.defaults.steering_mode", "\"one-at-a-time\""),
     ("agents.defaults.subturn", "{}"),
-    ("agents.defaults.summarize_message_threshold", "20"),
-    ("agents.defaults.summarize_token_percent", "75"),
     ("agents.defaults.tool_feedback", "{}"),
     ("agents.defaults.turn_profile", "{}"),
     ("agents.dispatch", "{}"),
@@ -153,7 +150,7 @@ mod tests {
     fn one_notice_names_what_asks_for_something() {
         let mut tree = Tree::new(
             json!({"hooks": {"enabled": true}, "devices": {"enabled": false}, "voice": {}, "build_info": {"v": 1},
-                   "agents": {"defaults": {"context_window": 0, "split_on_marker": true, "max_tokens": 5}},
+                   "agents": {"defaults": {"image_model": "", "split_on_marker": true, "max_tokens": 5}},
                    "model_list": [{"model": "a", "workspace": "w"}, {"model": "b", "workspace": ""}],
                    "channel_list": {"telegram": {"enabled": true}, "qq": {"enabled": false}}}),
             Source::File("config.json".into()),

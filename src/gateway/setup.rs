@@ -7,7 +7,7 @@ use picoclaw_sinks::mask::Masker;
 use picoclaw_telemetry::{Bus, Dimension};
 
 use super::supply::Supply;
-use crate::agent::{Candidate, Limits, ModelTable, Redact, Setup, Standing, Terms};
+use crate::agent::{Candidate, ContextLimits, Limits, ModelTable, Redact, Setup, Standing, Terms};
 use crate::config::{Config, ECHO, ModelConfig, Paths, SecretString};
 use crate::providers::{self, HttpClients, ModelSpec};
 use crate::sessions;
@@ -135,6 +135,11 @@ fn limits(config: &Config) -> Limits {
         tool_timeout: config.tools.timeout(),
         max_tokens: defaults.max_tokens,
         temperature: defaults.temperature,
+        context: ContextLimits {
+            window: defaults.context_window(),
+            summarize_messages: defaults.summarize_messages(),
+            summarize_percent: defaults.summarize_percent(),
+        },
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::lines::{self, Loaded};
 use super::lru::Lru;
+use super::meta::Head;
 use super::store::History;
 use super::writer::Placed;
 use crate::chat::Message;
@@ -66,13 +67,18 @@ impl Cache {
     pub(super) fn put(
         &self,
         stem: Arc<str>,
-        summary: String,
+        head: Head,
         loaded: Loaded,
         limit: usize,
         at: Instant,
     ) -> History {
-        let history =
-            History { messages: loaded.messages, summary, corrupt: loaded.corrupt, omitted: loaded.omitted };
+        let history = History {
+            messages: loaded.messages,
+            summary: head.summary,
+            corrupt: loaded.corrupt,
+            omitted: loaded.omitted,
+            skip: head.skip,
+        };
         let weight = loaded.weight + history.summary.len() + stem.len() + ENTRY_OVERHEAD;
         let cached = Cached { history: history.clone(), file_len: loaded.bytes, verified: at, weight, limit };
         self.lock().insert(stem, cached, weight);
@@ -103,6 +109,11 @@ impl Cache {
                 cache.remove(stem);
             }
         }
+    }
+
+    /// Forgets a history whose beginning has changed.
+    pub(super) fn remove(&self, stem: &str) {
+        self.lock().remove(stem);
     }
 
     fn lock(&self) -> MutexGuard<'_, Lru<Cached>> {

@@ -13,12 +13,13 @@ use super::error::StoreError;
 use super::id::SessionId;
 use super::lines;
 use super::listing::{self, SessionInfo};
+use super::meta::Head;
 use super::options::Options;
 use super::pending::Pending;
 use super::recovery::Recovery;
-use super::store::History;
+use super::store::{Forgotten, History};
 use super::thread::{UpkeepFailures, WriterThread};
-use super::writer::{Append, lines_file};
+use super::writer::{Append, lines_file, meta_file};
 use crate::chat::Message;
 
 /// Most reads at a time: each takes a thread of the pool, and a disk that hangs keeps them.
@@ -55,7 +56,7 @@ enum Found {
     /// The file that the cache has, of this length.
     Known(Arc<str>, u64),
     /// Another file, and what it holds.
-    Read(Arc<str>, String, lines::Loaded),
+    Read(Arc<str>, Head, lines::Loaded),
 }
 
 impl Durable {
@@ -106,7 +107,7 @@ impl Durable {
                 Found::Absent(stem) => {
                     return Ok(self.cache.put(
                         stem,
-                        String::new(),
+                        Head::default(),
                         lines::Loaded::default(),
                         self.history_bytes,
                         asked,
@@ -118,8 +119,8 @@ impl Durable {
                     }
                     // Forgotten in this very moment: it is no longer known, and the next look reads it.
                 }
-                Found::Read(stem, summary, loaded) => {
-                    return Ok(self.cache.put(stem, summary, loaded, self.history_bytes, asked));
+                Found::Read(stem, head, loaded) => {
+                    return Ok(self.cache.put(stem, head, loaded, self.history_bytes, asked));
                 }
             }
         }
@@ -148,6 +149,28 @@ impl Durable {
             .map_err(|source| StoreError::Write { path: self.directory.join(lines_file(&stem)), source })?;
         self.cache.append(&stem, placed, messages, self.history_bytes);
         Ok(placed.end - placed.start)
+    }
+
+    pub(super) async fn forget(&self, id: &SessionId, what: Forgotten) -> Result<bool, StoreError> {
+        let stem = self.file_of(id).await?;
+        let path = self.directory.join(lines_file(&stem));
+        let (file, since, messages) = (path.clone(), what.since, what.messages);
+        let beginning = self
+            .read(move || {
+                let file = BufReader::with_capacity(64 << 10, File::open(file)?);
+                lines::beginning(file, since, messages)
+            })
+            .await?;
+        let skip = match beginning {
+            Ok(skip) => skip,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(StoreError::read(&path, error)),
+        };
+        let head = Head { skip, summary: what.summary };
+        let done = self.within(self.patience, self.writer.behead(id, &stem, since, head)).await;
+        // Whatever became of it: the next look at the session reads it anew.
+        self.cache.remove(&stem);
+        done?.map_err(|source| StoreError::Write { path: self.directory.join(meta_file(&stem)), source })
     }
 
     pub(super) async fn recent(&self, since: SystemTime) -> Result<Vec<SessionInfo>, StoreError> {
@@ -237,8 +260,8 @@ fn find(directory: &Path, candidates: &[Candidate; 2], budget: usize) -> io::Res
         if *known == Some(len) {
             return Ok(Found::Known(stem.clone(), len));
         }
-        let (summary, loaded) = read(directory, stem, budget)?;
-        return Ok(Found::Read(stem.clone(), summary, loaded));
+        let (head, loaded) = read(directory, stem, budget)?;
+        return Ok(Found::Read(stem.clone(), head, loaded));
     }
     let [own, _] = candidates;
     Ok(Found::Absent(own.stem.clone()))
@@ -254,16 +277,17 @@ fn file_len(directory: &Path, stem: &str) -> io::Result<Option<u64>> {
 }
 
 /// Reads a session's file as far as its metadata says that it counts.
-fn read(directory: &Path, stem: &str, budget: usize) -> io::Result<(String, lines::Loaded)> {
+fn read(directory: &Path, stem: &str, budget: usize) -> io::Result<(Head, lines::Loaded)> {
     let meta = listing::read_meta(directory, stem).unwrap_or_default();
+    let head = Head { skip: meta.skip, summary: meta.summary };
     let file = match File::open(directory.join(lines_file(stem))) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok((meta.summary, lines::Loaded::default()));
+            return Ok((head, lines::Loaded::default()));
         }
         opened => opened?,
     };
-    let loaded = lines::load(BufReader::with_capacity(64 << 10, file), meta.skip, budget)?;
-    Ok((meta.summary, loaded))
+    let loaded = lines::load(BufReader::with_capacity(64 << 10, file), head.skip, budget)?;
+    Ok((head, loaded))
 }
 
 /// Does file work where it may take its time.

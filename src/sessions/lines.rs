@@ -47,6 +47,31 @@ pub(super) fn weight(line_bytes: usize, messages: usize) -> usize {
     line_bytes + messages * MESSAGE_OVERHEAD
 }
 
+/// About what a message weighs among others.
+pub(super) fn cost(message: &Message) -> usize {
+    weight(serde_json::to_vec(message).map_or(0, |line| line.len() + 1), 1)
+}
+
+/// Where the conversation begins after so many messages have left it, as a number of lines; `skip` is where it begins
+/// now. Less than asked for when there are fewer.
+pub(super) fn beginning(mut reader: impl BufRead, skip: u64, messages: u64) -> io::Result<u64> {
+    let (mut line, mut bytes) = (Vec::new(), 0);
+    let (mut number, mut beginning, mut left) = (0, skip, messages);
+    while left > 0
+        && let Some(text) = next_line(&mut reader, &mut line, &mut bytes)?
+    {
+        if text.is_some_and(|text| text.trim_ascii().is_empty()) {
+            continue;
+        }
+        number += 1;
+        if number > skip && text.is_some_and(|text| serde_json::from_slice::<Message>(text).is_ok()) {
+            left -= 1;
+            beginning = number;
+        }
+    }
+    Ok(beginning)
+}
+
 /// Reads a session's file, without its first `skip` lines, and keeps the newest messages within `budget` bytes.
 pub(super) fn load(mut reader: impl BufRead, skip: u64, budget: usize) -> io::Result<Loaded> {
     let mut loaded = Loaded::default();

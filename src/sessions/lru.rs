@@ -59,6 +59,15 @@ impl<V> Lru<V> {
         }
     }
 
+    /// Tells that the value under `name` has become lighter.
+    pub(super) fn ease(&mut self, name: &str, by: usize) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            let by = by.min(entry.weight);
+            entry.weight -= by;
+            self.weight -= by;
+        }
+    }
+
     pub(super) fn remove(&mut self, name: &str) -> Option<V> {
         let entry = self.entries.remove(name)?;
         self.order.remove(&entry.used);

@@ -7,7 +7,7 @@ use super::id::SessionId;
 use super::lines;
 use super::listing::SessionInfo;
 use super::lru::Lru;
-use super::store::History;
+use super::store::{Forgotten, History};
 use crate::chat::Message;
 
 /// Sessions in memory, bounded in bytes: the least recently used are forgotten.
@@ -17,6 +17,8 @@ pub(super) struct Memory(Mutex<Lru<Remembered>>);
 #[derive(Debug)]
 struct Remembered {
     messages: Vec<Arc<Message>>,
+    summary: String,
+    skip: u64,
     bytes: u64,
     modified: SystemTime,
 }
@@ -27,8 +29,14 @@ impl Memory {
     }
 
     pub(super) fn history(&self, id: &SessionId) -> History {
-        let messages = self.lock().get(id.key()).map(|session| session.messages.clone()).unwrap_or_default();
-        History { messages, ..History::default() }
+        let mut sessions = self.lock();
+        let Some(session) = sessions.get(id.key()) else { return History::default() };
+        History {
+            messages: session.messages.clone(),
+            summary: session.summary.clone(),
+            skip: session.skip,
+            ..History::default()
+        }
     }
 
     pub(super) fn append(&self, id: &SessionId, bytes: usize, messages: Vec<Arc<Message>>) -> u64 {
@@ -41,10 +49,26 @@ impl Memory {
             session.modified = modified;
             sessions.grow(id.key(), weight);
         } else {
-            let session = Remembered { messages, bytes: bytes as u64, modified };
+            let session =
+                Remembered { messages, summary: String::new(), skip: 0, bytes: bytes as u64, modified };
             sessions.insert(id.key().into(), session, weight + 2 * id.key().len());
         }
         bytes as u64
+    }
+
+    pub(super) fn forget(&self, id: &SessionId, what: Forgotten) -> bool {
+        let mut sessions = self.lock();
+        let Some(session) = sessions.get(id.key()).filter(|session| session.skip == what.since) else {
+            return false;
+        };
+        let messages = usize::try_from(what.messages).map_or(usize::MAX, |n| n.min(session.messages.len()));
+        let gone: usize = session.messages.drain(..messages).map(|message| lines::cost(&message)).sum();
+        session.skip += messages as u64;
+        let grown = what.summary.len();
+        let gone = gone + std::mem::replace(&mut session.summary, what.summary).len();
+        sessions.grow(id.key(), grown);
+        sessions.ease(id.key(), gone);
+        true
     }
 
     pub(super) fn list(&self, since: SystemTime) -> Vec<SessionInfo> {

@@ -53,6 +53,13 @@ pub struct Scope {
     pub values: BTreeMap<String, String>,
 }
 
+/// Where a conversation begins, and what stands for the lines before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) skip: u64,
+    pub(super) summary: String,
+}
+
 impl Meta {
     /// Reads the document; a damaged one counts as absent, because the messages matter more than it does.
     pub(super) fn parse(document: &[u8]) -> Option<Self> {

@@ -44,5 +44,5 @@ pub use listing::SessionInfo;
 pub use meta::{Meta, Scope};
 pub use options::{Options, Persistence};
 pub use recovery::Recovery;
-pub use store::{Commit, History, SessionStore};
+pub use store::{Commit, Forgotten, History, SessionStore};
 pub use thread::UpkeepFailures;

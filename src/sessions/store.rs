@@ -26,6 +26,19 @@ pub struct History {
     pub corrupt: u64,
     /// Older messages left out because the history is too long.
     pub omitted: u64,
+    /// How many lines from the beginning were no longer part of the conversation.
+    pub skip: u64,
+}
+
+/// What is no longer part of a conversation. The lines stay in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// [`History::skip`] of the history in question: whoever forgot something since wins.
+    pub since: u64,
+    /// How many messages from there on, those included that [`History::omitted`] counts.
+    pub messages: u64,
+    /// What stands for them from now on.
+    pub summary: String,
 }
 
 /// A durable append.
@@ -89,6 +102,18 @@ impl SessionStore {
             Kind::Durable(durable) => durable.append(id, bytes, messages).await?,
         };
         Ok(Commit { bytes, wait: asked.elapsed() })
+    }
+
+    /// Takes the oldest messages out of a conversation, durably, and puts a summary in their place. `false` when the
+    /// conversation has been cut since, or is not there: nothing was done then.
+    ///
+    /// # Errors
+    /// When the metadata cannot be read or written, or not within [`Options::patience`].
+    pub async fn forget(&self, id: &SessionId, what: Forgotten) -> Result<bool, StoreError> {
+        match &*self.0 {
+            Kind::Memory(memory) => Ok(memory.forget(id, what)),
+            Kind::Durable(durable) => durable.forget(id, what).await,
+        }
     }
 
     /// The sessions written to within this time, in no order: which ones were active before a restart.

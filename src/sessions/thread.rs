@@ -11,10 +11,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::directory::Directory;
 use super::disk::Disk;
 use super::error::StoreError;
+use super::id::SessionId;
+use super::meta::Head;
 use super::options::Options;
 use super::pending::{self, Pending};
 use super::recovery::Recovery;
-use super::writer::{Append, Placed, Writer};
+use super::writer::{Append, Beheading, Placed, Writer};
 
 /// Bytes that one permit stands for.
 const PERMIT: usize = 1 << 10;
@@ -25,6 +27,7 @@ type Answer<T> = oneshot::Sender<Result<T, Arc<io::Error>>>;
 
 enum Request {
     Append { append: Append, answer: Answer<Placed>, held: Held },
+    Behead { beheading: Beheading, answer: Answer<bool>, held: pending::Request },
     Publish { answer: Answer<()> },
     Close { answer: Answer<()> },
 }
@@ -95,6 +98,19 @@ impl WriterThread {
         let permits = u32::try_from(permits).expect("clamped to a small number");
         let room = self.room.clone().acquire_many_owned(permits).await.map_err(|_| StoreError::Closed)?;
         self.ask(|answer| Request::Append { append, answer, held: (room, request) }).await
+    }
+
+    /// Moves the beginning of a conversation, durably, unless it is no longer at `since`.
+    pub(super) async fn behead(
+        &self,
+        id: &SessionId,
+        stem: &Arc<str>,
+        since: u64,
+        head: Head,
+    ) -> Result<Result<bool, Arc<io::Error>>, StoreError> {
+        let beheading = Beheading { stem: stem.clone(), id: id.clone(), since, head };
+        let held = self.pending.ask();
+        self.ask(|answer| Request::Behead { beheading, answer, held }).await
     }
 
     /// Writes metadata that waits, for whoever reads the directory next.
@@ -215,6 +231,13 @@ impl<D: Disk> Worker<D> {
         self.in_company = batch.len() > 1;
         self.commit(&batch, answers);
         match last {
+            Some(Request::Behead { beheading, answer, held }) => {
+                let done = self.writer.behead(&beheading).map_err(Arc::new);
+                self.observe();
+                drop(held);
+                let _ = answer.send(done);
+                None
+            }
             Some(Request::Publish { answer }) => {
                 self.publish();
                 let _ = answer.send(Ok(()));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::disk::{Disk, Stamp};
 use super::id::SessionId;
 use super::journal::{self, Record};
-use super::meta::Meta;
+use super::meta::{Head, Meta};
 use super::recovery::{Recovery, recover};
 
 /// Most files written to between two checkpoints.
@@ -28,6 +28,16 @@ pub(super) struct Append {
     /// How many lines the bytes are.
     pub(super) lines: u64,
     pub(super) at: jiff::Timestamp,
+}
+
+/// Another beginning for a conversation.
+#[derive(Debug)]
+pub(super) struct Beheading {
+    pub(super) stem: Arc<str>,
+    pub(super) id: SessionId,
+    /// Where it must begin now.
+    pub(super) since: u64,
+    pub(super) head: Head,
 }
 
 /// Where an append was written.

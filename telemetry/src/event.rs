@@ -15,8 +15,8 @@ pub use kind::Kind;
 
 use crate::label::{Detail, Label};
 use crate::words::{
-    Component, CooldownEnd, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome, Rejection,
-    SkipReason, ToolStatus, TurnStatus,
+    Compaction, Component, CooldownEnd, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome,
+    Rejection, SkipReason, ToolStatus, TurnStatus,
 };
 
 /// A name that becomes known, so that its series exist at 0 before anything happens: a rate over a series that
@@ -140,6 +140,14 @@ pub enum Event {
         session: Detail,
     },
     TurnEnd(Arc<TurnEnd>),
+    ContextCompacted {
+        trigger: Compaction,
+        outcome: Outcome,
+        duration: Duration,
+        messages: u64,
+        error: Option<Detail>,
+        session: Detail,
+    },
     LlmRequest {
         turn: u64,
         provider: Label,

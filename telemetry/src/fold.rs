@@ -7,8 +7,8 @@ use crate::label::Label;
 use crate::ledger::{Labels, Ledger};
 use crate::metric::Metric as M;
 use crate::words::{
-    Direction, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome, Rejection, SkipReason,
-    ToolStatus, TurnStatus,
+    Compaction, Direction, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome, Rejection,
+    SkipReason, ToolStatus, TurnStatus,
 };
 
 const NONE: Labels = Labels::NONE;
@@ -51,6 +51,11 @@ pub(crate) fn predeclare(ledger: &mut Ledger) {
     for origin in Origin::ALL {
         for status in TurnStatus::ALL {
             ledger.declare(M::TurnsTotal, word!(word!(*origin), *status));
+        }
+    }
+    for trigger in Compaction::ALL {
+        for outcome in Outcome::ALL {
+            ledger.declare(M::CompactionsTotal, word!(word!(*trigger), *outcome));
         }
     }
     for outcome in Outcome::ALL {
@@ -108,10 +113,20 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
         Event::ReplySent { duration, .. } => ledger.observe(M::ResponseTime, NONE, *duration),
         Event::TurnQueued { .. } => ledger.shift(M::QueueDepth, NONE, 1.0),
         Event::TurnDequeued { .. } => ledger.shift(M::QueueDepth, NONE, -1.0),
-        Event::TurnStart { .. } => ledger.shift(M::MessagesActive, NONE, 1.0),
+        Event::TurnStart { origin, .. } => {
+            if *origin != Origin::Subturn {
+                ledger.shift(M::MessagesActive, NONE, 1.0);
+            }
+        }
         Event::TurnEnd(end) => {
-            ledger.shift(M::MessagesActive, NONE, -1.0);
+            // What a conversation does beside itself does not make it two.
+            if end.origin != Origin::Subturn {
+                ledger.shift(M::MessagesActive, NONE, -1.0);
+            }
             ledger.add(M::TurnsTotal, word!(word!(end.origin), end.status), 1);
+        }
+        Event::ContextCompacted { trigger, outcome, .. } => {
+            ledger.add(M::CompactionsTotal, word!(word!(*trigger), *outcome), 1);
         }
         Event::LlmRequest { provider, .. } => {
             ledger.add(M::ProviderRequestsTotal, one(*provider), 1);

@@ -122,6 +122,8 @@ catalogue! {
 
     TurnsTotal: Ledger Counter, "picoclaw_turns_total", "turns", ["origin", "status"],
         "Turns that ended, by what started them and how they ended.";
+    CompactionsTotal: Ledger Counter, "picoclaw_compactions_total", "compactions", ["trigger", "outcome"],
+        "Conversations whose older part was taken out because they had become too long, by trigger and outcome.";
     ProviderRequestsActive: Ledger Gauge, "picoclaw_provider_requests_active", "provider.requests_active", ["provider"],
         "Requests to a provider in flight.";
     ProviderRequestDuration: Ledger Histogram(PROVIDER_BOUNDS), "picoclaw_provider_request_duration_seconds", "provider.request_duration", ["provider"],

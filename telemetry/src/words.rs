@@ -234,6 +234,18 @@ words! {
 }
 
 words! {
+    /// Why the older part of a conversation was taken out of it.
+    Compaction {
+        /// It had become long: a model wrote a summary of it.
+        Summary = "summary",
+        /// The next request would not have fitted into the model's context window.
+        Budget = "budget",
+        /// The provider refused the request as too long.
+        Overflow = "overflow",
+    }
+}
+
+words! {
     /// Which way tokens went.
     Direction {
         /// To the model.

@@ -201,6 +201,7 @@ fn every_metric_moves() {
     proof.of(&[Metric::ProviderThrottledTotal], || {
         (0..63).for_each(|_| assert_eq!(ask("limited"), 200));
     });
+    proof.of(&[Metric::CompactionsTotal], || drop(gateway.say("s", "!fail context_overflow")));
 
     let mut waiting = Vec::new();
     proof.of(&[Metric::MessagesActive, Metric::ProviderRequestsActive], || {

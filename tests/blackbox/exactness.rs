@@ -55,7 +55,8 @@ fn run(messages: usize, ring: usize) {
     ]);
     let gateway = Gateway::start(json!({
         "telemetry": { "sinks": sinks, "ring": ring },
-        "agents": { "defaults": { "max_llm_retries": 1 } },
+        // Summaries are requests too; how many there are depends on when each one is done.
+        "agents": { "defaults": { "max_llm_retries": 1, "summarize_message_threshold": 1_000_000 } },
     }));
     let before = gateway.scrape();
     let next = Arc::new(AtomicUsize::new(0));

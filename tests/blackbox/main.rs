@@ -11,6 +11,7 @@ mod agent_cli;
 mod broken_config;
 mod catalogue;
 mod chat;
+mod context;
 mod cooldown;
 mod crash;
 mod datadog;

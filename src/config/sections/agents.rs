@@ -34,6 +34,14 @@ pub struct AgentDefaults {
     /// Longest answer, in tokens.
     #[schemars(range(min = 1))]
     pub max_tokens: u64,
+    /// How much a model takes in tokens, its answer included; 0 means four times `max_tokens`. Of a longer conversation
+    /// the oldest messages are left out.
+    pub context_window: u64,
+    /// A conversation of more messages is summed up by the model, but for its last ones; 0 means 20.
+    pub summarize_message_threshold: u32,
+    /// So is one that fills more than this part of the context window, in percent; 0 means 75.
+    #[schemars(range(max = 100))]
+    pub summarize_token_percent: u64,
     /// Randomness of the answers.
     #[schemars(range(min = 0, max = 2))]
     pub temperature: f64,
@@ -62,6 +70,9 @@ impl Default for AgentDefaults {
             model_name: String::new(),
             model_fallbacks: Vec::new(),
             max_tokens: 32_768,
+            context_window: 0,
+            summarize_message_threshold: 20,
+            summarize_token_percent: 75,
             temperature: 0.7,
             max_tool_iterations: 50,
             max_parallel_turns: 0,
@@ -78,6 +89,30 @@ impl AgentDefaults {
         match self.max_tool_iterations {
             0 => 20,
             limit => limit,
+        }
+    }
+
+    /// How much a model takes, in tokens.
+    pub fn context_window(&self) -> u64 {
+        match self.context_window {
+            0 => self.max_tokens.saturating_mul(4),
+            window => window,
+        }
+    }
+
+    /// From how many messages on a conversation is summed up.
+    pub fn summarize_messages(&self) -> usize {
+        match self.summarize_message_threshold {
+            0 => 20,
+            messages => messages as usize,
+        }
+    }
+
+    /// From which part of the context window on a conversation is summed up, in percent.
+    pub fn summarize_percent(&self) -> u64 {
+        match self.summarize_token_percent {
+            0 => 75,
+            percent => percent,
         }
     }
 

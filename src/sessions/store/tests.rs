@@ -252,3 +252,68 @@ async fn sessions_in_memory_leave_no_trace() {
     assert!(all(&store).await.len() < 10);
     assert!(!home.path().join("sessions").exists());
 }
+
+fn forgotten(history: &History, messages: u64, summary: &str) -> Forgotten {
+    Forgotten { since: history.skip, messages: history.omitted + messages, summary: summary.to_owned() }
+}
+
+#[tokio::test]
+async fn what_is_forgotten_stays_in_the_file_and_out_of_the_conversation() {
+    let home = tempfile::tempdir().unwrap();
+    let id = SessionId::derive("http", "a");
+    let path = home.path().join(lines_file(id.key()));
+    let store = open(home.path());
+    store.append(&id, messages(&["1", "2"])).await.unwrap();
+    File::options().append(true).open(&path).unwrap().write_all(b"damaged\n").unwrap();
+    store.append(&id, messages(&["3", "4"])).await.unwrap();
+    let history = store.history(&id).await.unwrap();
+    assert!(store.forget(&id, forgotten(&history, 3, "one to three")).await.unwrap());
+    store.append(&id, messages(&["5"])).await.unwrap();
+    let check = async |store: &SessionStore| {
+        let history = store.history(&id).await.unwrap();
+        assert_eq!((history.summary.as_str(), history.skip, history.corrupt), ("one to three", 4, 0));
+        assert_eq!(texts(store, &id).await, ["4", "5"]);
+    };
+    check(&store).await;
+    assert!(!store.forget(&id, forgotten(&history, 1, "late")).await.unwrap(), "it was cut since");
+    check(&store).await;
+    store.close().await.unwrap();
+    check(&open(home.path())).await;
+    assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 6);
+    assert_eq!(listing::read_meta(home.path(), id.key()).unwrap().count, 5);
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_durable_at_once_and_of_a_short_view_too() {
+    let home = tempfile::tempdir().unwrap();
+    let id = SessionId::named("a");
+    let options = Options { history_bytes: 600, trust: Duration::ZERO, ..Options::default() };
+    let store = SessionStore::open(home.path(), &options).unwrap();
+    store.append(&id, messages(&["1", "2", "3", "4"])).await.unwrap();
+    let history = store.history(&id).await.unwrap();
+    assert!(history.omitted > 0);
+    assert!(store.forget(&id, forgotten(&history, 1, "s")).await.unwrap());
+    // What a kill leaves behind.
+    let copy = tempfile::tempdir().unwrap();
+    for file in fs::read_dir(home.path()).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    let recovered = open(copy.path());
+    let left = recovered.history(&id).await.unwrap();
+    assert_eq!((left.skip, left.omitted), (history.omitted + 1, 0));
+    assert_eq!(left.messages.last().unwrap().content, "4");
+}
+
+#[tokio::test]
+async fn in_memory_the_same_is_forgotten() {
+    let options = Options { persistence: Persistence::Memory, ..Options::default() };
+    let store = SessionStore::open("unused", &options).unwrap();
+    let id = SessionId::named("a");
+    store.append(&id, messages(&["1", "2", "3"])).await.unwrap();
+    let history = store.history(&id).await.unwrap();
+    assert!(store.forget(&id, forgotten(&history, 2, "s")).await.unwrap());
+    assert!(!store.forget(&id, forgotten(&history, 1, "late")).await.unwrap());
+    let left = store.history(&id).await.unwrap();
+    assert_eq!((left.summary.as_str(), left.skip, texts(&store, &id).await), ("s", 2, vec!["3".to_owned()]));
+}

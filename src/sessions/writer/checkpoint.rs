@@ -8,7 +8,7 @@ use super::super::disk::Disk;
 use super::super::journal;
 use super::super::meta::Meta;
 use super::super::recovery::replay;
-use super::{Writer, lines_file, meta_file, staged_meta_file};
+use super::{Beheading, Writer, lines_file, meta_file, staged_meta_file};
 
 impl<D: Disk> Writer<D> {
     /// Writes the metadata of new sessions, for others to read. The journal has made it durable.
@@ -22,6 +22,25 @@ impl<D: Disk> Writer<D> {
                 Err(_) => self.tally.meta_failures += 1,
             }
         }
+    }
+
+    /// Moves the beginning of a conversation, durably; `false` when it is not where it was.
+    pub(in super::super) fn behead(&mut self, beheading: &Beheading) -> io::Result<bool> {
+        let Beheading { stem, id, since, head } = beheading;
+        // Metadata that only the journal has: what is there by then knows more and wins over the journal's.
+        self.publish();
+        let found = self.disk.read(&meta_file(stem))?.and_then(|document| Meta::parse(&document));
+        let meta = found.unwrap_or_else(|| Meta::updated(None, id, false, 0, jiff::Timestamp::now()));
+        if meta.skip != *since {
+            return Ok(false);
+        }
+        let meta = Meta { skip: head.skip, summary: head.summary.clone(), ..meta };
+        let staged = staged_meta_file(stem);
+        self.disk.create(&staged, &meta.document())?;
+        self.disk.sync(&[&staged])?;
+        self.disk.rename(&staged, &meta_file(stem))?;
+        self.disk.sync_directory()?;
+        Ok(true)
     }
 
     /// Forces session files and metadata to the disk and starts the journal anew.

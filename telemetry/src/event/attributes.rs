@@ -77,6 +77,16 @@ impl Event {
                     visit("error", Text(error.as_str()));
                 }
             }
+            Self::ContextCompacted { trigger, outcome, duration, messages, error, session } => {
+                visit("session_id", Text(session.as_str()));
+                visit("duration_ms", Millis(*duration));
+                visit("trigger", Text(trigger.as_str()));
+                visit("outcome", Text(outcome.as_str()));
+                visit("messages", Count(*messages));
+                if let Some(error) = error {
+                    visit("error", Text(error.as_str()));
+                }
+            }
             Self::LlmRequest { turn, provider, model, attempt, session } => {
                 visit("session_id", Text(session.as_str()));
                 visit("turn", Count(*turn));

@@ -43,6 +43,8 @@ words! {
         TurnStart = "agent.turn.start",
         /// A turn ended.
         TurnEnd = "agent.turn.end",
+        /// The older part of a conversation was taken out of it, or could not be.
+        ContextCompacted = "agent.context.compress",
         /// A request is sent to a provider.
         LlmRequest = "agent.llm.request",
         /// A request to a provider ended.

@@ -28,6 +28,7 @@ impl Event {
             Self::TurnDequeued { .. } => Kind::TurnDequeued,
             Self::TurnStart { .. } => Kind::TurnStart,
             Self::TurnEnd(_) => Kind::TurnEnd,
+            Self::ContextCompacted { .. } => Kind::ContextCompacted,
             Self::LlmRequest { .. } => Kind::LlmRequest,
             Self::LlmResponse(_) => Kind::LlmResponse,
             Self::LlmRetry { .. } => Kind::LlmRetry,
@@ -67,7 +68,9 @@ impl Event {
                 AttemptOutcome::Success | AttemptOutcome::Cancelled => Level::Info,
             },
             Self::ToolEnd { status: ToolStatus::Success | ToolStatus::Cancelled, .. } => Level::Info,
-            Self::ToolEnd { .. }
+            Self::ContextCompacted { outcome: Outcome::Success, .. } => Level::Info,
+            Self::ContextCompacted { outcome: Outcome::Failure, .. }
+            | Self::ToolEnd { .. }
             | Self::ToolSkipped { .. }
             | Self::LlmRetry { .. }
             | Self::CooldownStarted { .. }
@@ -121,6 +124,7 @@ impl Event {
             | Self::TurnQueued { .. }
             | Self::TurnDequeued { .. }
             | Self::TurnStart { .. }
+            | Self::ContextCompacted { .. }
             | Self::TurnEnd(_) => Component::Agent,
             Self::LlmRequest { .. }
             | Self::LlmResponse(_)
@@ -150,6 +154,8 @@ impl Event {
                 TurnStatus::ToolLimit => "Turn stopped at the limit of tool iterations",
                 TurnStatus::Cancelled => "Turn cancelled",
             },
+            Self::ContextCompacted { outcome: Outcome::Success, .. } => "Conversation shortened",
+            Self::ContextCompacted { outcome: Outcome::Failure, .. } => "Conversation could not be shortened",
             Self::LlmResponse(response) => match response.outcome {
                 AttemptOutcome::Success => "Provider answered",
                 AttemptOutcome::Failed(_) => "Provider request failed",
