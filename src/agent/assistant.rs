@@ -8,21 +8,22 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use picoclaw_telemetry::event::Declaration;
-use picoclaw_telemetry::words::Rejection;
+use picoclaw_telemetry::words::{Command, Rejection};
 use picoclaw_telemetry::{Bus, Detail, Dimension, Event, Label};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::budget::{ContextLimits, Correction};
+use super::commands::{self, Desk, Errand, Meant};
 use super::gate::{Gates, QUEUE_LIMIT};
 use super::inbound::{Assistant, Conversation, Inbound, ModelInfo, Refusal, TurnHandle};
 use super::models::{Candidate, ModelTable};
+use super::prompt::Prompt;
 use super::standing::Resting;
 use super::summary::Summaries;
 use super::task::Task;
 use super::tool_calls::{Redact, Tools};
-use crate::chat::{Message, Role};
 use crate::quote::quote;
 use crate::sessions::{Activity, SessionId, SessionStore};
 use crate::tools::Toolbox;
@@ -54,6 +55,8 @@ pub struct Limits {
     pub temperature: f64,
     /// How long a conversation may be.
     pub context: ContextLimits,
+    /// Whether all messages that wait join a turn at once, rather than one after each answer of the model.
+    pub steer_all: bool,
 }
 
 /// What a reload can change.
@@ -61,20 +64,20 @@ pub struct Setup {
     pub(super) models: ModelTable,
     pub(super) tools: Tools,
     pub(super) limits: Limits,
-    pub(super) system_prompt: Option<Arc<Message>>,
+    pub(super) prompt: Prompt,
     corrections: HashMap<String, Correction>,
 }
 
 impl Setup {
-    /// Puts models, tools and limits together. What tools return goes through `redact`; `system_prompt` opens every
-    /// session's conversation.
+    /// Puts models, tools and limits together. What tools return goes through `redact`; `prompt` opens every session's
+    /// conversation.
     pub fn new(
         bus: &Bus,
         models: ModelTable,
         toolbox: &Toolbox,
         limits: Limits,
         redact: Redact,
-        system_prompt: Option<&str>,
+        prompt: Prompt,
     ) -> Self {
         let corrections = models.all().map(|candidate| (candidate.model_name.clone(), Correction::default()));
         Self {
@@ -82,7 +85,7 @@ impl Setup {
             tools: Tools::new(toolbox, limits.tool_timeout, redact, bus),
             models,
             limits,
-            system_prompt: system_prompt.map(|text| Arc::new(Message::new(Role::System, text))),
+            prompt,
         }
     }
 
@@ -116,15 +119,16 @@ pub(super) struct Inner {
     pub(super) bus: Bus,
     setup: ArcSwap<Setup>,
     pub(super) store: SessionStore,
-    gates: Arc<Gates>,
+    pub(super) gates: Arc<Gates>,
     pub(super) workers: Arc<Semaphore>,
-    channels: Vec<(&'static str, Label)>,
+    pub(super) channels: Vec<(&'static str, Label)>,
     activity: Mutex<Activity>,
     pub(super) turns: TaskTracker,
     pub(super) cancel_all: CancellationToken,
     draining: AtomicBool,
     stateless: AtomicU64,
     pub(super) summaries: Summaries,
+    pub(super) desk: Desk,
 }
 
 impl Agent {
@@ -155,6 +159,7 @@ impl Agent {
             draining: AtomicBool::new(false),
             stateless: AtomicU64::new(0),
             summaries: Summaries::default(),
+            desk: Desk::default(),
         }))
     }
 
@@ -245,7 +250,7 @@ impl Agent {
 
 #[async_trait]
 impl Assistant for Agent {
-    async fn submit(&self, inbound: Inbound) -> Result<TurnHandle, Refusal> {
+    async fn submit(&self, mut inbound: Inbound) -> Result<TurnHandle, Refusal> {
         let inner = &self.0;
         let setup = inner.setup.load_full();
         let refuse = |reason, message: String| {
@@ -255,7 +260,21 @@ impl Assistant for Agent {
         if inner.draining.load(Ordering::Acquire) {
             return refuse(Rejection::Draining, "the gateway is stopping; try again in a moment".into());
         }
-        let Some(candidates) = setup.models.candidates(inbound.model.as_deref()) else {
+        let session = match &inbound.conversation {
+            Conversation::Session(name) => {
+                Some((SessionId::derive(inbound.channel, name), Detail::new(name)))
+            }
+            Conversation::Stateless => None,
+        };
+        let meant = match &session {
+            Some(_) => commands::meant(&mut inbound.messages),
+            None => Meant::Turn,
+        };
+        let chosen = session
+            .as_ref()
+            .filter(|_| inbound.model.is_none())
+            .and_then(|(id, _)| inner.desk.chosen(id.key()).filter(|model| setup.models.is_known(model)));
+        let Some(candidates) = setup.models.candidates(inbound.model.as_deref().or(chosen.as_deref())) else {
             let name = inbound.model.as_deref().unwrap_or("default");
             return refuse(
                 Rejection::UnknownModel,
@@ -265,14 +284,8 @@ impl Assistant for Agent {
                 ),
             );
         };
-        let session = match &inbound.conversation {
-            Conversation::Session(name) => {
-                Some((SessionId::derive(inbound.channel, name), Detail::new(name)))
-            }
-            Conversation::Stateless => None,
-        };
         let place = match &session {
-            Some((id, _)) => match inner.gates.queue(id.key()) {
+            Some((id, _)) if waits(&meant) => match inner.gates.queue(id.key()) {
                 Some(place) => Some(place),
                 None => {
                     let text =
@@ -280,7 +293,7 @@ impl Assistant for Agent {
                     return refuse(Rejection::Busy, text);
                 }
             },
-            None => None,
+            _ => None,
         };
         let label = self.channel_label(inbound.channel);
         let detail = session.as_ref().map_or_else(
@@ -292,6 +305,15 @@ impl Assistant for Agent {
             self.touch(id.key(), Instant::now());
         }
 
+        let aside = match (meant, session.as_ref()) {
+            (Meant::Command(command, arguments), Some((id, _))) => {
+                let (agent, session) = (self.clone(), id.clone());
+                let errand =
+                    Errand { agent, setup, command, arguments, label, detail, session, place, inbound };
+                return Ok(errand.begin());
+            }
+            (meant, _) => matches!(meant, Meant::Aside),
+        };
         let (progress, pieces) = mpsc::channel(if inbound.stream { PROGRESS_ROOM } else { 1 });
         let (answer, reply) = oneshot::channel();
         let cancel = inner.cancel_all.child_token();
@@ -305,6 +327,7 @@ impl Assistant for Agent {
             progress: inbound.stream.then_some(progress),
             answer,
             cancel: cancel.clone(),
+            aside,
             inbound,
         };
         inner.turns.spawn(task.run(place));
@@ -318,4 +341,9 @@ impl Assistant for Agent {
     fn models(&self) -> Vec<ModelInfo> {
         self.0.setup.load().models.list()
     }
+}
+
+/// Whether what is meant has to wait for the turn of its session that runs.
+fn waits(meant: &Meant) -> bool {
+    matches!(meant, Meant::Turn | Meant::Command(Command::Clear, _))
 }

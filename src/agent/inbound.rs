@@ -33,6 +33,9 @@ pub struct Inbound {
     pub sampling: Sampling,
     /// Whether the caller wants the answer as it is written.
     pub stream: bool,
+    /// Whether it may join a turn of its session that runs already, as in a chat where people add to what they have
+    /// just said. Its reply is that turn's then, see [`Reply::joined`]. Otherwise it waits for a turn of its own.
+    pub steer: bool,
     /// When the channel accepted it: the response time counts from here.
     pub received: Instant,
 }
@@ -57,6 +60,9 @@ pub struct Reply {
     pub usage: Usage,
     /// Why the answer ended.
     pub finish: FinishReason,
+    /// The message joined a turn that another one had begun, and this is that turn's answer: whoever reads both in one
+    /// place has it already.
+    pub joined: bool,
 }
 
 /// The end of a turn without an answer.

@@ -9,6 +9,7 @@
 //! * [`standing`]: whether a provider may be asked now: cooldown after failures, and the configured rate.
 //! * `transcript`: what a turn adds to its session. `budget`: how much of it fits into a model's context window.
 //!   `summary`: what takes the place of the older part of a long conversation.
+//! * [`prompt`]: what opens every conversation. [`commands`]: what people can say beside talking to the model.
 //! * `assistant`: accepts messages. `task`: one of them on its way to its reply.
 //!
 //! Every step is reported on the telemetry bus by guards, so that an abandoned turn is counted like any other.
@@ -16,9 +17,11 @@
 mod assistant;
 mod attempts;
 mod budget;
+pub mod commands;
 mod gate;
 pub mod inbound;
 pub mod models;
+pub mod prompt;
 mod round;
 pub mod standing;
 mod summary;
@@ -33,5 +36,6 @@ pub use inbound::{
     Assistant, Conversation, Inbound, ModelInfo, Progress, Refusal, Reply, TurnError, TurnHandle,
 };
 pub use models::{Candidate, ModelTable};
+pub use prompt::Prompt;
 pub use standing::{Resting, Standing, Terms};
 pub use tool_calls::Redact;

@@ -90,6 +90,11 @@ impl ModelTable {
         Some(all)
     }
 
+    /// Whether the name is that of a configured model.
+    pub fn is_known(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// The configured models, the default first.
     pub fn list(&self) -> Vec<ModelInfo> {
         let default = self.order.iter().filter(|name| **name == self.default);

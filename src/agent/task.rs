@@ -21,6 +21,9 @@ use crate::sessions::{History, SessionId};
 use crate::tools::Caller;
 
 const CALLER_GONE: &str = "the caller went away";
+const STOPPED: &str = "stopped, as /stop asked for";
+const STOPPING: &str =
+    "the gateway is stopping and could not wait for the answer; send the message again in a moment";
 /// How long the disk may take to make a turn durable that was cut because the gateway stops.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -33,35 +36,68 @@ pub(super) struct Task {
     pub(super) detail: Detail,
     pub(super) session: Option<SessionId>,
     pub(super) progress: Option<mpsc::Sender<Progress>>,
-    pub(super) answer: oneshot::Sender<Result<Reply, TurnError>>,
+    pub(super) answer: Answer,
     pub(super) cancel: CancellationToken,
+    /// The conversation hears and does not remember.
+    pub(super) aside: bool,
     pub(super) inbound: Inbound,
+}
+
+/// Where the end of a turn is told.
+pub(super) type Answer = oneshot::Sender<Result<Reply, TurnError>>;
+
+/// What becomes of a message that was accepted.
+enum Start {
+    /// A turn of its own, with the session and a worker.
+    Turn(Option<Entered>, OwnedSemaphorePermit),
+    /// It joined another turn, which ended like this.
+    Joined(Result<Reply, TurnError>),
 }
 
 impl Task {
     pub(super) async fn run(mut self, place: Option<Place>) {
         let inner = Arc::clone(&self.agent.0);
-        let entered = tokio::select! {
+        let cancel = self.cancel.clone();
+        let start = tokio::select! {
             biased;
-            () = self.cancel.cancelled() => None,
-            entered = self.enter(place) => Some(entered),
+            () = cancel.cancelled() => None,
+            start = self.enter(place) => Some(start),
         };
-        let mut guard = Turn::start(&inner.bus, Origin::User, self.label, self.detail.clone());
-        let result = match &entered {
-            Some(_) => self.take_turn(&mut guard).await,
+        let entered = match start {
+            Some(Start::Joined(result)) => return self.reply(result),
+            Some(Start::Turn(entered, worker)) => Some((entered, worker)),
             None => None,
         };
-        let result = result.unwrap_or_else(|| Err(cancelled(inner.cancel_all.is_cancelled())));
+        let gate = entered.as_ref().and_then(|(entered, _)| entered.as_ref());
+        let is_stopped = || gate.is_some_and(Entered::is_stopped);
+        let mut guard = Turn::start(&inner.bus, Origin::User, self.label, self.detail.clone());
+        let mut joined = Vec::new();
+        let result = match &entered {
+            Some(_) if !is_stopped() => self.take_turn(&mut guard, gate, &mut joined).await,
+            _ => None,
+        };
+        let result = result.unwrap_or_else(|| {
+            Err(cancelled(match () {
+                () if inner.cancel_all.is_cancelled() => STOPPING,
+                () if is_stopped() => STOPPED,
+                () => CALLER_GONE,
+            }))
+        });
         let (status, error) = match &result {
             Ok((_, status)) => (*status, None),
             Err(error) => (error.status, Some(Detail::new(&error.message))),
         };
-        guard.finish(status, error.clone());
-        self.reply(result.map(|(reply, _)| reply), status, error);
+        guard.finish(status, error);
+        let result = result.map(|(reply, _)| reply);
+        for answer in joined {
+            // Whoever went away has said so itself.
+            let _ = answer.send(result.clone().map(|reply| Reply { joined: true, ..reply }));
+        }
+        self.reply(result);
     }
 
     /// Counts the reply and hands it over.
-    fn reply(self, result: Result<Reply, TurnError>, status: TurnStatus, error: Option<Detail>) {
+    fn reply(self, result: Result<Reply, TurnError>) {
         // Counted before it is handed over: whoever has the reply finds it in the numbers.
         let bus = &self.agent.0.bus;
         let (channel, session) = (self.label, self.detail);
@@ -69,16 +105,23 @@ impl Task {
             bus.emit(Event::ReplyFailed { channel, session, error: Detail::new(CALLER_GONE) });
             return;
         }
-        bus.emit(match error.filter(|_| status == TurnStatus::Cancelled) {
-            Some(error) => Event::ReplyFailed { channel, session, error },
-            None => Event::ReplySent { channel, session, duration: self.inbound.received.elapsed() },
+        bus.emit(match &result {
+            Err(TurnError { status: TurnStatus::Cancelled, message, .. }) => {
+                Event::ReplyFailed { channel, session, error: Detail::new(message) }
+            }
+            _ => Event::ReplySent { channel, session, duration: self.inbound.received.elapsed() },
         });
         // The caller may go away in this very moment; the reply was handed over all the same.
         let _ = self.answer.send(result);
     }
 
     /// `None` when the turn was cancelled.
-    async fn take_turn(&mut self, guard: &mut Turn) -> Option<Result<(Reply, TurnStatus), TurnError>> {
+    async fn take_turn(
+        &mut self,
+        guard: &mut Turn,
+        gate: Option<&Entered>,
+        joined: &mut Vec<Answer>,
+    ) -> Option<Result<(Reply, TurnStatus), TurnError>> {
         let inbound = std::mem::take(&mut self.inbound.messages);
         let transcript = tokio::select! {
             biased;
@@ -86,24 +129,39 @@ impl Task {
             () = self.cancel.cancelled() => return None,
         };
         match transcript {
-            Ok(transcript) => self.converse(guard, transcript).await,
+            Ok(transcript) => self.converse(guard, transcript, gate, joined).await,
             Err(error) => Some(Err(error)),
         }
     }
 
-    /// Waits for the session and then for a worker.
-    async fn enter(&self, place: Option<Place>) -> (Option<Entered>, OwnedSemaphorePermit) {
-        let inner = &self.agent.0;
-        let wait = || Waiting::start(&inner.bus, self.label, self.detail.clone());
+    /// Waits for the session and then for a worker; or the turn of the session that runs takes the message in.
+    async fn enter(&mut self, place: Option<Place>) -> Start {
+        let (bus, label, detail) = (self.agent.0.bus.clone(), self.label, self.detail.clone());
+        let wait = || Waiting::start(&bus, label, detail.clone());
         let mut waiting = None;
-        let entered = match place.map(Place::try_enter) {
+        let entered = match place.map(|place| place.try_enter(&self.cancel)) {
             None => None,
             Some(Ok(entered)) => Some(entered),
+            Some(Err(place)) if self.inbound.steer => {
+                waiting = Some(wait());
+                let messages = std::mem::take(&mut self.inbound.messages);
+                match place.enter_or_join(messages, &self.cancel).await {
+                    Ok((entered, messages)) => {
+                        self.inbound.messages = messages;
+                        Some(entered)
+                    }
+                    Err(ending) => {
+                        drop(waiting);
+                        return Start::Joined(ending.await.unwrap_or_else(|_| Err(lost_turn())));
+                    }
+                }
+            }
             Some(Err(place)) => {
                 waiting = Some(wait());
-                Some(place.enter().await)
+                Some(place.enter(&self.cancel).await)
             }
         };
+        let inner = &self.agent.0;
         let worker = match Arc::clone(&inner.workers).try_acquire_owned() {
             Ok(worker) => worker,
             Err(_) => {
@@ -112,7 +170,7 @@ impl Task {
             }
         };
         drop(waiting);
-        (entered, worker)
+        Start::Turn(entered, worker)
     }
 
     async fn open_transcript(&self, inbound: Vec<Message>) -> Result<Transcript, TurnError> {
@@ -124,7 +182,7 @@ impl Task {
             self.agent.0.bus.emit(Event::SessionReadFailed { session, error: text });
             store_error(&error)
         })?;
-        Ok(Transcript::new(self.setup.system_prompt.clone(), history, inbound))
+        Ok(Transcript::new(Some(self.setup.prompt.message().await), history, inbound))
     }
 
     /// On whose behalf tools are called.
@@ -141,6 +199,8 @@ impl Task {
         &self,
         guard: &mut Turn,
         mut transcript: Transcript,
+        gate: Option<&Entered>,
+        joined: &mut Vec<Answer>,
     ) -> Option<Result<(Reply, TurnStatus), TurnError>> {
         let limits = &self.setup.limits;
         let mut sampling = self.inbound.sampling.clone();
@@ -157,10 +217,11 @@ impl Task {
             candidates: &self.candidates,
             sampling: &sampling,
             progress: self.progress.as_ref(),
+            gate: gate.filter(|_| self.inbound.steer),
         };
         let result = tokio::select! {
             biased;
-            result = tokio::time::timeout(limit, turn::run(&work, guard, &mut transcript)) => Some(result),
+            result = tokio::time::timeout(limit, turn::run(&work, guard, &mut transcript, joined)) => Some(result),
             () = self.cancel.cancelled() => None,
         };
         let result = result.map(|result| result.unwrap_or_else(|_| Err(turn_timeout(limit))));
@@ -171,10 +232,10 @@ impl Task {
             Some(Err(_)) | None => transcript.into_completed(),
         };
         let stored = self.store(new).await;
-        if let (Some(id), Some((cut, forgotten))) = (&self.session, forgotten) {
+        if let (Some(id), Some((cut, forgotten))) = (self.remembers(), forgotten) {
             summary::forget(&self.agent, id, &self.detail, cut.trigger, began, forgotten).await;
         }
-        if let (Some(id), true, true, Some(Ok(_))) = (&self.session, is_long, stored.is_ok(), &result) {
+        if let (Some(id), true, true, Some(Ok(_))) = (self.remembers(), is_long, stored.is_ok(), &result) {
             self.agent.summarize_later(self.summary_of(id));
         }
         match (result?, stored) {
@@ -191,6 +252,11 @@ impl Task {
             || self.candidates.first().is_some_and(|first| tokens(first) > context.summarize_tokens())
     }
 
+    /// The session that remembers the turn.
+    fn remembers(&self) -> Option<&SessionId> {
+        self.session.as_ref().filter(|_| !self.aside)
+    }
+
     fn summary_of(&self, id: &SessionId) -> Summary {
         Summary {
             setup: Arc::clone(&self.setup),
@@ -202,7 +268,7 @@ impl Task {
     }
 
     async fn store(&self, new: Vec<Arc<Message>>) -> Result<(), TurnError> {
-        let Some(id) = &self.session else { return Ok(()) };
+        let Some(id) = self.remembers() else { return Ok(()) };
         if new.is_empty() {
             return Ok(());
         }
@@ -249,13 +315,13 @@ fn turn_timeout(limit: Duration) -> TurnError {
     }
 }
 
-fn cancelled(stopping: bool) -> TurnError {
-    let message = if stopping {
-        "the gateway is stopping and could not wait for the answer; send the message again in a moment"
-    } else {
-        CALLER_GONE
-    };
+fn cancelled(message: &str) -> TurnError {
     TurnError { status: TurnStatus::Cancelled, reason: None, message: message.to_owned(), retry_after: None }
+}
+
+fn lost_turn() -> TurnError {
+    let message = "the turn that the message had joined vanished; send the message again".to_owned();
+    TurnError { status: TurnStatus::Failed, reason: None, message, retry_after: None }
 }
 
 fn stopped_meanwhile() -> TurnError {

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use picoclaw_telemetry::guard::Turn;
 use picoclaw_telemetry::words::{Compaction, FailureReason, TurnStatus};
-use picoclaw_telemetry::{Bus, Detail};
+use picoclaw_telemetry::{Bus, Detail, Event};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::assistant::Setup;
 use super::attempts::{self, Question, RetryPolicy};
+use super::gate::Entered;
 use super::inbound::{Progress, Reply, TurnError};
 use super::models::Candidate;
 use super::round;
+use super::task::Answer;
 use super::transcript::Transcript;
 use crate::chat::{FinishReason, Message, Role, Sampling, Usage};
 use crate::providers::ProviderError;
@@ -29,6 +31,8 @@ pub(super) struct Work<'a> {
     pub(super) candidates: &'a [Arc<Candidate>],
     pub(super) sampling: &'a Sampling,
     pub(super) progress: Option<&'a mpsc::Sender<Progress>>,
+    /// Where messages wait that may join the turn.
+    pub(super) gate: Option<&'a Entered>,
     /// When the turn's time is over.
     pub(super) deadline: Option<Instant>,
 }
@@ -38,11 +42,13 @@ pub(super) async fn run(
     work: &Work<'_>,
     guard: &mut Turn,
     transcript: &mut Transcript,
+    joined: &mut Vec<Answer>,
 ) -> Result<(Reply, TurnStatus), TurnError> {
     let limits = &work.setup.limits;
     let mut usage = Usage::default();
     let mut rounds = 0;
     let mut overflowed = false;
+    let mut said = String::new();
     while rounds < limits.tool_iterations {
         keep_within_budget(work, transcript);
         let asked = {
@@ -92,9 +98,14 @@ pub(super) async fn run(
             ..Message::new(Role::Assistant, content.clone())
         });
         if answered {
+            said.push_str(&content);
+            if rounds < limits.tool_iterations && take_in(work, guard, transcript, joined) {
+                said.push_str("\n\n");
+                continue;
+            }
             let model_name = candidate.model_name.clone();
             return Ok((
-                Reply { content, model_name, usage, finish: completion.finish },
+                Reply { content: said, model_name, usage, finish: completion.finish, joined: false },
                 TurnStatus::Completed,
             ));
         }
@@ -103,8 +114,29 @@ pub(super) async fn run(
                 work.setup.tools.call(work.bus, guard.number(), work.session, work.caller, call).await;
             transcript.push(Message::tool_result(call.id.clone(), result));
         }
+        if rounds < limits.tool_iterations {
+            take_in(work, guard, transcript, joined);
+        }
     }
     Ok((at_the_limit(work, transcript, usage).await, TurnStatus::ToolLimit))
+}
+
+/// Takes in what was said meanwhile; says whether anything was.
+fn take_in(work: &Work<'_>, guard: &Turn, transcript: &mut Transcript, joined: &mut Vec<Answer>) -> bool {
+    let Some(gate) = work.gate else { return false };
+    let before = joined.len();
+    while let Some(offer) = gate.take_offer() {
+        let session = work.session.clone();
+        work.bus.emit(Event::MessageJoined { turn: guard.number(), session });
+        for message in offer.messages {
+            transcript.push(message);
+        }
+        joined.push(offer.answer);
+        if !work.setup.limits.steer_all {
+            break;
+        }
+    }
+    joined.len() > before
 }
 
 /// Leaves the oldest messages out when the next request would not fit. So much that several turns fit again: where the
@@ -138,7 +170,7 @@ async fn at_the_limit(work: &Work<'_>, transcript: &mut Transcript, usage: Usage
         // A caller who no longer listens has cancelled the turn, which ends it elsewhere.
         let _ = progress.send(Progress::Text(content.clone())).await;
     }
-    Reply { content, model_name, usage, finish: FinishReason::Stop }
+    Reply { content, model_name, usage, finish: FinishReason::Stop, joined: false }
 }
 
 fn turn_error(error: ProviderError) -> TurnError {

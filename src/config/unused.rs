@@ -17,7 +17,6 @@ const UNUSED: &[(&str, &str)] = &[
     ("agents.defaults.provider", "\"\""),
     ("agents.defaults.routing", "{}"),
     ("agents.defaults.split_on_marker", "false"),
-    ("agents.defaults.steering_mode", "\"one-at-a-time\""),
     ("agents.defaults.subturn", "{}"),
     ("agents.defaults.tool_feedback", "{}"),
     ("agents.defaults.turn_profile", "{}"),

@@ -10,6 +10,7 @@ use picoclaw_telemetry::{Detail, Event};
 use super::parts::{self, Parts};
 use super::supply::Supply;
 use super::{check, plugin_tools, routes, setup};
+use crate::agent::commands;
 use crate::config::{self, Paths};
 use crate::health::Phase;
 use crate::http::admin::{ReloadError, Reloaded, Reloader};
@@ -29,6 +30,27 @@ impl Reloader for Reload {
         let reopener = running.supervisor.reopener();
         tokio::spawn(async move { reopener.reopen().await });
         self.run(&mut running).await
+    }
+}
+
+#[async_trait]
+impl commands::Reload for Reload {
+    async fn reload_for_person(&self) -> String {
+        match self.reload().await {
+            Ok(Reloaded { changed, needs_restart, .. }) => {
+                let mut text = match changed.as_slice() {
+                    [] => "The configuration was read again; nothing has changed.".to_owned(),
+                    changed => {
+                        format!("The configuration was read again; in force now: {}.", changed.join(", "))
+                    }
+                };
+                if !needs_restart.is_empty() {
+                    let _ = write!(text, " With the next start: {}.", needs_restart.join(", "));
+                }
+                text
+            }
+            Err(error) => format!("Nothing has changed: {error}"),
+        }
     }
 }
 

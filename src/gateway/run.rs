@@ -204,7 +204,9 @@ async fn start(
         sessions_dir: loaded.paths.sessions_dir.clone(),
         running: tokio::sync::Mutex::new(Running { loaded, supervisor, supply }),
     });
-    let reloader: Arc<dyn Reloader> = Arc::new(Reload(Arc::clone(&parts)));
+    let reload = Arc::new(Reload(Arc::clone(&parts)));
+    parts.agent.reload_with(&(Arc::clone(&reload) as _));
+    let reloader: Arc<dyn Reloader> = reload;
     let admin = Arc::new(Admin::new(operator, Some(reloader), Arc::clone(&observer) as _));
     Ok(Started { parts, store, session_window, limits, admin, observer })
 }

@@ -7,8 +7,8 @@ use picoclaw_sinks::mask::Masker;
 use picoclaw_telemetry::{Bus, Dimension};
 
 use super::supply::Supply;
-use crate::agent::{Candidate, ContextLimits, Limits, ModelTable, Redact, Setup, Standing, Terms};
-use crate::config::{Config, ECHO, ModelConfig, Paths, SecretString};
+use crate::agent::{Candidate, ContextLimits, Limits, ModelTable, Prompt, Redact, Setup, Standing, Terms};
+use crate::config::{Config, ECHO, ModelConfig, Paths, SecretString, SteeringMode};
 use crate::providers::{self, HttpClients, ModelSpec};
 use crate::sessions;
 use crate::tools::{
@@ -41,18 +41,19 @@ pub fn setup(
 ) -> Result<Setup, SetupError> {
     let models = models(bus, config)?;
     let toolbox = Toolbox::built_in(&tool_options(config, paths, supply)?).with(supply.tools());
-    let prompt = format!(
+    let opening = format!(
         "You are PicoClaw, a helpful assistant. Answer in the language of the person. Your workspace is the \
          directory {}; file tools see nothing else.",
         paths.workspace.display()
     );
+    let prompt = Prompt::new(opening, &paths.workspace, Vec::new());
     let redact: Redact = if config.tools.filter_sensitive_data {
         let masker = Arc::clone(masker);
         Arc::new(move |text| masker.mask(&text).into_owned())
     } else {
         Arc::new(|text| text)
     };
-    Ok(Setup::new(bus, models, &toolbox, limits(config), redact, Some(&prompt)))
+    Ok(Setup::new(bus, models, &toolbox, limits(config), redact, prompt))
 }
 
 /// How sessions are kept.
@@ -135,6 +136,7 @@ fn limits(config: &Config) -> Limits {
         tool_timeout: config.tools.timeout(),
         max_tokens: defaults.max_tokens,
         temperature: defaults.temperature,
+        steer_all: defaults.steering_mode == SteeringMode::All,
         context: ContextLimits {
             window: defaults.context_window(),
             summarize_messages: defaults.summarize_messages(),

@@ -15,8 +15,8 @@ pub use kind::Kind;
 
 use crate::label::{Detail, Label};
 use crate::words::{
-    Compaction, Component, CooldownEnd, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome,
-    Rejection, SkipReason, ToolStatus, TurnStatus,
+    Command, Compaction, Component, CooldownEnd, FailureReason, HealthStatus, HttpRejection, Level, Origin,
+    Outcome, Rejection, SkipReason, ToolStatus, TurnStatus,
 };
 
 /// A name that becomes known, so that its series exist at 0 before anything happens: a rate over a series that
@@ -140,6 +140,16 @@ pub enum Event {
         session: Detail,
     },
     TurnEnd(Arc<TurnEnd>),
+    MessageJoined {
+        turn: u64,
+        session: Detail,
+    },
+    CommandRun {
+        command: Command,
+        channel: Label,
+        session: Detail,
+        duration: Duration,
+    },
     ContextCompacted {
         trigger: Compaction,
         outcome: Outcome,

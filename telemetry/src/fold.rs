@@ -7,8 +7,8 @@ use crate::label::Label;
 use crate::ledger::{Labels, Ledger};
 use crate::metric::Metric as M;
 use crate::words::{
-    Compaction, Direction, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome, Rejection,
-    SkipReason, ToolStatus, TurnStatus,
+    Command, Compaction, Direction, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome,
+    Rejection, SkipReason, ToolStatus, TurnStatus,
 };
 
 const NONE: Labels = Labels::NONE;
@@ -42,6 +42,7 @@ pub(crate) fn predeclare(ledger: &mut Ledger) {
         M::ToolCallsUnknownTotal,
         M::SessionWriteDuration,
         M::SessionReadFailuresTotal,
+        M::MessagesJoinedTotal,
         M::SessionConsecutiveFailures,
         M::ConfigReloadSuccessful,
         M::ConfigReloadTime,
@@ -52,6 +53,9 @@ pub(crate) fn predeclare(ledger: &mut Ledger) {
         for status in TurnStatus::ALL {
             ledger.declare(M::TurnsTotal, word!(word!(*origin), *status));
         }
+    }
+    for command in Command::ALL {
+        ledger.declare(M::CommandsTotal, word!(*command));
     }
     for trigger in Compaction::ALL {
         for outcome in Outcome::ALL {
@@ -125,6 +129,8 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
             }
             ledger.add(M::TurnsTotal, word!(word!(end.origin), end.status), 1);
         }
+        Event::MessageJoined { .. } => ledger.add(M::MessagesJoinedTotal, NONE, 1),
+        Event::CommandRun { command, .. } => ledger.add(M::CommandsTotal, word!(*command), 1),
         Event::ContextCompacted { trigger, outcome, .. } => {
             ledger.add(M::CompactionsTotal, word!(word!(*trigger), *outcome), 1);
         }

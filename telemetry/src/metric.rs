@@ -122,6 +122,10 @@ catalogue! {
 
     TurnsTotal: Ledger Counter, "picoclaw_turns_total", "turns", ["origin", "status"],
         "Turns that ended, by what started them and how they ended.";
+    MessagesJoinedTotal: Ledger Counter, "picoclaw_messages_joined_total", "messages_joined", [],
+        "Messages that were taken in by a turn of their session that ran already, instead of having one of their own.";
+    CommandsTotal: Ledger Counter, "picoclaw_commands_total", "commands", ["command"],
+        "Commands of people that were carried out. They count as messages and are no turns.";
     CompactionsTotal: Ledger Counter, "picoclaw_compactions_total", "compactions", ["trigger", "outcome"],
         "Conversations whose older part was taken out because they had become too long, by trigger and outcome.";
     ProviderRequestsActive: Ledger Gauge, "picoclaw_provider_requests_active", "provider.requests_active", ["provider"],

@@ -246,6 +246,42 @@ words! {
 }
 
 words! {
+    /// What a person can tell the agent beside talking to the model.
+    Command {
+        /// Says hello.
+        Start = "start",
+        /// Lists the commands.
+        Help = "help",
+        /// Ends the turn that runs.
+        Stop = "stop",
+        /// Shows the model, the channel or the agents.
+        Show = "show",
+        /// Lists models, channels, agents, skills or tools.
+        List = "list",
+        /// Has a skill used for a message.
+        Use = "use",
+        /// Asks something beside the conversation.
+        Btw = "btw",
+        /// Switches to another model.
+        Switch = "switch",
+        /// Tells whether a channel is there.
+        Check = "check",
+        /// Begins the conversation anew.
+        Clear = "clear",
+        /// Tells how long the conversation is.
+        Context = "context",
+        /// Lists the sub-agents.
+        Subagents = "subagents",
+        /// Reads the configuration again.
+        Reload = "reload",
+        /// Tells how things are.
+        Status = "status",
+        /// Shows or chooses the model.
+        Model = "model",
+    }
+}
+
+words! {
     /// Which way tokens went.
     Direction {
         /// To the model.

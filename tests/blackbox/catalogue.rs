@@ -201,6 +201,19 @@ fn every_metric_moves() {
     proof.of(&[Metric::ProviderThrottledTotal], || {
         (0..63).for_each(|_| assert_eq!(ask("limited"), 200));
     });
+    proof.of(&[Metric::CommandsTotal], || drop(gateway.chat("s", "/help")));
+    proof.of(&[Metric::MessagesJoinedTotal], || {
+        let speak = |text: &str| {
+            let message = json!([{ "role": "user", "content": text }]);
+            let metadata = json!({ "session_id": "joined", "steer": true });
+            gateway.post(CHAT, &[], &json!({ "metadata": metadata, "messages": message }).to_string()).status
+        };
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| speak("!slow 1s\nx"));
+            wait_for("the turn", || (gateway.scrape().get("picoclaw_messages_active") == 1.0).then_some(()));
+            assert_eq!((speak("y"), first.join().unwrap()), (200, 200));
+        });
+    });
     proof.of(&[Metric::CompactionsTotal], || drop(gateway.say("s", "!fail context_overflow")));
 
     let mut waiting = Vec::new();

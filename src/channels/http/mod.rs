@@ -11,7 +11,8 @@
 //!
 //! A caller who names a session (`session_id` or `metadata.session_id` in the body, or `X-Session-Id`) has its
 //! history kept by the gateway; of the messages that it sends, only those after the last answer are new. Other
-//! callers send the whole history each time and nothing is kept.
+//! callers send the whole history each time and nothing is kept. A message for a session whose turn runs waits for a turn
+//! of its own, unless `metadata.steer` lets it join: then both callers get that turn's answer.
 //!
 //! A caller who goes away cancels its turn.
 //!
@@ -200,7 +201,7 @@ impl HttpChannel {
             }
         };
         drop(body);
-        let ChatRequest { messages, model, sampling, stream, include_usage, session } = request;
+        let ChatRequest { messages, model, sampling, stream, include_usage, session, steer } = request;
         let model = model.filter(|name| self.is_model(name));
         // Only a stream has to name the model before the answer is there.
         let announced = stream.then(|| model.clone().unwrap_or_else(|| self.default_model()));
@@ -212,6 +213,7 @@ impl HttpChannel {
             model,
             sampling,
             stream,
+            steer,
             received: Instant::now(),
         };
         let turn = match self.assistant.submit(inbound).await {

@@ -23,6 +23,8 @@ pub struct ChatRequest {
     pub include_usage: bool,
     /// The session that the caller names.
     pub session: Option<String>,
+    /// Whether the message may join a turn of its session that runs already: `metadata.steer`.
+    pub steer: bool,
 }
 
 /// What is wrong with a request.
@@ -77,6 +79,7 @@ impl ChatRequest {
         })?;
 
         let session = session(&mut fields, session_header)?;
+        let steer = steer(&fields)?;
         let mut messages = messages::parse(fields.remove("messages"))?;
         if session.is_some()
             && let Some(last) = messages.iter().rposition(|message| message.role == Role::Assistant)
@@ -129,6 +132,7 @@ impl ChatRequest {
             stream,
             include_usage,
             session,
+            steer,
         })
     }
 }
@@ -183,6 +187,17 @@ fn session(fields: &mut Map<String, Value>, header: Option<&[u8]>) -> Result<Opt
         return Err(Defect::at(param, "must not have control characters"));
     }
     Ok(Some(name))
+}
+
+/// In the metadata of the OpenAI API all values are texts.
+fn steer(fields: &Map<String, Value>) -> Result<bool, Defect> {
+    match fields.get("metadata").and_then(|metadata| metadata.get("steer")) {
+        None | Some(Value::Null | Value::Bool(false)) => Ok(false),
+        Some(Value::Bool(true)) => Ok(true),
+        Some(Value::String(word)) if word == "true" => Ok(true),
+        Some(Value::String(word)) if word == "false" => Ok(false),
+        Some(_) => Err(Defect::at("metadata.steer", "must be true or false")),
+    }
 }
 
 fn text(value: Option<Value>, param: &str) -> Result<Option<String>, Defect> {

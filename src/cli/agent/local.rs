@@ -72,6 +72,7 @@ impl Answering for Local {
             model: self.model.clone(),
             sampling: Sampling::default(),
             stream: true,
+            steer: false,
             received: Instant::now(),
         };
         let mut turn = self.agent.submit(inbound).await?;

@@ -42,6 +42,9 @@ pub struct AgentDefaults {
     /// So is one that fills more than this part of the context window, in percent; 0 means 75.
     #[schemars(range(max = 100))]
     pub summarize_token_percent: u64,
+    /// How messages join a turn that runs already, in channels where people chat: one after each answer of the model, or
+    /// all that wait.
+    pub steering_mode: SteeringMode,
     /// Randomness of the answers.
     #[schemars(range(min = 0, max = 2))]
     pub temperature: f64,
@@ -61,6 +64,18 @@ pub struct AgentDefaults {
     pub turn_timeout_secs: u64,
 }
 
+/// How messages join a turn that runs already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SteeringMode {
+    /// One after each answer of the model.
+    #[default]
+    #[serde(rename = "one-at-a-time")]
+    OneAtATime,
+    /// All that wait.
+    All,
+}
+
 impl Default for AgentDefaults {
     fn default() -> Self {
         Self {
@@ -73,6 +88,7 @@ impl Default for AgentDefaults {
             context_window: 0,
             summarize_message_threshold: 20,
             summarize_token_percent: 75,
+            steering_mode: SteeringMode::OneAtATime,
             temperature: 0.7,
             max_tool_iterations: 50,
             max_parallel_turns: 0,

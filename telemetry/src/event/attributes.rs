@@ -77,6 +77,16 @@ impl Event {
                     visit("error", Text(error.as_str()));
                 }
             }
+            Self::MessageJoined { turn, session } => {
+                visit("session_id", Text(session.as_str()));
+                visit("turn", Count(*turn));
+            }
+            Self::CommandRun { command, channel, session, duration } => {
+                visit("session_id", Text(session.as_str()));
+                visit("duration_ms", Millis(*duration));
+                visit("command", Text(command.as_str()));
+                visit("channel", Text(channel.as_str()));
+            }
             Self::ContextCompacted { trigger, outcome, duration, messages, error, session } => {
                 visit("session_id", Text(session.as_str()));
                 visit("duration_ms", Millis(*duration));

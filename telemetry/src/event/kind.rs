@@ -43,6 +43,10 @@ words! {
         TurnStart = "agent.turn.start",
         /// A turn ended.
         TurnEnd = "agent.turn.end",
+        /// A message was taken in by the turn of its session that ran already.
+        MessageJoined = "agent.steering.injected",
+        /// A command of a person was carried out.
+        CommandRun = "agent.command.executed",
         /// The older part of a conversation was taken out of it, or could not be.
         ContextCompacted = "agent.context.compress",
         /// A request is sent to a provider.

@@ -28,6 +28,8 @@ impl Event {
             Self::TurnDequeued { .. } => Kind::TurnDequeued,
             Self::TurnStart { .. } => Kind::TurnStart,
             Self::TurnEnd(_) => Kind::TurnEnd,
+            Self::MessageJoined { .. } => Kind::MessageJoined,
+            Self::CommandRun { .. } => Kind::CommandRun,
             Self::ContextCompacted { .. } => Kind::ContextCompacted,
             Self::LlmRequest { .. } => Kind::LlmRequest,
             Self::LlmResponse(_) => Kind::LlmResponse,
@@ -68,7 +70,9 @@ impl Event {
                 AttemptOutcome::Success | AttemptOutcome::Cancelled => Level::Info,
             },
             Self::ToolEnd { status: ToolStatus::Success | ToolStatus::Cancelled, .. } => Level::Info,
-            Self::ContextCompacted { outcome: Outcome::Success, .. } => Level::Info,
+            Self::MessageJoined { .. }
+            | Self::CommandRun { .. }
+            | Self::ContextCompacted { outcome: Outcome::Success, .. } => Level::Info,
             Self::ContextCompacted { outcome: Outcome::Failure, .. }
             | Self::ToolEnd { .. }
             | Self::ToolSkipped { .. }
@@ -124,6 +128,8 @@ impl Event {
             | Self::TurnQueued { .. }
             | Self::TurnDequeued { .. }
             | Self::TurnStart { .. }
+            | Self::MessageJoined { .. }
+            | Self::CommandRun { .. }
             | Self::ContextCompacted { .. }
             | Self::TurnEnd(_) => Component::Agent,
             Self::LlmRequest { .. }
@@ -154,6 +160,8 @@ impl Event {
                 TurnStatus::ToolLimit => "Turn stopped at the limit of tool iterations",
                 TurnStatus::Cancelled => "Turn cancelled",
             },
+            Self::MessageJoined { .. } => "Message joined the turn",
+            Self::CommandRun { .. } => "Command carried out",
             Self::ContextCompacted { outcome: Outcome::Success, .. } => "Conversation shortened",
             Self::ContextCompacted { outcome: Outcome::Failure, .. } => "Conversation could not be shortened",
             Self::LlmResponse(response) => match response.outcome {

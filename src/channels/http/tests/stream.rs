@@ -105,6 +105,7 @@ async fn an_answer_without_pieces_is_still_complete() {
             model_name: "other".to_owned(),
             usage: Default::default(),
             finish: Default::default(),
+            joined: false,
         }))
         .unwrap();
     let cancel = tokio_util::sync::CancellationToken::new().drop_guard();

@@ -1,0 +1,135 @@
+//! What opens every conversation: who the assistant is, and what the workspace's files say.
+//!
+//! | File | What it is for |
+//! |---|---|
+//! | `AGENT.md`, or `AGENTS.md` | how the assistant works |
+//! | `IDENTITY.md`, `SOUL.md`, `USER.md` | who it is, how it speaks, whom it speaks with |
+//! | `memory/MEMORY.md` | what it has noted down |
+//! | `skills/*/SKILL.md` | instructions for certain tasks: only name and description, the model reads the rest when it needs it |
+//!
+//! All of them may be missing. They are looked at when a conversation goes on, but not more often than every two
+//! seconds, and read again when one of them has changed; neither happens on the event loop, and a disk that hangs
+//! delays a turn once, and then the last known text is used.
+
+mod files;
+mod skills;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use skills::Skill;
+
+use crate::chat::{Message, Role};
+
+/// How long what was seen of the files is taken for the truth.
+const TRUST: Duration = Duration::from_secs(2);
+/// How long a turn waits for the files.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What opens the conversations of one agent. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Prompt(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// The part that no file says.
+    opening: String,
+    workspace: PathBuf,
+    /// The only skills to be offered; all of them when empty.
+    skills: Vec<String>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    message: Arc<Message>,
+    skills: Arc<[Skill]>,
+    /// What the files looked like when they were read.
+    stamp: Option<u64>,
+    looked: Option<Instant>,
+    /// Somebody looks right now.
+    looking: bool,
+}
+
+impl Prompt {
+    /// The prompt of an agent that works in this directory. Of the skills there only those in the list are offered,
+    /// unless the list is empty.
+    pub fn new(opening: impl Into<String>, workspace: impl Into<PathBuf>, skills: Vec<String>) -> Self {
+        let opening = opening.into();
+        let state = State {
+            message: Arc::new(Message::new(Role::System, opening.clone())),
+            skills: Arc::new([]),
+            stamp: None,
+            looked: None,
+            looking: false,
+        };
+        Self(Arc::new(Inner { opening, workspace: workspace.into(), skills, state: Mutex::new(state) }))
+    }
+
+    /// The message that opens a conversation now.
+    pub async fn message(&self) -> Arc<Message> {
+        self.look().await;
+        Arc::clone(&self.0.lock().message)
+    }
+
+    /// The skills that are offered now.
+    pub async fn skills(&self) -> Arc<[Skill]> {
+        self.look().await;
+        Arc::clone(&self.0.lock().skills)
+    }
+
+    /// Sees to it that what is known of the files is new enough, if the disk lets it.
+    async fn look(&self) {
+        {
+            let mut state = self.0.lock();
+            if state.looking || state.looked.is_some_and(|looked| looked.elapsed() < TRUST) {
+                return;
+            }
+            state.looking = true;
+        }
+        let inner = Arc::clone(&self.0);
+        let looking = tokio::task::spawn_blocking(move || inner.refresh());
+        // Given up, it goes on in the background, and nobody else looks until it is done.
+        if tokio::time::timeout(PATIENCE, looking).await.is_err() {
+            tracing::warn!(
+                workspace = %self.0.workspace.display(),
+                "The workspace's files could not be read in time; conversations go on with what is known of them."
+            );
+        }
+    }
+}
+
+impl Inner {
+    fn refresh(&self) {
+        // A panic must not keep all others from looking for ever.
+        let _done = Looked(self);
+        let seen = files::stamp(&self.workspace);
+        if self.lock().stamp == Some(seen) {
+            return;
+        }
+        let skills: Arc<[Skill]> = skills::find(&self.workspace, &self.skills).into();
+        let text = files::compose(&self.opening, &self.workspace, &skills);
+        let mut state = self.lock();
+        state.message = Arc::new(Message::new(Role::System, text));
+        state.skills = skills;
+        state.stamp = Some(seen);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Looked<'a>(&'a Inner);
+
+impl Drop for Looked<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.looking = false;
+        state.looked = Some(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests;
