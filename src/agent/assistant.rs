@@ -16,10 +16,12 @@ use tokio_util::task::TaskTracker;
 
 use super::budget::{ContextLimits, Correction};
 use super::commands::{self, Desk, Errand, Meant};
+use super::crew::{CrewLimits, CrewTools, Roster};
 use super::gate::{Gates, QUEUE_LIMIT};
 use super::inbound::{Assistant, Conversation, Inbound, ModelInfo, Refusal, TurnHandle};
 use super::models::{Candidate, ModelTable};
 use super::prompt::Prompt;
+use super::routing::Routing;
 use super::standing::Resting;
 use super::summary::Summaries;
 use super::task::Task;
@@ -55,6 +57,10 @@ pub struct Limits {
     pub temperature: f64,
     /// How long a conversation may be.
     pub context: ContextLimits,
+    /// The bounds of sub-agents.
+    pub crew: CrewLimits,
+    /// Which messages are for a lighter model; `None` when none are.
+    pub routing: Option<Routing>,
     /// Whether all messages that wait join a turn at once, rather than one after each answer of the model.
     pub steer_all: bool,
 }
@@ -63,6 +69,7 @@ pub struct Limits {
 pub struct Setup {
     pub(super) models: ModelTable,
     pub(super) tools: Tools,
+    pub(super) crew: CrewTools,
     pub(super) limits: Limits,
     pub(super) prompt: Prompt,
     corrections: HashMap<String, Correction>,
@@ -75,6 +82,7 @@ impl Setup {
         bus: &Bus,
         models: ModelTable,
         toolbox: &Toolbox,
+        crew: CrewTools,
         limits: Limits,
         redact: Redact,
         prompt: Prompt,
@@ -82,10 +90,11 @@ impl Setup {
         let corrections = models.all().map(|candidate| (candidate.model_name.clone(), Correction::default()));
         Self {
             corrections: corrections.collect(),
-            tools: Tools::new(toolbox, limits.tool_timeout, redact, bus),
+            tools: Tools::new(toolbox, crew.specs(), limits.tool_timeout, redact, bus),
             models,
             limits,
             prompt,
+            crew,
         }
     }
 
@@ -101,7 +110,8 @@ impl Setup {
                 Declaration::Model(candidate.provider_label, candidate.model_label),
             ]
         });
-        providers.chain(self.tools.labels().map(Declaration::Tool)).collect()
+        let tools = self.tools.labels().chain(self.crew.labels());
+        providers.chain(tools.map(Declaration::Tool)).collect()
     }
 }
 
@@ -129,6 +139,7 @@ pub(super) struct Inner {
     stateless: AtomicU64,
     pub(super) summaries: Summaries,
     pub(super) desk: Desk,
+    pub(super) roster: Roster,
 }
 
 impl Agent {
@@ -160,6 +171,7 @@ impl Agent {
             stateless: AtomicU64::new(0),
             summaries: Summaries::default(),
             desk: Desk::default(),
+            roster: Roster::default(),
         }))
     }
 
@@ -314,6 +326,7 @@ impl Assistant for Agent {
             }
             (meant, _) => matches!(meant, Meant::Aside),
         };
+        let routed = session.is_some() && inbound.model.is_none() && chosen.is_none();
         let (progress, pieces) = mpsc::channel(if inbound.stream { PROGRESS_ROOM } else { 1 });
         let (answer, reply) = oneshot::channel();
         let cancel = inner.cancel_all.child_token();
@@ -328,6 +341,7 @@ impl Assistant for Agent {
             answer,
             cancel: cancel.clone(),
             aside,
+            routed,
             inbound,
         };
         inner.turns.spawn(task.run(place));

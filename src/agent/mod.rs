@@ -10,6 +10,7 @@
 //! * `transcript`: what a turn adds to its session. `budget`: how much of it fits into a model's context window.
 //!   `summary`: what takes the place of the older part of a long conversation.
 //! * [`prompt`]: what opens every conversation. [`commands`]: what people can say beside talking to the model.
+//! * [`crew`]: sub-agents. [`routing`]: a lighter model for easy messages.
 //! * `assistant`: accepts messages. `task`: one of them on its way to its reply.
 //!
 //! Every step is reported on the telemetry bus by guards, so that an abandoned turn is counted like any other.
@@ -18,11 +19,13 @@ mod assistant;
 mod attempts;
 mod budget;
 pub mod commands;
+pub mod crew;
 mod gate;
 pub mod inbound;
 pub mod models;
 pub mod prompt;
 mod round;
+pub mod routing;
 pub mod standing;
 mod summary;
 mod task;
@@ -32,10 +35,12 @@ mod turn;
 
 pub use assistant::{Agent, Limits, Setup};
 pub use budget::ContextLimits;
+pub use crew::{CrewLimits, CrewTools};
 pub use inbound::{
     Assistant, Conversation, Inbound, ModelInfo, Progress, Refusal, Reply, TurnError, TurnHandle,
 };
 pub use models::{Candidate, ModelTable};
 pub use prompt::Prompt;
+pub use routing::Routing;
 pub use standing::{Resting, Standing, Terms};
 pub use tool_calls::Redact;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use picoclaw_telemetry::guard::{Turn, Waiting};
-use picoclaw_telemetry::words::{Origin, Outcome, TurnStatus};
+use picoclaw_telemetry::words::{Origin, Outcome, Route, TurnStatus};
 use picoclaw_telemetry::{Detail, Event, Label};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::assistant::{Agent, Setup};
+use super::crew::Post;
 use super::gate::{Entered, Place};
 use super::inbound::{Conversation, Inbound, Progress, Reply, TurnError};
 use super::models::Candidate;
@@ -40,6 +41,8 @@ pub(super) struct Task {
     pub(super) cancel: CancellationToken,
     /// The conversation hears and does not remember.
     pub(super) aside: bool,
+    /// Nobody has said which model should answer.
+    pub(super) routed: bool,
     pub(super) inbound: Inbound,
 }
 
@@ -129,8 +132,28 @@ impl Task {
             () = self.cancel.cancelled() => return None,
         };
         match transcript {
-            Ok(transcript) => self.converse(guard, transcript, gate, joined).await,
+            Ok(transcript) => {
+                self.route(&transcript);
+                self.converse(guard, transcript, gate, joined).await
+            }
             Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Has a lighter model answer what is easy.
+    fn route(&mut self, transcript: &Transcript) {
+        let Some(routing) = self.setup.limits.routing.as_ref().filter(|_| self.routed) else { return };
+        let light = || self.setup.models.candidates(Some(&routing.light_model));
+        let light = if routing.is_easy(transcript) { light() } else { None };
+        let route = if light.is_some() { Route::Light } else { Route::Main };
+        self.agent.0.bus.emit(Event::TurnRouted { route, session: self.detail.clone() });
+        if let Some(mut light) = light {
+            // What the light model cannot answer the others may.
+            let others = std::mem::take(&mut self.candidates).into_iter();
+            let new: Vec<_> =
+                others.filter(|one| light.iter().all(|other| !Arc::ptr_eq(one, other))).collect();
+            light.extend(new);
+            self.candidates = light;
         }
     }
 
@@ -218,6 +241,13 @@ impl Task {
             sampling: &sampling,
             progress: self.progress.as_ref(),
             gate: gate.filter(|_| self.inbound.steer),
+            rounds: limits.tool_iterations,
+            post: Post {
+                agent: &self.agent,
+                depth: 0,
+                session: self.remembers().map(SessionId::key),
+                label: self.label,
+            },
         };
         let result = tokio::select! {
             biased;
@@ -232,6 +262,9 @@ impl Task {
             Some(Err(_)) | None => transcript.into_completed(),
         };
         let stored = self.store(new).await;
+        if let Some(id) = self.remembers() {
+            self.agent.0.roster.settle(id.key(), stored.is_ok() && matches!(result, Some(Ok(_))));
+        }
         if let (Some(id), Some((cut, forgotten))) = (self.remembers(), forgotten) {
             summary::forget(&self.agent, id, &self.detail, cut.trigger, began, forgotten).await;
         }

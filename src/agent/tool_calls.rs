@@ -9,7 +9,7 @@ use picoclaw_telemetry::words::ToolStatus;
 use picoclaw_telemetry::{Bus, Detail, Dimension, Event, Label};
 
 use super::budget;
-use crate::chat::{ToolCall, ToolSpecs};
+use crate::chat::{ToolCall, ToolSpec, ToolSpecs};
 use crate::tools::{Caller, Tool, ToolOutput, Toolbox};
 
 /// The tools with their labels, and how long a call may take.
@@ -26,7 +26,14 @@ pub(super) struct Tools {
 pub type Redact = Arc<dyn Fn(String) -> String + Send + Sync>;
 
 impl Tools {
-    pub(super) fn new(toolbox: &Toolbox, timeout: Duration, redact: Redact, bus: &Bus) -> Self {
+    /// Besides the toolbox the tools of these `specs` are offered, which others carry out.
+    pub(super) fn new(
+        toolbox: &Toolbox,
+        specs: impl Iterator<Item = ToolSpec>,
+        timeout: Duration,
+        redact: Redact,
+        bus: &Bus,
+    ) -> Self {
         let by_name = toolbox
             .names()
             .filter_map(|name| {
@@ -35,7 +42,7 @@ impl Tools {
                 Some((name.to_owned(), (Arc::clone(tool), label)))
             })
             .collect();
-        let specs = toolbox.specs().to_vec();
+        let specs: Vec<ToolSpec> = toolbox.specs().iter().cloned().chain(specs).collect();
         Self { by_name, specs: specs.into(), bytes: OnceLock::new(), timeout, redact }
     }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::assistant::Setup;
 use super::attempts::{self, Question, RetryPolicy};
+use super::crew::{self, Post};
 use super::gate::Entered;
 use super::inbound::{Progress, Reply, TurnError};
 use super::models::Candidate;
@@ -25,7 +26,7 @@ const EMPTY_ANSWER: &str = "The model gave an empty answer.";
 /// What a turn works with.
 pub(super) struct Work<'a> {
     pub(super) bus: &'a Bus,
-    pub(super) setup: &'a Setup,
+    pub(super) setup: &'a Arc<Setup>,
     pub(super) session: &'a Detail,
     pub(super) caller: Caller<'a>,
     pub(super) candidates: &'a [Arc<Candidate>],
@@ -35,6 +36,10 @@ pub(super) struct Work<'a> {
     pub(super) gate: Option<&'a Entered>,
     /// When the turn's time is over.
     pub(super) deadline: Option<Instant>,
+    /// Most requests to the model.
+    pub(super) rounds: u32,
+    /// Where the turn stands among those that it works for.
+    pub(super) post: Post<'a>,
 }
 
 /// Asks and acts until the model answers. The new messages are in the transcript, whatever happens.
@@ -49,7 +54,8 @@ pub(super) async fn run(
     let mut rounds = 0;
     let mut overflowed = false;
     let mut said = String::new();
-    while rounds < limits.tool_iterations {
+    while rounds < work.rounds {
+        crew::news(work, transcript);
         keep_within_budget(work, transcript);
         let asked = {
             let messages = transcript.messages();
@@ -98,9 +104,9 @@ pub(super) async fn run(
             ..Message::new(Role::Assistant, content.clone())
         });
         if answered {
-            said.push_str(&content);
-            if rounds < limits.tool_iterations && take_in(work, guard, transcript, joined) {
-                said.push_str("\n\n");
+            said = after(said, content);
+            if rounds < work.rounds && take_in(work, guard, transcript, joined) {
+                tell(work, "\n\n").await;
                 continue;
             }
             let model_name = candidate.model_name.clone();
@@ -110,15 +116,33 @@ pub(super) async fn run(
             ));
         }
         for call in &calls {
-            let result =
-                work.setup.tools.call(work.bus, guard.number(), work.session, work.caller, call).await;
+            let result = match crew::call(work, guard.number(), call).await {
+                Some(result) => result,
+                None => {
+                    work.setup.tools.call(work.bus, guard.number(), work.session, work.caller, call).await
+                }
+            };
             transcript.push(Message::tool_result(call.id.clone(), result));
         }
-        if rounds < limits.tool_iterations {
+        if rounds < work.rounds {
             take_in(work, guard, transcript, joined);
         }
     }
-    Ok((at_the_limit(work, transcript, usage).await, TurnStatus::ToolLimit))
+    let reply = at_the_limit(work, transcript, usage).await;
+    Ok((Reply { content: after(said, reply.content), ..reply }, TurnStatus::ToolLimit))
+}
+
+/// An answer after those that were given in the same turn to what had been said before.
+fn after(said: String, content: String) -> String {
+    if said.is_empty() { content } else { said + "\n\n" + &content }
+}
+
+/// Sends text to a caller who wants the answer as it is written.
+async fn tell(work: &Work<'_>, text: &str) {
+    if let Some(progress) = work.progress {
+        // A caller who no longer listens has cancelled the turn, which ends it elsewhere.
+        let _ = progress.send(Progress::Text(text.to_owned())).await;
+    }
 }
 
 /// Takes in what was said meanwhile; says whether anything was.
@@ -159,17 +183,14 @@ async fn at_the_limit(work: &Work<'_>, transcript: &mut Transcript, usage: Usage
     let content = format!(
         "I stopped after {} rounds of tool calls without reaching an answer. Ask again with a smaller task, or \
          raise agents.defaults.max_tool_iterations.",
-        work.setup.limits.tool_iterations
+        work.rounds
     );
     let model_name = work.candidates.first().map_or_else(String::new, |c| c.model_name.clone());
     transcript.push(Message {
         model_name: Some(model_name.clone()),
         ..Message::new(Role::Assistant, content.clone())
     });
-    if let Some(progress) = work.progress {
-        // A caller who no longer listens has cancelled the turn, which ends it elsewhere.
-        let _ = progress.send(Progress::Text(content.clone())).await;
-    }
+    tell(work, &content).await;
     Reply { content, model_name, usage, finish: FinishReason::Stop, joined: false }
 }
 

@@ -21,6 +21,7 @@ pub struct Checked {
 pub(super) fn validate(config: &Config, paths: &Paths, known_sink_types: &[&str]) -> Checked {
     let mut checked = Checked::default();
     checked.models(config);
+    checked.routing(config);
     checked.problems.extend(endpoints::collisions(config, paths));
     checked.sinks(config, paths, known_sink_types);
     checked.log_output(config);
@@ -104,6 +105,17 @@ impl Checked {
                 self.warnings
                     .push((path, format!("there is no enabled model \"{name}\" in model_list, ignored")));
             }
+        }
+    }
+
+    fn routing(&mut self, config: &Config) {
+        let routing = &config.agents.defaults.routing;
+        if routing.enabled && config.model_meant(&routing.light_model).is_none() {
+            let message = format!(
+                "there is no enabled model \"{}\" in model_list, so all messages are for the usual one",
+                routing.light_model
+            );
+            self.warnings.push(("agents.defaults.routing.light_model".into(), message));
         }
     }
 

@@ -7,7 +7,10 @@ use picoclaw_sinks::mask::Masker;
 use picoclaw_telemetry::{Bus, Dimension};
 
 use super::supply::Supply;
-use crate::agent::{Candidate, ContextLimits, Limits, ModelTable, Prompt, Redact, Setup, Standing, Terms};
+use crate::agent::{
+    Candidate, ContextLimits, CrewLimits, CrewTools, Limits, ModelTable, Prompt, Redact, Routing, Setup,
+    Standing, Terms,
+};
 use crate::config::{Config, ECHO, ModelConfig, Paths, SecretString, SteeringMode};
 use crate::providers::{self, HttpClients, ModelSpec};
 use crate::sessions;
@@ -53,7 +56,9 @@ pub fn setup(
     } else {
         Arc::new(|text| text)
     };
-    Ok(Setup::new(bus, models, &toolbox, limits(config), redact, prompt))
+    let tools = &config.tools;
+    let crew = CrewTools::new(bus, tools.subagent.enabled, tools.spawn.enabled, tools.spawn_status.enabled);
+    Ok(Setup::new(bus, models, &toolbox, crew, limits(config), redact, prompt))
 }
 
 /// How sessions are kept.
@@ -126,6 +131,13 @@ pub(super) fn spec(model: &ModelConfig, key: Option<&SecretString>) -> ModelSpec
     }
 }
 
+/// Without a light model that is there, all messages are for the usual one; the check of the configuration says so.
+fn routing(config: &Config) -> Option<Routing> {
+    let routing = &config.agents.defaults.routing;
+    let light = config.model_meant(&routing.light_model).filter(|_| routing.enabled)?;
+    Some(Routing { light_model: light.model_name.clone(), threshold: routing.threshold })
+}
+
 fn limits(config: &Config) -> Limits {
     let defaults = &config.agents.defaults;
     Limits {
@@ -137,6 +149,12 @@ fn limits(config: &Config) -> Limits {
         max_tokens: defaults.max_tokens,
         temperature: defaults.temperature,
         steer_all: defaults.steering_mode == SteeringMode::All,
+        routing: routing(config),
+        crew: CrewLimits {
+            depth: defaults.subturn.depth(),
+            concurrent: defaults.subturn.concurrent(),
+            timeout: defaults.subturn.timeout(),
+        },
         context: ContextLimits {
             window: defaults.context_window(),
             summarize_messages: defaults.summarize_messages(),

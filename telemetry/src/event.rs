@@ -16,7 +16,7 @@ pub use kind::Kind;
 use crate::label::{Detail, Label};
 use crate::words::{
     Command, Compaction, Component, CooldownEnd, FailureReason, HealthStatus, HttpRejection, Level, Origin,
-    Outcome, Rejection, SkipReason, ToolStatus, TurnStatus,
+    Outcome, Rejection, Route, SkipReason, ToolStatus, TurnStatus,
 };
 
 /// A name that becomes known, so that its series exist at 0 before anything happens: a rate over a series that
@@ -142,6 +142,10 @@ pub enum Event {
     TurnEnd(Arc<TurnEnd>),
     MessageJoined {
         turn: u64,
+        session: Detail,
+    },
+    TurnRouted {
+        route: Route,
         session: Detail,
     },
     CommandRun {

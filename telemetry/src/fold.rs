@@ -8,7 +8,7 @@ use crate::ledger::{Labels, Ledger};
 use crate::metric::Metric as M;
 use crate::words::{
     Command, Compaction, Direction, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome,
-    Rejection, SkipReason, ToolStatus, TurnStatus,
+    Rejection, Route, SkipReason, ToolStatus, TurnStatus,
 };
 
 const NONE: Labels = Labels::NONE;
@@ -43,6 +43,7 @@ pub(crate) fn predeclare(ledger: &mut Ledger) {
         M::SessionWriteDuration,
         M::SessionReadFailuresTotal,
         M::MessagesJoinedTotal,
+        M::SubturnsActive,
         M::SessionConsecutiveFailures,
         M::ConfigReloadSuccessful,
         M::ConfigReloadTime,
@@ -53,6 +54,9 @@ pub(crate) fn predeclare(ledger: &mut Ledger) {
         for status in TurnStatus::ALL {
             ledger.declare(M::TurnsTotal, word!(word!(*origin), *status));
         }
+    }
+    for route in Route::ALL {
+        ledger.declare(M::TurnsRoutedTotal, word!(*route));
     }
     for command in Command::ALL {
         ledger.declare(M::CommandsTotal, word!(*command));
@@ -118,18 +122,14 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
         Event::TurnQueued { .. } => ledger.shift(M::QueueDepth, NONE, 1.0),
         Event::TurnDequeued { .. } => ledger.shift(M::QueueDepth, NONE, -1.0),
         Event::TurnStart { origin, .. } => {
-            if *origin != Origin::Subturn {
-                ledger.shift(M::MessagesActive, NONE, 1.0);
-            }
+            ledger.shift(active(*origin), NONE, 1.0);
         }
         Event::TurnEnd(end) => {
-            // What a conversation does beside itself does not make it two.
-            if end.origin != Origin::Subturn {
-                ledger.shift(M::MessagesActive, NONE, -1.0);
-            }
+            ledger.shift(active(end.origin), NONE, -1.0);
             ledger.add(M::TurnsTotal, word!(word!(end.origin), end.status), 1);
         }
         Event::MessageJoined { .. } => ledger.add(M::MessagesJoinedTotal, NONE, 1),
+        Event::TurnRouted { route, .. } => ledger.add(M::TurnsRoutedTotal, word!(*route), 1),
         Event::CommandRun { command, .. } => ledger.add(M::CommandsTotal, word!(*command), 1),
         Event::ContextCompacted { trigger, outcome, .. } => {
             ledger.add(M::CompactionsTotal, word!(word!(*trigger), *outcome), 1);
@@ -179,6 +179,11 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
         | Event::ToolStart { .. }
         | Event::Log(_) => {}
     }
+}
+
+/// Where a turn counts while it is in flight: what a conversation does beside itself does not make it two.
+fn active(origin: Origin) -> M {
+    if origin == Origin::Subturn { M::SubturnsActive } else { M::MessagesActive }
 }
 
 fn fold_response(ledger: &mut Ledger, time: SystemTime, response: &LlmResponse) {

@@ -122,8 +122,12 @@ catalogue! {
 
     TurnsTotal: Ledger Counter, "picoclaw_turns_total", "turns", ["origin", "status"],
         "Turns that ended, by what started them and how they ended.";
+    SubturnsActive: Ledger Gauge, "picoclaw_subturns_active", "subturns_active", [],
+        "Turns in flight that work for another one: sub-agents and summaries.";
     MessagesJoinedTotal: Ledger Counter, "picoclaw_messages_joined_total", "messages_joined", [],
         "Messages that were taken in by a turn of their session that ran already, instead of having one of their own.";
+    TurnsRoutedTotal: Ledger Counter, "picoclaw_turns_routed_total", "turns_routed", ["route"],
+        "Turns whose model was chosen by how hard the message is, by what was chosen. Counted only with agents.defaults.routing.";
     CommandsTotal: Ledger Counter, "picoclaw_commands_total", "commands", ["command"],
         "Commands of people that were carried out. They count as messages and are no turns.";
     CompactionsTotal: Ledger Counter, "picoclaw_compactions_total", "compactions", ["trigger", "outcome"],

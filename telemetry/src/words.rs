@@ -246,6 +246,16 @@ words! {
 }
 
 words! {
+    /// Which model was chosen for a message.
+    Route {
+        /// The light one.
+        Light = "light",
+        /// The usual one.
+        Main = "main",
+    }
+}
+
+words! {
     /// What a person can tell the agent beside talking to the model.
     Command {
         /// Says hello.

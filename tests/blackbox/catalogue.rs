@@ -86,6 +86,8 @@ fn config(agent: &Agent, audit: &Path, upstream: &Upstream, models: usize) -> Va
     models.insert(1, json!({ "model_name": "limited", "model": "echo/echo", "rpm": 60 }));
     json!({
         "model_list": models,
+        // A threshold that leaves every message to the usual model.
+        "agents": { "defaults": { "routing": { "enabled": true, "light_model": "model-0", "threshold": 0 } } },
         "telemetry": { "ring": 4, "sinks": [
             { "type": "prometheus" },
             { "type": "newrelic" },
@@ -154,6 +156,7 @@ fn every_metric_moves() {
             Metric::ChannelMessagesTotal,
             Metric::ChannelLastActivity,
             Metric::TurnsTotal,
+            Metric::TurnsRoutedTotal,
             Metric::ResponseTime,
             Metric::ProviderRequestsTotal,
             Metric::ProviderRequestDuration,
@@ -201,6 +204,9 @@ fn every_metric_moves() {
     proof.of(&[Metric::ProviderThrottledTotal], || {
         (0..63).for_each(|_| assert_eq!(ask("limited"), 200));
     });
+    let spawn = r#"!tool spawn {"task":"!hang"}"#;
+    proof.of(&[Metric::SubturnsActive], || drop(gateway.chat("crew", spawn)));
+    proof.of(&[Metric::SubturnsActive], || drop(gateway.chat("crew", "/stop")));
     proof.of(&[Metric::CommandsTotal], || drop(gateway.chat("s", "/help")));
     proof.of(&[Metric::MessagesJoinedTotal], || {
         let speak = |text: &str| {

@@ -58,7 +58,7 @@ fn stop_ends_what_runs_and_what_waits() {
         let waiting = scope.spawn(|| gateway.say("s", "x"));
         wait_for("the queue", || (gateway.scrape().get("picoclaw_queue_depth") == 1.0).then_some(()));
         assert_eq!(gateway.chat("other", "/stop"), "Nothing to stop: I am not working on anything for you.");
-        assert_eq!(gateway.chat("s", "/stop"), "Stopped, and 1 more that waited.");
+        assert_eq!(gateway.chat("s", "/stop"), "Stopped, and 1 more that waited or worked for you.");
         for stopped in [running.join().unwrap(), waiting.join().unwrap()] {
             assert_eq!(stopped.status, 503);
             assert!(stopped.text().contains("/stop"), "{}", stopped.text());

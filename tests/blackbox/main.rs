@@ -15,6 +15,7 @@ mod commands;
 mod context;
 mod cooldown;
 mod crash;
+mod crew;
 mod datadog;
 mod exactness;
 mod exec;

@@ -40,7 +40,10 @@ impl Asked<'_> {
             Command::List => self.list().await,
             Command::Check => self.check(),
             Command::Use | Command::Btw => usage(self.order.command),
-            Command::Subagents => "No sub-agent works for this conversation.".to_owned(),
+            Command::Subagents => match self.agent.0.roster.status(self.session.key(), None) {
+                none if none.is_empty() => "No sub-agent works for this conversation.".to_owned(),
+                tasks => tasks.join("\n"),
+            },
             Command::Reload => match self.agent.0.desk.reloader() {
                 Some(reload) => reload.reload_for_person().await,
                 None => "There is no gateway to reload: I run in your terminal.".to_owned(),
@@ -49,10 +52,11 @@ impl Asked<'_> {
     }
 
     fn stop(&self) -> String {
-        match self.agent.0.gates.stop(self.session.key()) {
+        let key = self.session.key();
+        match self.agent.0.gates.stop(key) + self.agent.0.roster.stop(key) {
             0 => "Nothing to stop: I am not working on anything for you.".to_owned(),
             1 => "Stopped.".to_owned(),
-            stopped => format!("Stopped, and {} more that waited.", stopped - 1),
+            stopped => format!("Stopped, and {} more that waited or worked for you.", stopped - 1),
         }
     }
 
@@ -156,7 +160,10 @@ impl Asked<'_> {
             "models" => listed("Models", self.models()),
             "channels" => listed("Channels", self.channels()),
             "agents" => "Agents: main".to_owned(),
-            "tools" => listed("Tools", self.setup.tools.labels().map(|label| label.as_str())),
+            "tools" => {
+                let labels = self.setup.tools.labels().chain(self.setup.crew.labels());
+                listed("Tools", labels.map(|label| label.as_str()))
+            }
             "skills" => {
                 let skills = self.setup.prompt.skills().await;
                 listed("Skills", skills.iter().map(|skill| skill.name.as_str()))

@@ -42,6 +42,10 @@ pub struct AgentDefaults {
     /// So is one that fills more than this part of the context window, in percent; 0 means 75.
     #[schemars(range(max = 100))]
     pub summarize_token_percent: u64,
+    /// A lighter model for easy messages.
+    pub routing: RoutingConfig,
+    /// The bounds of sub-agents.
+    pub subturn: SubturnConfig,
     /// How messages join a turn that runs already, in channels where people chat: one after each answer of the model, or
     /// all that wait.
     pub steering_mode: SteeringMode,
@@ -62,6 +66,57 @@ pub struct AgentDefaults {
     /// Longest time that a turn may take, in seconds; 0 means no limit.
     #[schemars(range(max = 31_536_000))]
     pub turn_timeout_secs: u64,
+}
+
+/// A lighter model for easy messages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RoutingConfig {
+    /// Whether easy messages are for the light model.
+    pub enabled: bool,
+    /// The light model, by `model_name` or `model`.
+    pub light_model: String,
+    /// How hard a message may be for it, from 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
+    pub threshold: f64,
+}
+
+impl Default for RoutingConfig {
+    fn default() -> Self {
+        Self { enabled: false, light_model: String::new(), threshold: 0.35 }
+    }
+}
+
+/// The bounds of sub-agents.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SubturnConfig {
+    /// How deep sub-agents may be nested; 0 means 3.
+    pub max_depth: u32,
+    /// How many sub-agents may work for a conversation at the same time; 0 means 5.
+    pub max_concurrent: u32,
+    /// Longest time that a sub-agent may take, in minutes; 0 means 5.
+    #[schemars(range(max = 1440))]
+    pub default_timeout_minutes: u64,
+}
+
+impl SubturnConfig {
+    /// How deep sub-agents may be nested.
+    pub fn depth(&self) -> u32 {
+        if self.max_depth == 0 { 3 } else { self.max_depth }
+    }
+
+    /// How many may work for a conversation at the same time.
+    pub fn concurrent(&self) -> usize {
+        if self.max_concurrent == 0 { 5 } else { self.max_concurrent as usize }
+    }
+
+    /// How long one may take.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(
+            60 * if self.default_timeout_minutes == 0 { 5 } else { self.default_timeout_minutes },
+        )
+    }
 }
 
 /// How messages join a turn that runs already.
@@ -88,6 +143,8 @@ impl Default for AgentDefaults {
             context_window: 0,
             summarize_message_threshold: 20,
             summarize_token_percent: 75,
+            routing: RoutingConfig::default(),
+            subturn: SubturnConfig::default(),
             steering_mode: SteeringMode::OneAtATime,
             temperature: 0.7,
             max_tool_iterations: 50,

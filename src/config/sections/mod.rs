@@ -13,7 +13,7 @@ mod sessions;
 mod telemetry;
 mod tools;
 
-pub use agents::{AgentDefaults, AgentsConfig, SteeringMode};
+pub use agents::{AgentDefaults, AgentsConfig, RoutingConfig, SteeringMode, SubturnConfig};
 pub use channels::ChannelConfig;
 pub use gateway::{GatewayConfig, HealthCheckConfig, MetricsConfig};
 pub use logging::{LogFormat, LoggingConfig};

@@ -32,6 +32,12 @@ pub struct ToolsConfig {
     pub exec: ExecConfig,
     /// Lists a directory.
     pub list_dir: Toggle,
+    /// Has a sub-agent do a task, and waits for it.
+    pub subagent: Toggle,
+    /// Has a sub-agent do a task beside the conversation.
+    pub spawn: Toggle,
+    /// Tells how spawned tasks go; off unless switched on.
+    pub spawn_status: Toggle,
     /// Fetches a web page.
     pub web_fetch: Toggle,
     /// How web pages are fetched.
@@ -53,6 +59,9 @@ impl Default for ToolsConfig {
             append_file: Toggle::default(),
             exec: ExecConfig::default(),
             list_dir: Toggle::default(),
+            subagent: Toggle::default(),
+            spawn: Toggle::default(),
+            spawn_status: Toggle { enabled: false },
             web_fetch: Toggle::default(),
             web: WebConfig::default(),
             plugins: BTreeMap::new(),

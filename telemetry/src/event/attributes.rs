@@ -81,6 +81,10 @@ impl Event {
                 visit("session_id", Text(session.as_str()));
                 visit("turn", Count(*turn));
             }
+            Self::TurnRouted { route, session } => {
+                visit("session_id", Text(session.as_str()));
+                visit("route", Text(route.as_str()));
+            }
             Self::CommandRun { command, channel, session, duration } => {
                 visit("session_id", Text(session.as_str()));
                 visit("duration_ms", Millis(*duration));

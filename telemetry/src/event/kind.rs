@@ -45,6 +45,8 @@ words! {
         TurnEnd = "agent.turn.end",
         /// A message was taken in by the turn of its session that ran already.
         MessageJoined = "agent.steering.injected",
+        /// A model was chosen by how hard a message is.
+        TurnRouted = "agent.turn.routed",
         /// A command of a person was carried out.
         CommandRun = "agent.command.executed",
         /// The older part of a conversation was taken out of it, or could not be.

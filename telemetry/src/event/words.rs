@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{AttemptOutcome, Event, Kind};
-use crate::words::{Component, HealthStatus, Level, Outcome, ToolStatus, TurnStatus};
+use crate::words::{Component, HealthStatus, Level, Outcome, Route, ToolStatus, TurnStatus};
 
 impl Event {
     /// Its dotted name.
@@ -29,6 +29,7 @@ impl Event {
             Self::TurnStart { .. } => Kind::TurnStart,
             Self::TurnEnd(_) => Kind::TurnEnd,
             Self::MessageJoined { .. } => Kind::MessageJoined,
+            Self::TurnRouted { .. } => Kind::TurnRouted,
             Self::CommandRun { .. } => Kind::CommandRun,
             Self::ContextCompacted { .. } => Kind::ContextCompacted,
             Self::LlmRequest { .. } => Kind::LlmRequest,
@@ -85,6 +86,7 @@ impl Event {
             | Self::TurnQueued { .. }
             | Self::TurnDequeued { .. }
             | Self::TurnStart { .. }
+            | Self::TurnRouted { .. }
             | Self::LlmRequest { .. }
             | Self::LlmSkipped { .. }
             | Self::LlmThrottled { .. }
@@ -130,6 +132,7 @@ impl Event {
             | Self::TurnStart { .. }
             | Self::MessageJoined { .. }
             | Self::CommandRun { .. }
+            | Self::TurnRouted { .. }
             | Self::ContextCompacted { .. }
             | Self::TurnEnd(_) => Component::Agent,
             Self::LlmRequest { .. }
@@ -162,6 +165,8 @@ impl Event {
             },
             Self::MessageJoined { .. } => "Message joined the turn",
             Self::CommandRun { .. } => "Command carried out",
+            Self::TurnRouted { route: Route::Light, .. } => "The light model answers",
+            Self::TurnRouted { route: Route::Main, .. } => "The usual model answers",
             Self::ContextCompacted { outcome: Outcome::Success, .. } => "Conversation shortened",
             Self::ContextCompacted { outcome: Outcome::Failure, .. } => "Conversation could not be shortened",
             Self::LlmResponse(response) => match response.outcome {

@@ -1,0 +1,81 @@
+//! Sub-agents work for a conversation, are counted apart from it, and are bounded.
+
+use serde_json::json;
+
+use crate::support::{Gateway, wait_for};
+
+fn subturns(gateway: &Gateway, status: &str) -> f64 {
+    gateway.scrape().get(&format!(r#"picoclaw_turns_total{{origin="subturn",status="{status}"}}"#))
+}
+
+#[test]
+fn a_sub_agent_brings_its_result_back() {
+    let gateway = Gateway::start(json!({}));
+    let text = gateway.chat("s", r#"!tool subagent {"task":"count to three"}"#);
+    assert!(text.contains("count to three"), "{text}");
+    let scrape = gateway.scrape();
+    assert_eq!(scrape.get(r#"picoclaw_tool_results_total{tool="subagent",status="success"}"#), 1.0);
+    assert_eq!(scrape.get(r#"picoclaw_turns_total{origin="user",status="completed"}"#), 1.0);
+    assert_eq!((scrape.get("picoclaw_messages_total"), subturns(&gateway, "completed")), (1.0, 1.0));
+    assert_eq!(scrape.get("picoclaw_subturns_active"), 0.0);
+    let lines = gateway.home.session_lines();
+    assert_eq!(lines.len(), 4, "what it says to itself is not kept: {lines:?}");
+}
+
+#[test]
+fn a_spawned_one_works_beside_the_conversation() {
+    let gateway = Gateway::start(json!({ "tools": { "spawn_status": { "enabled": true } } }));
+    let text = gateway.chat("s", r#"!tool spawn {"task":"!slow 1s\ntea is ready","label":"tea"}"#);
+    assert!(text.contains("task-1 is under way"), "{text}");
+    assert_eq!(gateway.scrape().get("picoclaw_subturns_active"), 1.0);
+    assert_eq!(gateway.chat("s", "/subagents"), "task-1 tea: working");
+    assert_eq!(gateway.chat("other", "/subagents"), "No sub-agent works for this conversation.");
+    assert!(gateway.chat("s", "!tool spawn_status {}").contains("task-1 tea: working"));
+    wait_for("the sub-agent", || (subturns(&gateway, "completed") == 1.0).then_some(()));
+    wait_for("its result", || gateway.chat("s", "/subagents").contains("done").then_some(()));
+    gateway.chat("other", "x");
+    gateway.chat("s", "and now?");
+    let told: Vec<_> = gateway
+        .home
+        .session_lines()
+        .into_iter()
+        .filter(|line| {
+            line["content"].as_str().is_some_and(|text| text.starts_with("[The sub-agent task-1 tea"))
+        })
+        .collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0]["content"].as_str().unwrap().contains("tea is ready"), "{told:?}");
+}
+
+#[test]
+fn they_are_bounded_and_can_be_stopped() {
+    let gateway = Gateway::start(json!({ "agents": { "defaults": {
+        "subturn": { "max_depth": 1, "max_concurrent": 1 },
+    } } }));
+    let nested = r#"!tool subagent {"task":"!tool subagent {\"task\":\"deeper\"}"}"#;
+    let text = gateway.chat("s", nested);
+    assert!(text.contains("nested 1 deep"), "{text}");
+    gateway.chat("s", r#"!tool spawn {"task":"!hang"}"#);
+    let text = gateway.chat("s", r#"!tool spawn {"task":"x"}"#);
+    assert!(text.contains("1 sub-agents work for this conversation already"), "{text}");
+    assert_eq!(gateway.chat("s", "/stop"), "Stopped.");
+    wait_for("the end", || (subturns(&gateway, "cancelled") == 1.0).then_some(()));
+    assert_eq!(gateway.scrape().get("picoclaw_subturns_active"), 0.0);
+}
+
+#[test]
+fn easy_messages_are_for_the_light_model() {
+    let gateway = Gateway::start(json!({
+        "model_list": [
+            { "model_name": "large", "model": "echo/echo" }, { "model_name": "small", "model": "echo/echo" },
+        ],
+        "agents": { "defaults": { "routing": { "enabled": true, "light_model": "small" } } },
+    }));
+    let model = |text: &str| gateway.say("s", text).json()["model"].as_str().unwrap().to_owned();
+    assert_eq!((model("hi"), model("why?\n```\nx\n```")), ("small".to_owned(), "large".to_owned()));
+    // What the light model cannot answer the usual one does.
+    assert_eq!(model("!fail 500 3\nhi"), "large");
+    let scrape = gateway.scrape();
+    let routed = |route: &str| scrape.get(&format!(r#"picoclaw_turns_routed_total{{route="{route}"}}"#));
+    assert_eq!((routed("light"), routed("main")), (2.0, 1.0));
+}
