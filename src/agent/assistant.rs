@@ -135,6 +135,8 @@ pub(super) struct Inner {
     activity: Mutex<Activity>,
     pub(super) turns: TaskTracker,
     pub(super) cancel_all: CancellationToken,
+    /// Ends what nobody waits for: its results would be lost when the gateway stops.
+    pub(super) cancel_unawaited: CancellationToken,
     draining: AtomicBool,
     stateless: AtomicU64,
     pub(super) summaries: Summaries,
@@ -157,6 +159,7 @@ impl Agent {
         let known = setup.declarations().into_iter();
         let declared = known.chain(channels.iter().map(|(_, label)| Declaration::Channel(*label)));
         bus.emit(Event::Declared(declared.collect()));
+        let cancel_all = CancellationToken::new();
         Self(Arc::new(Inner {
             bus,
             setup: ArcSwap::from_pointee(setup),
@@ -166,7 +169,8 @@ impl Agent {
             channels,
             activity: Mutex::new(Activity::new(session_window)),
             turns: TaskTracker::new(),
-            cancel_all: CancellationToken::new(),
+            cancel_unawaited: cancel_all.child_token(),
+            cancel_all,
             draining: AtomicBool::new(false),
             stateless: AtomicU64::new(0),
             summaries: Summaries::default(),
@@ -245,6 +249,7 @@ impl Agent {
     pub async fn drain(&self, patience: Duration) -> usize {
         self.0.draining.store(true, Ordering::Release);
         self.0.turns.close();
+        self.0.cancel_unawaited.cancel();
         if tokio::time::timeout(patience, self.0.turns.wait()).await.is_ok() {
             return 0;
         }

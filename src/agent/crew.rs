@@ -27,6 +27,7 @@ pub use tools::CrewTools;
 pub(super) use tools::{call, news};
 
 use super::assistant::{Agent, Setup};
+use super::failures::{cancelled, sub_agent_timeout};
 use super::inbound::TurnError;
 use super::models::Candidate;
 use super::transcript::Transcript;
@@ -100,7 +101,7 @@ impl SubTurn {
             let done = tokio::select! {
                 biased;
                 done = self.work(&mut guard) => done,
-                () = cancel.cancelled() => Err(stopped()),
+                () = cancel.cancelled() => Err(cancelled("the sub-agent was stopped")),
             };
             match done {
                 Ok((text, status)) => {
@@ -150,20 +151,7 @@ impl SubTurn {
         let mut joined = Vec::new();
         let run = turn::run(&work, guard, &mut transcript, &mut joined);
         let done = tokio::time::timeout(limits.crew.timeout, run).await;
-        let (reply, status) = done.unwrap_or_else(|_| Err(too_slow(limits.crew.timeout)))?;
+        let (reply, status) = done.unwrap_or_else(|_| Err(sub_agent_timeout(limits.crew.timeout)))?;
         Ok((reply.content, status))
     }
-}
-
-fn stopped() -> TurnError {
-    let message = "the sub-agent was stopped".to_owned();
-    TurnError { status: TurnStatus::Cancelled, reason: None, message, retry_after: None }
-}
-
-fn too_slow(limit: Duration) -> TurnError {
-    let message = format!(
-        "the sub-agent was not done within {} s (agents.defaults.subturn.default_timeout_minutes)",
-        limit.as_secs()
-    );
-    TurnError { status: TurnStatus::Timeout, reason: None, message, retry_after: None }
 }

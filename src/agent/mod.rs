@@ -11,7 +11,7 @@
 //!   `summary`: what takes the place of the older part of a long conversation.
 //! * [`prompt`]: what opens every conversation. [`commands`]: what people can say beside talking to the model.
 //! * [`crew`]: sub-agents. [`routing`]: a lighter model for easy messages.
-//! * `assistant`: accepts messages. `task`: one of them on its way to its reply.
+//! * `assistant`: accepts messages. `task`: one of them on its way to its reply. `failures`: why there is none.
 //!
 //! Every step is reported on the telemetry bus by guards, so that an abandoned turn is counted like any other.
 
@@ -20,6 +20,7 @@ mod attempts;
 mod budget;
 pub mod commands;
 pub mod crew;
+mod failures;
 mod gate;
 pub mod inbound;
 pub mod models;

@@ -68,7 +68,7 @@ impl Agent {
         self.0.turns.spawn(async move {
             tokio::select! {
                 biased;
-                () = agent.0.cancel_all.cancelled() => {}
+                () = agent.0.cancel_unawaited.cancelled() => {}
                 () = summary.run(&agent) => {}
             }
             agent.0.summaries.end(&summary.session);

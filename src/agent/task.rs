@@ -1,16 +1,22 @@
 //! An accepted message on its way to its reply: waits, runs the turn, makes it durable, and hands the reply over.
 
+mod entry;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use picoclaw_telemetry::guard::{Turn, Waiting};
+use picoclaw_telemetry::guard::Turn;
 use picoclaw_telemetry::words::{Origin, Outcome, Route, TurnStatus};
 use picoclaw_telemetry::{Detail, Event, Label};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use self::entry::Start;
 use super::assistant::{Agent, Setup};
-use super::crew::Post;
+use super::crew::{self, Post};
+use super::failures::{
+    CALLER_GONE, STOPPED, STOPPING, cancelled, stopped_meanwhile, store_error, turn_timeout,
+};
 use super::gate::{Entered, Place};
 use super::inbound::{Conversation, Inbound, Progress, Reply, TurnError};
 use super::models::Candidate;
@@ -21,10 +27,6 @@ use crate::chat::Message;
 use crate::sessions::{History, SessionId};
 use crate::tools::Caller;
 
-const CALLER_GONE: &str = "the caller went away";
-const STOPPED: &str = "stopped, as /stop asked for";
-const STOPPING: &str =
-    "the gateway is stopping and could not wait for the answer; send the message again in a moment";
 /// How long the disk may take to make a turn durable that was cut because the gateway stops.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -48,14 +50,6 @@ pub(super) struct Task {
 
 /// Where the end of a turn is told.
 pub(super) type Answer = oneshot::Sender<Result<Reply, TurnError>>;
-
-/// What becomes of a message that was accepted.
-enum Start {
-    /// A turn of its own, with the session and a worker.
-    Turn(Option<Entered>, OwnedSemaphorePermit),
-    /// It joined another turn, which ended like this.
-    Joined(Result<Reply, TurnError>),
-}
 
 impl Task {
     pub(super) async fn run(mut self, place: Option<Place>) {
@@ -157,45 +151,6 @@ impl Task {
         }
     }
 
-    /// Waits for the session and then for a worker; or the turn of the session that runs takes the message in.
-    async fn enter(&mut self, place: Option<Place>) -> Start {
-        let (bus, label, detail) = (self.agent.0.bus.clone(), self.label, self.detail.clone());
-        let wait = || Waiting::start(&bus, label, detail.clone());
-        let mut waiting = None;
-        let entered = match place.map(|place| place.try_enter(&self.cancel)) {
-            None => None,
-            Some(Ok(entered)) => Some(entered),
-            Some(Err(place)) if self.inbound.steer => {
-                waiting = Some(wait());
-                let messages = std::mem::take(&mut self.inbound.messages);
-                match place.enter_or_join(messages, &self.cancel).await {
-                    Ok((entered, messages)) => {
-                        self.inbound.messages = messages;
-                        Some(entered)
-                    }
-                    Err(ending) => {
-                        drop(waiting);
-                        return Start::Joined(ending.await.unwrap_or_else(|_| Err(lost_turn())));
-                    }
-                }
-            }
-            Some(Err(place)) => {
-                waiting = Some(wait());
-                Some(place.enter(&self.cancel).await)
-            }
-        };
-        let inner = &self.agent.0;
-        let worker = match Arc::clone(&inner.workers).try_acquire_owned() {
-            Ok(worker) => worker,
-            Err(_) => {
-                waiting.get_or_insert_with(wait);
-                Arc::clone(&inner.workers).acquire_owned().await.expect("the workers are never closed")
-            }
-        };
-        drop(waiting);
-        Start::Turn(entered, worker)
-    }
-
     async fn open_transcript(&self, inbound: Vec<Message>) -> Result<Transcript, TurnError> {
         let Some(id) = &self.session else {
             return Ok(Transcript::new(None, History::default(), inbound));
@@ -205,7 +160,10 @@ impl Task {
             self.agent.0.bus.emit(Event::SessionReadFailed { session, error: text });
             store_error(&error)
         })?;
-        Ok(Transcript::new(Some(self.setup.prompt.message().await), history, inbound))
+        let prompt = self.setup.prompt.message().await;
+        // Before what the person says, which is what the model should answer.
+        let news = self.remembers().into_iter().flat_map(|id| crew::news(&self.agent, id.key()));
+        Ok(Transcript::new(Some(prompt), history, news.chain(inbound)))
     }
 
     /// On whose behalf tools are called.
@@ -337,32 +295,4 @@ impl Task {
         self.agent.0.cancel_all.cancelled().await;
         tokio::time::sleep(STORE_PATIENCE).await;
     }
-}
-
-fn turn_timeout(limit: Duration) -> TurnError {
-    TurnError {
-        status: TurnStatus::Timeout,
-        reason: None,
-        message: format!("no answer within {} s (agents.defaults.turn_timeout_secs)", limit.as_secs_f64()),
-        retry_after: None,
-    }
-}
-
-fn cancelled(message: &str) -> TurnError {
-    TurnError { status: TurnStatus::Cancelled, reason: None, message: message.to_owned(), retry_after: None }
-}
-
-fn lost_turn() -> TurnError {
-    let message = "the turn that the message had joined vanished; send the message again".to_owned();
-    TurnError { status: TurnStatus::Failed, reason: None, message, retry_after: None }
-}
-
-fn stopped_meanwhile() -> TurnError {
-    let message =
-        "the gateway stopped before the disk had answered; the messages may or may not be in the session";
-    TurnError { status: TurnStatus::Failed, reason: None, message: message.to_owned(), retry_after: None }
-}
-
-fn store_error(error: &crate::sessions::StoreError) -> TurnError {
-    TurnError { status: TurnStatus::Failed, reason: None, message: error.to_string(), retry_after: None }
 }

@@ -30,16 +30,14 @@ pub(super) struct Cut {
 
 impl Transcript {
     /// A turn that begins with these inbound messages.
-    pub(super) fn new(prompt: Option<Arc<Message>>, history: History, inbound: Vec<Message>) -> Self {
+    pub(super) fn new(
+        prompt: Option<Arc<Message>>,
+        history: History,
+        inbound: impl IntoIterator<Item = Message>,
+    ) -> Self {
         let summary = (!history.summary.is_empty()).then(|| summary_message(&history.summary));
-        let mut transcript = Self {
-            prompt,
-            summary,
-            history,
-            new: Vec::with_capacity(inbound.len() + 1),
-            bytes: 0,
-            cut: None,
-        };
+        let mut transcript =
+            Self { prompt, summary, history, new: Vec::with_capacity(2), bytes: 0, cut: None };
         let before = transcript.messages_before().map(|message| budget::weigh(message)).sum();
         transcript.bytes = before;
         for message in inbound {

@@ -55,7 +55,6 @@ pub(super) async fn run(
     let mut overflowed = false;
     let mut said = String::new();
     while rounds < work.rounds {
-        crew::news(work, transcript);
         keep_within_budget(work, transcript);
         let asked = {
             let messages = transcript.messages();
@@ -125,6 +124,7 @@ pub(super) async fn run(
             transcript.push(Message::tool_result(call.id.clone(), result));
         }
         if rounds < work.rounds {
+            hear(work, transcript);
             take_in(work, guard, transcript, joined);
         }
     }
@@ -142,6 +142,14 @@ async fn tell(work: &Work<'_>, text: &str) {
     if let Some(progress) = work.progress {
         // A caller who no longer listens has cancelled the turn, which ends it elsewhere.
         let _ = progress.send(Progress::Text(text.to_owned())).await;
+    }
+}
+
+/// Takes in what sub-agents of the conversation have brought meanwhile.
+fn hear(work: &Work<'_>, transcript: &mut Transcript) {
+    let Some(session) = work.post.session.filter(|_| work.post.depth == 0) else { return };
+    for message in crew::news(work.post.agent, session) {
+        transcript.push(message);
     }
 }
 

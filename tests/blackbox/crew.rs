@@ -34,7 +34,7 @@ fn a_spawned_one_works_beside_the_conversation() {
     wait_for("the sub-agent", || (subturns(&gateway, "completed") == 1.0).then_some(()));
     wait_for("its result", || gateway.chat("s", "/subagents").contains("done").then_some(()));
     gateway.chat("other", "x");
-    gateway.chat("s", "and now?");
+    assert_eq!(gateway.chat("s", "and now?"), "and now?", "the person's message is the one to be answered");
     let told: Vec<_> = gateway
         .home
         .session_lines()

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::super::assistant::Agent;
-use super::super::transcript::Transcript;
 use super::super::turn::Work;
 use super::SubTurn;
 use crate::chat::{Message, Role, ToolCall, ToolSpec};
@@ -116,13 +115,12 @@ pub(in super::super) async fn call(work: &Work<'_>, turn: u64, call: &ToolCall) 
     Some(text)
 }
 
-/// Adds to the conversation what sub-agents have brought meanwhile.
-pub(in super::super) fn news(work: &Work<'_>, transcript: &mut Transcript) {
-    let Some(session) = work.post.session.filter(|_| work.post.depth == 0) else { return };
-    for (name, result) in work.post.agent.0.roster.take_news(session) {
+/// What sub-agents have brought to a conversation meanwhile, as its model is told.
+pub(in super::super) fn news(agent: &Agent, session: &str) -> impl Iterator<Item = Message> {
+    agent.0.roster.take_news(session).into_iter().map(|(name, result)| {
         let text = format!("[The sub-agent {name} is done. Nobody but you has seen its result:]\n{result}");
-        transcript.push(Message::new(Role::User, text));
-    }
+        Message::new(Role::User, text)
+    })
 }
 
 async fn subagent(work: &Work<'_>, arguments: &str) -> Result<ToolOutput, ToolOutput> {
@@ -145,7 +143,7 @@ fn spawn(work: &Work<'_>, arguments: &str) -> Result<ToolOutput, ToolOutput> {
     let label: String = order.label.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
     let label: String = label.chars().take(MAX_LABEL).collect();
     let agent = work.post.agent.clone();
-    let cancel = agent.0.cancel_all.child_token();
+    let cancel = agent.0.cancel_unawaited.child_token();
     let most = work.setup.limits.crew.concurrent;
     let Some(number) = agent.0.roster.enlist(session, &label, most, &cancel) else {
         return Err(ToolOutput::error(format!(
