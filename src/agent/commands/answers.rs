@@ -1,5 +1,6 @@
 //! What the commands answer.
 
+use picoclaw_telemetry::Label;
 use picoclaw_telemetry::words::Command;
 
 use super::super::assistant::{Agent, Setup};
@@ -162,7 +163,7 @@ impl Asked<'_> {
             "agents" => "Agents: main".to_owned(),
             "tools" => {
                 let labels = self.setup.tools.labels().chain(self.setup.crew.labels());
-                listed("Tools", labels.map(|label| label.as_str()))
+                listed("Tools", labels.map(Label::as_str))
             }
             "skills" => {
                 let skills = self.setup.prompt.skills().await;
