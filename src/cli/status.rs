@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::target::Target;
 use super::{ask, complain, say, small_runtime};
-use crate::config::{self, Environment, Loaded, ModelConfig, Paths};
+use crate::config::{self, Environment, Loaded, McpTransport, ModelConfig, Paths};
 use crate::pidfile;
 
 /// How long a gateway may take to answer before it counts as hanging.
@@ -69,6 +69,19 @@ fn configured(loaded: &Loaded) {
     for model in loaded.config.models() {
         let mark = if model.model_name == default { "*" } else { "-" };
         say(&format!("  {mark} {} ({})", model.model_name, describe(model)));
+    }
+    let mcp = &loaded.config.tools.mcp;
+    if !mcp.servers.is_empty() {
+        say("MCP servers:");
+    }
+    for (name, server) in &mcp.servers {
+        let state = if mcp.enabled && server.enabled { "enabled" } else { "disabled" };
+        let way = match server.transport() {
+            Some(McpTransport::Stdio) => server.command.as_str(),
+            Some(_) => "http",
+            None => "neither command nor url",
+        };
+        say(&format!("  - {name} ({way}, {state})"));
     }
     say("Sinks:");
     for sink in loaded.config.effective_sinks(paths) {

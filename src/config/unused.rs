@@ -44,7 +44,8 @@ const UNUSED: &[(&str, &str)] = &[
     ("tools.i2c", "{}"),
     ("tools.install_skill", "{}"),
     ("tools.load_image", "{}"),
-    ("tools.mcp", "{}"),
+    ("tools.mcp.discovery", "{}"),
+    ("tools.mcp.servers.*.deferred", "false"),
     ("tools.media_cleanup", "{}"),
     ("tools.message", "{}"),
     ("tools.reaction", "{}"),
@@ -56,19 +57,13 @@ const UNUSED: &[(&str, &str)] = &[
     ("tools.skills", "{}"),
     ("tools.spi", "{}"),
     ("tools.web.baidu_search", "{}"),
-    ("tools.web.brave", "{}"),
-    ("tools.web.duckduckgo", "{}"),
     ("tools.web.fetch_limit_bytes", "10485760"),
     ("tools.web.format", "\"plaintext\""),
     ("tools.web.gemini", "{}"),
     ("tools.web.glm_search", "{}"),
-    ("tools.web.perplexity", "{}"),
     ("tools.web.prefer_native", "true"),
-    ("tools.web.provider", "\"auto\""),
     ("tools.web.proxy", "\"\""),
-    ("tools.web.searxng", "{}"),
     ("tools.web.sogou", "{}"),
-    ("tools.web.tavily", "{}"),
     ("tools.write_file.overwrite", "true"),
     ("voice", "{}"),
 ];
@@ -120,6 +115,11 @@ fn remove(value: &mut Value, steps: &[&str], at: &KeyPath, found: &mut dyn FnMut
         Value::Array(items) if step == "*" => {
             for (index, item) in items.iter_mut().enumerate() {
                 remove(item, rest, &at.index(index), found);
+            }
+        }
+        Value::Object(members) if step == "*" => {
+            for (name, member) in members {
+                remove(member, rest, &at.key(name), found);
             }
         }
         Value::Object(members) if rest.is_empty() => {

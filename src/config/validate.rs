@@ -28,6 +28,7 @@ pub(super) fn validate(config: &Config, paths: &Paths, known_sink_types: &[&str]
     checked.scrape_auth(config);
     checked.tool_plugins(config);
     checked.tool_patterns(config);
+    checked.mcp_servers(config);
     checked
 }
 
@@ -40,6 +41,16 @@ impl Checked {
         for (name, options) in &config.tools.plugins {
             if let Err((key, message)) = options.check() {
                 self.problem(format!("tools.plugins.{name}.{key}"), message);
+            }
+        }
+    }
+
+    fn mcp_servers(&mut self, config: &Config) {
+        let mcp = &config.tools.mcp;
+        for (name, server) in mcp.servers.iter().filter(|(_, server)| mcp.enabled && server.enabled) {
+            if server.transport().is_none() {
+                let message = "has neither the command of a program nor a url, left out".to_owned();
+                self.warnings.push((format!("tools.mcp.servers.{name}"), message));
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! * [`run`]: from a configuration to a stopped gateway.
 //! * `check`: reads the configuration and finds everything that is wrong with it before anything starts.
-//! * `setup`: models, tools and limits from the configuration. `supply`: where tools come from. `routes`: who answers at which path.
+//! * `setup`: models, tools and limits from the configuration. `supply`: where tools come from; `mcp`: those that come and go. `routes`: who answers at which path.
 //! * `reload`: takes a new configuration over while it runs, or refuses it whole. `fixed`: what needs a restart.
 //! * `welcome`: the lines for whoever starts it. `greeting`: writes them. `shutdown`: the way down, with a deadline for
 //!   each step. `signals`: what the operating system asks for. `hot_reload`: what a changed file asks for.
@@ -11,6 +11,7 @@ mod check;
 mod fixed;
 mod greeting;
 mod hot_reload;
+mod mcp;
 mod parts;
 mod plugin_tools;
 mod reload;

@@ -40,6 +40,8 @@ pub(super) struct Parts {
     pub(super) fixed: Fixed,
     /// Where the store was opened.
     pub(super) sessions_dir: PathBuf,
+    /// Wakes who gives the agent the tools of MCP servers.
+    pub(super) mcp_changed: Arc<tokio::sync::Notify>,
     // One reload at a time; the lock is held across its awaits.
     pub(super) running: tokio::sync::Mutex<Running>,
 }
@@ -105,6 +107,7 @@ pub(super) fn watched(loaded: &Loaded, bus: &Bus, sinks: &[SinkConfig]) -> Watch
         loaded.config.models().map(crate::config::ModelConfig::provider_name).collect();
     Watched {
         providers: names.into_iter().map(|name| bus.vocabulary().declare(Provider, name).as_str()).collect(),
+        mcp_servers: loaded.config.tools.mcp.used().map(|(name, _)| name.to_owned()).collect(),
         sinks: sinks.iter().filter(|s| s.enabled).map(|s| (s.name().to_owned(), s.critical)).collect(),
         failing_after: Duration::from_secs(loaded.config.gateway.health_check.failing_after_seconds),
     }

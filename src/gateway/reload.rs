@@ -9,7 +9,7 @@ use picoclaw_telemetry::{Detail, Event};
 
 use super::parts::{self, Parts};
 use super::supply::Supply;
-use super::{check, plugin_tools, routes, setup};
+use super::{check, mcp, plugin_tools, routes, setup};
 use crate::agent::commands;
 use crate::config::{self, Paths};
 use crate::health::Phase;
@@ -133,6 +133,11 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
     for key in &needs_restart {
         let _ = write!(text, "; {key} changes with the next start");
         tracing::warn!(key, "A changed setting takes effect with the next start only.");
+    }
+    if let Some(servers) = &supply.mcp {
+        mcp::configure(servers, &parts.bus, &loaded.config, &loaded.paths);
+        // Tools of servers that are gone must go too.
+        parts.mcp_changed.notify_one();
     }
     running.loaded = loaded;
     running.supply = supply;

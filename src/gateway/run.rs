@@ -9,9 +9,11 @@ use picoclaw_sinks::plugin::host::release_code;
 use picoclaw_sinks::supervisor::Supervisor;
 use picoclaw_telemetry::words::Level;
 use picoclaw_telemetry::{Bus, Detail, Event, SinkRegistry};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::fixed::Fixed;
+use super::mcp::{self, McpOnBus};
 use super::parts::{self, OnBus, Parts, Running};
 use super::reload::Reload;
 use super::signals::{self, Signals};
@@ -26,6 +28,7 @@ use crate::http::admin::{Admin, Reloader, Token};
 use crate::http::body::Room;
 use crate::http::endpoints::{EndpointTable, Endpoints};
 use crate::http::{self, Bound, Limits};
+use crate::mcp::Servers;
 use crate::pidfile::{PidFile, PidRecord, new_token};
 use crate::service::{self, Notifier};
 use crate::sessions::{Recovery, SessionStore};
@@ -85,11 +88,10 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     }
     parts.judge.set_phase(Phase::Serving);
     let stop_watch = CancellationToken::new();
-    let (directory, hot_reload, background) = {
+    let (directory, hot_reload, supply) = {
         let running = parts.running.lock().await;
         let loaded = &running.loaded;
-        let background = running.supply.background.clone();
-        (loaded.paths.sessions_dir.clone(), loaded.config.gateway.hot_reload, background)
+        (loaded.paths.sessions_dir.clone(), loaded.config.gateway.hot_reload, running.supply.clone())
     };
     let watching = health::watch(
         parts.bus.clone(),
@@ -111,7 +113,7 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     tokio::spawn(remember_sessions(parts.agent.clone(), started.store.clone(), started.session_window));
 
     let cause = signals::serve(&parts, &mut signals).await;
-    let rest = shutdown::Rest { store: started.store, background, stop_watch, watching, stop_http, servers };
+    let rest = shutdown::Rest { store: started.store, supply, stop_watch, watching, stop_http, servers };
     tokio::select! {
         () = shutdown::shut_down(&parts, rest, cause) => {}
         () = signals::second_stop(&mut signals) => anyhow::bail!("stopped at once by a second signal"),
@@ -163,7 +165,11 @@ async fn start(
     tell_warnings(&loaded);
     judge.set_watched(parts::watched(&loaded, &bus, &sinks));
 
-    let supply = Supply { plugins: plugin_tools::start(config, &masker).await, ..Supply::default() };
+    let mcp_changed = Arc::new(Notify::new());
+    let mcp = Servers::new(Arc::new(McpOnBus::new(&bus, &mcp_changed)));
+    mcp::configure(&mcp, &bus, config, &loaded.paths);
+    let plugins = plugin_tools::start(config, &masker).await;
+    let supply = Supply { plugins, mcp: Some(mcp), ..Supply::default() };
     let setup = setup::setup(&bus, config, &loaded.paths, &masker, &supply)?;
     let store = SessionStore::open(&loaded.paths.sessions_dir, &setup::session_options(config))?;
     judge.watch_sessions(store.clone());
@@ -202,8 +208,10 @@ async fn start(
         debug: options.debug,
         fixed: Fixed::at_start(&loaded),
         sessions_dir: loaded.paths.sessions_dir.clone(),
+        mcp_changed: Arc::clone(&mcp_changed),
         running: tokio::sync::Mutex::new(Running { loaded, supervisor, supply }),
     });
+    tokio::spawn(mcp::follow(Arc::clone(&parts), mcp_changed));
     let reload = Arc::new(Reload(Arc::clone(&parts)));
     parts.agent.reload_with(&(Arc::clone(&reload) as _));
     let reloader: Arc<dyn Reloader> = reload;

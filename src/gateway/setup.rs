@@ -11,12 +11,12 @@ use crate::agent::{
     Candidate, ContextLimits, CrewLimits, CrewTools, Limits, ModelTable, Prompt, Redact, Routing, Setup,
     Standing, Terms,
 };
-use crate::config::{Config, ECHO, ModelConfig, Paths, SecretString, SteeringMode};
+use crate::config::{Config, ECHO, ModelConfig, Paths, SearchEngineConfig, SecretString, SteeringMode};
 use crate::providers::{self, HttpClients, ModelSpec};
 use crate::sessions;
 use crate::tools::{
-    AllowedHosts, Denials, ExecOptions, Patterns, Reach, Toolbox, ToolboxOptions, WebFetchOptions,
-    command_environment,
+    AllowedHosts, Denials, ExecOptions, Patterns, Reach, SearchEngine, SearchEngineKind, Toolbox,
+    ToolboxOptions, WebFetchOptions, command_environment,
 };
 
 /// A configuration that names something that cannot be built.
@@ -43,7 +43,7 @@ pub fn setup(
     supply: &Supply,
 ) -> Result<Setup, SetupError> {
     let models = models(bus, config)?;
-    let toolbox = Toolbox::built_in(&tool_options(config, paths, supply)?).with(supply.tools());
+    let toolbox = Toolbox::built_in(&tool_options(config, paths, supply)?).with(supply.tools(paths));
     let opening = format!(
         "You are PicoClaw, a helpful assistant. Answer in the language of the person. Your workspace is the \
          directory {}; file tools see nothing else.",
@@ -173,6 +173,32 @@ fn reach(config: &Config) -> Reach {
     }
 }
 
+/// The search engines that are switched on, the chosen one first.
+fn search_engines(config: &Config) -> Vec<SearchEngine> {
+    use SearchEngineKind::{Brave, DuckDuckGo, Perplexity, SearXng, Tavily};
+    let web = &config.tools.web;
+    if !web.enabled {
+        return Vec::new();
+    }
+    let engine = |kind, engine: &SearchEngineConfig| {
+        let keys = engine.keys().map(|key| key.expose().to_owned()).collect();
+        SearchEngine::new(kind, &engine.base_url, keys, engine.max_results).filter(|_| engine.enabled)
+    };
+    let mut engines: Vec<(&str, SearchEngine)> = [
+        (Perplexity, &web.perplexity),
+        (Brave, &web.brave),
+        (SearXng, &web.searxng),
+        (Tavily, &web.tavily),
+        (DuckDuckGo, &web.duckduckgo),
+    ]
+    .into_iter()
+    .filter_map(|(kind, config)| Some((kind.name(), engine(kind, config)?)))
+    .collect();
+    // The others stay, for when that one does not answer.
+    engines.sort_by_key(|(name, _)| *name != web.provider);
+    engines.into_iter().map(|(_, engine)| engine).collect()
+}
+
 /// How commands are run.
 fn exec(config: &Config, supply: &Supply) -> Option<ExecOptions> {
     let exec = &config.tools.exec;
@@ -212,6 +238,7 @@ fn tool_options(
         append_file: tools.append_file.enabled,
         list_dir: tools.list_dir.enabled,
         exec: exec(config, supply),
+        search: search_engines(config),
         web_fetch,
     })
 }

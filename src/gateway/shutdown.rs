@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::greeting;
 use super::parts::Parts;
+use super::supply::Supply;
 use crate::channels::http::{CHANNEL, CLI_CHANNEL};
 use crate::health::Phase;
 use crate::sessions::SessionStore;
-use crate::tools::BackgroundCommands;
 
 /// How long turns in flight may go on when the gateway stops.
 const TURNS_PATIENCE: Duration = Duration::from_secs(10);
@@ -26,22 +26,22 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) const HTTP_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the last look at the gateway may take, and the last words.
 const LAST_WORDS: Duration = Duration::from_millis(200);
-/// How long commands in the background may take to end.
-const COMMANDS_PATIENCE: Duration = Duration::from_secs(3);
+/// How long commands in the background and MCP servers may take to end.
+const PROGRAMS_PATIENCE: Duration = Duration::from_secs(3);
 /// How long all of it may take: service managers kill after 30 s.
 const PATIENCE: Duration = Duration::from_secs(25);
 
 /// What a shutdown ends beside the parts.
 pub(super) struct Rest {
     pub(super) store: SessionStore,
-    pub(super) background: BackgroundCommands,
+    pub(super) supply: Supply,
     pub(super) stop_watch: CancellationToken,
     pub(super) watching: JoinHandle<()>,
     pub(super) stop_http: CancellationToken,
     pub(super) servers: JoinHandle<()>,
 }
 
-/// Not ready → turns in flight → commands in the background → end of the event stream → sinks → HTTP.
+/// Not ready → turns in flight → commands in the background and MCP servers → end of the event stream → sinks → HTTP.
 pub(super) async fn shut_down(parts: &Parts, rest: Rest, cause: &'static str) {
     // Whoever waits for the process has been told by the steps what held them up.
     let _ = timeout(PATIENCE, in_order(parts, rest, cause)).await;
@@ -55,7 +55,11 @@ async fn in_order(parts: &Parts, rest: Rest, cause: &'static str) {
     if cancelled > 0 {
         tracing::warn!(cancelled, "Turns were cancelled because the gateway stops.");
     }
-    rest.background.close(COMMANDS_PATIENCE).await;
+    tokio::join!(rest.supply.background.close(PROGRAMS_PATIENCE), async {
+        if let Some(servers) = &rest.supply.mcp {
+            servers.close(PROGRAMS_PATIENCE).await;
+        }
+    });
     for channel in [CHANNEL, CLI_CHANNEL] {
         parts.bus.emit(Event::ChannelStopped { channel: parts.agent.channel_label(channel) });
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::tools::{BackgroundCommands, Tool};
+use crate::config::{Config, McpServerConfig, McpTransport, Paths, SecretString};
+use crate::mcp::{Artifacts, ServerSpec, Servers, Way};
+use crate::tools::{BackgroundCommands, Tool, command_environment};
 
 /// What the toolbox is filled with beside the built-in tools. Cheap to clone.
 #[derive(Clone, Default)]
@@ -11,11 +13,44 @@ pub struct Supply {
     pub plugins: Vec<Arc<dyn Tool>>,
     /// Commands that run in the background.
     pub background: BackgroundCommands,
+    /// MCP servers, whose tools come and go.
+    pub mcp: Option<Servers>,
 }
 
 impl Supply {
-    /// All tools that are not built in.
-    pub fn tools(&self) -> Vec<Arc<dyn Tool>> {
-        self.plugins.clone()
+    /// All tools that are not built in, as they are now.
+    pub fn tools(&self, paths: &Paths) -> Vec<Arc<dyn Tool>> {
+        let mcp = self.mcp.iter().flat_map(|servers| servers.tools(&Artifacts::new(&paths.workspace)));
+        self.plugins.iter().cloned().chain(mcp).collect()
     }
+}
+
+/// The MCP servers of a configuration.
+pub(super) fn mcp_servers(config: &Config, paths: &Paths) -> Vec<ServerSpec> {
+    let mcp = &config.tools.mcp;
+    let spec = |(name, server): (&str, &McpServerConfig)| {
+        let way = match server.transport()? {
+            McpTransport::Stdio => Way::Program {
+                command: server.command.clone(),
+                arguments: server.args.clone(),
+                environment: command_environment(&config.tools.exec.pass_env)
+                    .into_iter()
+                    .chain(exposed(&server.env))
+                    .collect(),
+                environment_file: (!server.env_file.is_empty())
+                    .then(|| paths.workspace.join(&server.env_file)),
+                directory: paths.workspace.clone(),
+            },
+            _ => Way::Http { url: server.url.clone(), headers: exposed(&server.headers).collect() },
+        };
+        let max_inline_chars = mcp.max_inline_text_chars as usize;
+        Some(ServerSpec { name: name.to_owned(), way, max_inline_chars })
+    };
+    mcp.used().filter_map(spec).collect()
+}
+
+fn exposed(
+    secrets: &std::collections::BTreeMap<String, SecretString>,
+) -> impl Iterator<Item = (String, String)> + '_ {
+    secrets.iter().map(|(name, secret)| (name.clone(), secret.expose().to_owned()))
 }

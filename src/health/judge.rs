@@ -42,6 +42,8 @@ pub enum Phase {
 pub struct Watched {
     /// Labels of the providers.
     pub providers: Vec<&'static str>,
+    /// Names of the MCP servers.
+    pub mcp_servers: Vec<String>,
     /// Names of the sinks that run, and whether the gateway is unwell without them.
     pub sinks: Vec<(String, bool)>,
     /// How long something of ours must be broken before the gateway is `failing`.
@@ -187,6 +189,7 @@ impl Judge {
                 let recent = memory.recent.since(name, totals(ledger, name));
                 checks.push(provider(ledger, name, recent, &resting));
             }
+            checks.extend(watched.mcp_servers.iter().map(|name| mcp_server(ledger, name)));
             for (name, up) in channels(ledger) {
                 let mut channel =
                     check_part("channel", name, !up, "down", "the channel receives no messages");
@@ -290,6 +293,13 @@ fn provider(ledger: &Ledger, name: &str, recent: Totals, resting: &[Resting]) ->
 fn in_words(resting: &Resting) -> String {
     let Resting { model, reason, remaining, .. } = resting;
     format!("{model} is not asked for {} s more ({reason})", remaining.as_secs())
+}
+
+/// One that is still starting is no issue: the gateway does not wait for it either.
+fn mcp_server(ledger: &Ledger, name: &str) -> Check {
+    let failures = ledger.gauge(Metric::McpServerConsecutiveFailures, &[name]);
+    let message = format!("it is not connected, and failed {failures} times; its tools answer with errors");
+    check_part("mcp", name, failures > 0.0, "down", &message)
 }
 
 /// The channels, and whether each can receive messages.

@@ -15,6 +15,7 @@ fn serving(failing_after: Duration) -> (Bus, SinkRegistry, Judge) {
     let sinks = SinkRegistry::default();
     let judge = Judge::new(bus.clone(), sinks.clone());
     judge.set_watched(Watched {
+        mcp_servers: Vec::new(),
         providers: vec!["openai"],
         sinks: vec![("log".into(), true), ("other".into(), false)],
         failing_after,

@@ -8,6 +8,7 @@
 //! | `append_file` | `path`, `content` | 1 MiB at once |
 //! | `list_dir` | `path` | 1,000 entries |
 //! | `exec` | `action`, `command`, `sessionId`, `data`, `keys`, `background`, `pty`, `cwd`, `timeout` | 60 s, 64 KiB of output, 16 background commands |
+//! | `web_search` | `query`, `count`, `range` | 10 results |
 //! | `web_fetch` | `url`, `maxChars` | 2 MiB read, 5 redirects, public addresses only |
 //!
 //! Those for files are fenced to the workspace, unless an operator allows more. Names and arguments are those that
@@ -23,6 +24,7 @@ mod patterns;
 mod tool;
 mod toolbox;
 mod web_fetch;
+mod web_search;
 
 pub use caller::Caller;
 pub use exec::Exec;
@@ -33,3 +35,4 @@ pub use patterns::Patterns;
 pub use tool::Tool;
 pub use toolbox::{Toolbox, ToolboxOptions};
 pub use web_fetch::{AllowedHosts, InvalidHost, WebFetch, WebFetchOptions};
+pub use web_search::{Engine as SearchEngine, EngineKind as SearchEngineKind, WebSearch};

@@ -9,6 +9,7 @@ use super::exec::{Exec, ExecOptions};
 use super::files::{AppendFile, EditFile, ListDir, Reach, ReadFile, Workspace, WriteFile};
 use super::tool::Tool;
 use super::web_fetch::{WebFetch, WebFetchOptions};
+use super::web_search::{Engine, WebSearch};
 use crate::chat::ToolSpec;
 
 /// Which built-in tools there are, and within which bounds.
@@ -32,6 +33,8 @@ pub struct ToolboxOptions {
     pub list_dir: bool,
     /// How `exec` works; `None` leaves it out.
     pub exec: Option<ExecOptions>,
+    /// The engines of `web_search`, in the order in which they are asked; none leave it out.
+    pub search: Vec<Engine>,
     /// How `web_fetch` works; `None` leaves it out.
     pub web_fetch: Option<WebFetchOptions>,
 }
@@ -49,6 +52,7 @@ impl ToolboxOptions {
             append_file: true,
             list_dir: true,
             exec: Some(ExecOptions::default()),
+            search: Vec::new(),
             web_fetch: Some(WebFetchOptions::default()),
         }
     }
@@ -83,6 +87,9 @@ impl Toolbox {
         }
         if let Some(options) = &options.exec {
             tools.push(Arc::new(Exec::new(workspace, options.clone())));
+        }
+        if !options.search.is_empty() {
+            tools.push(Arc::new(WebSearch::new(&options.search)));
         }
         if let Some(options) = &options.web_fetch {
             tools.push(Arc::new(WebFetch::new(options)));

@@ -31,6 +31,8 @@ pub enum Declaration {
     Channel(Label),
     /// A tool.
     Tool(Label),
+    /// An MCP server.
+    McpServer(Label),
 }
 
 /// How a request to a provider ended.
@@ -223,6 +225,27 @@ pub enum Event {
         turn: u64,
         name: Detail,
         session: Detail,
+    },
+    McpServerStarting {
+        server: Label,
+        attempt: u32,
+    },
+    McpServerConnected {
+        server: Label,
+        tools: u64,
+        elapsed: Duration,
+    },
+    McpToolsChanged {
+        server: Label,
+        tools: u64,
+    },
+    McpServerFailed {
+        server: Label,
+        failures: u32,
+        error: Detail,
+    },
+    McpServerStopped {
+        server: Label,
     },
     SessionActivated {
         session: Detail,

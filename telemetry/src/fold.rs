@@ -157,6 +157,28 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
             ledger.observe(M::ToolDuration, one(*tool), *duration);
         }
         Event::ToolSkipped { .. } => ledger.add(M::ToolCallsUnknownTotal, NONE, 1),
+        Event::McpServerStarting { server, attempt } => {
+            if *attempt > 1 {
+                ledger.add(M::McpServerRestartsTotal, one(*server), 1);
+            }
+        }
+        Event::McpServerConnected { server, tools, .. } => {
+            ledger.set(M::McpServerUp, one(*server), 1.0);
+            ledger.set(M::McpServerTools, one(*server), *tools as f64);
+            ledger.set(M::McpServerConsecutiveFailures, one(*server), 0.0);
+        }
+        Event::McpToolsChanged { server, tools } => {
+            ledger.set(M::McpServerTools, one(*server), *tools as f64)
+        }
+        Event::McpServerFailed { server, failures, .. } => {
+            ledger.set(M::McpServerUp, one(*server), 0.0);
+            ledger.set(M::McpServerConsecutiveFailures, one(*server), f64::from(*failures));
+        }
+        Event::McpServerStopped { server } => {
+            ledger.set(M::McpServerUp, one(*server), 0.0);
+            ledger.set(M::McpServerTools, one(*server), 0.0);
+            ledger.set(M::McpServerConsecutiveFailures, one(*server), 0.0);
+        }
         Event::SessionActivated { .. } => ledger.shift(M::SessionCount, NONE, 1.0),
         Event::SessionExpired { .. } => ledger.shift(M::SessionCount, NONE, -1.0),
         Event::SessionWrite { outcome, duration, .. } => {
@@ -252,6 +274,16 @@ fn declare(ledger: &mut Ledger, declaration: Declaration) {
             }
             for reason in Rejection::ALL {
                 ledger.declare(M::MessagesRejectedTotal, word!(one(label), *reason));
+            }
+        }
+        Declaration::McpServer(label) => {
+            for metric in [
+                M::McpServerUp,
+                M::McpServerTools,
+                M::McpServerRestartsTotal,
+                M::McpServerConsecutiveFailures,
+            ] {
+                ledger.declare(metric, one(label));
             }
         }
         Declaration::Tool(label) => {

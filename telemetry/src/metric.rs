@@ -164,6 +164,15 @@ catalogue! {
     ToolCallsUnknownTotal: Ledger Counter, "picoclaw_tool_calls_unknown_total", "tool.unknown", [],
         "Calls of tools that do not exist: names invented by a model.";
 
+    McpServerUp: Ledger Gauge, "picoclaw_mcp_server_up", "mcp.server_up", ["server"],
+        "Whether an MCP server is connected (1) or not (0).";
+    McpServerTools: Ledger Gauge, "picoclaw_mcp_server_tools", "mcp.server_tools", ["server"],
+        "Tools that an MCP server offers.";
+    McpServerRestartsTotal: Ledger Counter, "picoclaw_mcp_server_restarts_total", "mcp.server_restarts", ["server"],
+        "Times that an MCP server was started or connected to again.";
+    McpServerConsecutiveFailures: Ledger Gauge, "picoclaw_mcp_server_consecutive_failures", "mcp.server_consecutive_failures", ["server"],
+        "Failures of an MCP server since it was last connected.";
+
     SessionWritesTotal: Ledger Counter, "picoclaw_session_writes_total", "session.writes", ["outcome"],
         "Attempts to make a turn's messages durable.";
     SessionWriteDuration: Ledger Histogram(FLUSH_BOUNDS), "picoclaw_session_write_duration_seconds", "session.write_duration", [],

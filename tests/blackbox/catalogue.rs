@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::Shutdown;
+use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -88,6 +89,9 @@ fn config(agent: &Agent, audit: &Path, upstream: &Upstream, models: usize) -> Va
         "model_list": models,
         // A threshold that leaves every message to the usual model.
         "agents": { "defaults": { "routing": { "enabled": true, "light_model": "model-0", "threshold": 0 } } },
+        "tools": { "mcp": { "enabled": true, "servers": {
+            "late": { "enabled": true, "command": audit.with_file_name("mcp-server") },
+        } } },
         "telemetry": { "ring": 4, "sinks": [
             { "type": "prometheus" },
             { "type": "newrelic" },
@@ -96,6 +100,15 @@ fn config(agent: &Agent, audit: &Path, upstream: &Upstream, models: usize) -> Va
               "buffer": { "max_events": 20 }, "retry": { "initial_ms": 10, "max_ms": 50 } },
         ] },
     })
+}
+
+/// Puts a program there, at once.
+fn install_mcp_server(path: &Path) {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/blackbox/support/mcp_server.py");
+    let new = path.with_extension("new");
+    fs::write(&new, format!("#!/bin/sh\nexec python3 '{}'\n", fixture.display())).unwrap();
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::rename(new, path).unwrap();
 }
 
 /// The file of the only session.
@@ -173,6 +186,9 @@ fn every_metric_moves() {
         ],
         || drop(gateway.chat("s", "x")),
     );
+    // An MCP server whose program is not there, and then is.
+    proof.of(&[Metric::McpServerRestartsTotal, Metric::McpServerConsecutiveFailures], || {});
+    proof.of(&[Metric::McpServerUp, Metric::McpServerTools], || install_mcp_server(&disk.join("mcp-server")));
     proof.of(&[Metric::ProviderFirstToken], || {
         let body = json!({ "stream": true, "messages": [{ "role": "user", "content": "one two" }] });
         assert_eq!(gateway.post(CHAT, &[], &body.to_string()).status, 200);

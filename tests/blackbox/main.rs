@@ -25,6 +25,7 @@ mod health;
 mod hostile;
 mod lifecycle;
 mod logs;
+mod mcp;
 mod metrics;
 mod operator_cli;
 mod plugins;

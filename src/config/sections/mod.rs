@@ -21,7 +21,9 @@ pub use models::{ECHO, ModelConfig, StreamingConfig};
 pub use scrape::{HealthDetails, ScrapeAuth};
 pub use sessions::{Persistence, SessionConfig};
 pub use telemetry::TelemetryConfig;
-pub use tools::{ExecConfig, Toggle, ToolsConfig, WebConfig};
+pub use tools::{
+    ExecConfig, McpConfig, McpServerConfig, McpTransport, SearchEngineConfig, Toggle, ToolsConfig, WebConfig,
+};
 
 use std::collections::BTreeMap;
 

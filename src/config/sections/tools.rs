@@ -1,10 +1,15 @@
 //! `tools`: what the agent can do.
 
+mod mcp;
+mod search;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use mcp::{McpConfig, McpServerConfig, McpTransport};
 use picoclaw_sinks::plugin::options::Options as PluginOptions;
 use schemars::JsonSchema;
+pub use search::SearchEngineConfig;
 use serde::{Deserialize, Serialize};
 
 /// What the agent can do.
@@ -42,6 +47,8 @@ pub struct ToolsConfig {
     pub web_fetch: Toggle,
     /// How web pages are fetched.
     pub web: WebConfig,
+    /// Servers that offer tools over the Model Context Protocol.
+    pub mcp: McpConfig,
     /// Plugins that offer tools, by name.
     pub plugins: BTreeMap<String, PluginOptions>,
 }
@@ -64,6 +71,7 @@ impl Default for ToolsConfig {
             spawn_status: Toggle { enabled: false },
             web_fetch: Toggle::default(),
             web: WebConfig::default(),
+            mcp: McpConfig::default(),
             plugins: BTreeMap::new(),
         }
     }
@@ -131,12 +139,35 @@ impl Default for ExecConfig {
 pub struct WebConfig {
     /// Whether the agent may use the web.
     pub enabled: bool,
+    /// The search engine that is asked first: `brave`, `duckduckgo`, `perplexity`, `searxng` or `tavily`; with `auto` the
+    /// first that is enabled and has its key. The others are asked when it does not answer.
+    pub provider: String,
+    /// Brave Search.
+    pub brave: SearchEngineConfig,
+    /// DuckDuckGo, which needs no key.
+    #[schemars(with = "SearchEngineConfig")]
+    pub duckduckgo: SearchEngineConfig,
+    /// Perplexity.
+    pub perplexity: SearchEngineConfig,
+    /// A SearXNG instance of your own.
+    pub searxng: SearchEngineConfig,
+    /// Tavily.
+    pub tavily: SearchEngineConfig,
     /// Hosts and networks that may be fetched though they are private, such as `10.0.0.0/8`.
     pub private_host_whitelist: Vec<String>,
 }
 
 impl Default for WebConfig {
     fn default() -> Self {
-        Self { enabled: true, private_host_whitelist: Vec::new() }
+        Self {
+            enabled: true,
+            provider: "auto".to_owned(),
+            brave: SearchEngineConfig::default(),
+            duckduckgo: SearchEngineConfig { enabled: true, ..SearchEngineConfig::default() },
+            perplexity: SearchEngineConfig::default(),
+            searxng: SearchEngineConfig::default(),
+            tavily: SearchEngineConfig::default(),
+            private_host_whitelist: Vec::new(),
+        }
     }
 }

@@ -4,7 +4,6 @@
 //! call ends, is cancelled or takes too long, everything that it started ends with it.
 
 mod denied;
-mod group;
 mod keys;
 mod output;
 mod process;

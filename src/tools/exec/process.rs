@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::group::Group;
 use super::output::{Output, Room};
+use crate::group::Group;
 
 /// How long a command that was asked to end may take.
 const MANNERS: Duration = Duration::from_secs(1);

@@ -165,6 +165,25 @@ impl Event {
                 visit("turn", Count(*turn));
                 visit("name", Text(name.as_str()));
             }
+            Self::McpServerStarting { server, attempt } => {
+                visit("server", Text(server.as_str()));
+                visit("attempt", Count(u64::from(*attempt)));
+            }
+            Self::McpServerConnected { server, tools, elapsed } => {
+                visit("duration_ms", Millis(*elapsed));
+                visit("server", Text(server.as_str()));
+                visit("tools", Count(*tools));
+            }
+            Self::McpToolsChanged { server, tools } => {
+                visit("server", Text(server.as_str()));
+                visit("tools", Count(*tools));
+            }
+            Self::McpServerFailed { server, failures, error } => {
+                visit("server", Text(server.as_str()));
+                visit("failures", Count(u64::from(*failures)));
+                visit("error", Text(error.as_str()));
+            }
+            Self::McpServerStopped { server } => visit("server", Text(server.as_str())),
             Self::SessionActivated { session } | Self::SessionExpired { session } => {
                 visit("session_id", Text(session.as_str()));
             }

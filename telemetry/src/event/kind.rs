@@ -71,6 +71,16 @@ words! {
         ToolEnd = "agent.tool.exec_end",
         /// The model called a tool that does not exist.
         ToolSkipped = "agent.tool.exec_skipped",
+        /// An MCP server is started, or connected to.
+        McpServerStarting = "mcp.server.starting",
+        /// An MCP server is ready.
+        McpServerConnected = "mcp.server.connected",
+        /// An MCP server offers other tools than before.
+        McpToolsChanged = "mcp.server.tools_changed",
+        /// An MCP server could not be connected to, or ended.
+        McpServerFailed = "mcp.server.failed",
+        /// An MCP server was stopped on purpose.
+        McpServerStopped = "mcp.server.stopped",
         /// A session became active.
         SessionActivated = "session.activated",
         /// A session had no message for a while.

@@ -42,6 +42,11 @@ impl Event {
             Self::ToolStart { .. } => Kind::ToolStart,
             Self::ToolEnd { .. } => Kind::ToolEnd,
             Self::ToolSkipped { .. } => Kind::ToolSkipped,
+            Self::McpServerStarting { .. } => Kind::McpServerStarting,
+            Self::McpServerConnected { .. } => Kind::McpServerConnected,
+            Self::McpToolsChanged { .. } => Kind::McpToolsChanged,
+            Self::McpServerFailed { .. } => Kind::McpServerFailed,
+            Self::McpServerStopped { .. } => Kind::McpServerStopped,
             Self::SessionActivated { .. } => Kind::SessionActivated,
             Self::SessionExpired { .. } => Kind::SessionExpired,
             Self::SessionWrite { .. } => Kind::SessionWrite,
@@ -71,6 +76,8 @@ impl Event {
                 AttemptOutcome::Success | AttemptOutcome::Cancelled => Level::Info,
             },
             Self::ToolEnd { status: ToolStatus::Success | ToolStatus::Cancelled, .. } => Level::Info,
+            // That it is down is said once; how often it was tried since is in the numbers.
+            Self::McpServerFailed { failures: 1, .. } => Level::Warn,
             Self::MessageJoined { .. }
             | Self::CommandRun { .. }
             | Self::ContextCompacted { outcome: Outcome::Success, .. } => Level::Info,
@@ -91,6 +98,8 @@ impl Event {
             | Self::LlmSkipped { .. }
             | Self::LlmThrottled { .. }
             | Self::ToolStart { .. }
+            | Self::McpServerStarting { .. }
+            | Self::McpServerFailed { .. }
             | Self::SessionActivated { .. }
             | Self::SessionExpired { .. }
             | Self::SessionWrite { .. }
@@ -104,6 +113,9 @@ impl Event {
             | Self::ChannelStopped { .. }
             | Self::MessageReceived { .. }
             | Self::CooldownEnded { .. }
+            | Self::McpServerConnected { .. }
+            | Self::McpToolsChanged { .. }
+            | Self::McpServerStopped { .. }
             | Self::ReplySent { .. } => Level::Info,
         }
     }
@@ -142,7 +154,14 @@ impl Event {
             | Self::LlmThrottled { .. }
             | Self::CooldownStarted { .. }
             | Self::CooldownEnded { .. } => Component::Provider,
-            Self::ToolStart { .. } | Self::ToolEnd { .. } | Self::ToolSkipped { .. } => Component::Tool,
+            Self::ToolStart { .. }
+            | Self::ToolEnd { .. }
+            | Self::ToolSkipped { .. }
+            | Self::McpServerStarting { .. }
+            | Self::McpServerConnected { .. }
+            | Self::McpToolsChanged { .. }
+            | Self::McpServerFailed { .. }
+            | Self::McpServerStopped { .. } => Component::Tool,
             Self::SessionActivated { .. }
             | Self::SessionExpired { .. }
             | Self::SessionWrite { .. }
@@ -204,6 +223,11 @@ impl Event {
             Self::CooldownEnded { .. } => "Provider may be asked again",
             Self::ToolStart { .. } => "Tool started",
             Self::ToolSkipped { .. } => "Model called a tool that does not exist",
+            Self::McpServerStarting { .. } => "Starting MCP server",
+            Self::McpServerConnected { .. } => "MCP server connected",
+            Self::McpToolsChanged { .. } => "MCP server changed its tools",
+            Self::McpServerFailed { .. } => "MCP server failed",
+            Self::McpServerStopped { .. } => "MCP server stopped",
             Self::SessionActivated { .. } => "Session active",
             Self::SessionExpired { .. } => "Session no longer active",
             Self::Declared(_) => "Series declared",

@@ -1,0 +1,166 @@
+//! The search engines and what they speak.
+
+use std::fmt;
+
+use reqwest::{Client, RequestBuilder};
+use serde_json::{Value, json};
+
+use super::duckduckgo;
+use super::hit::Hit;
+use super::{Query, Range};
+
+/// A search engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineKind {
+    /// Brave Search.
+    Brave,
+    /// DuckDuckGo's page without scripts; needs no key.
+    DuckDuckGo,
+    /// A SearXNG instance; needs no key.
+    SearXng,
+    /// Tavily.
+    Tavily,
+    /// Perplexity's search.
+    Perplexity,
+}
+
+impl EngineKind {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Brave => "brave",
+            Self::DuckDuckGo => "duckduckgo",
+            Self::SearXng => "searxng",
+            Self::Tavily => "tavily",
+            Self::Perplexity => "perplexity",
+        }
+    }
+
+    /// Where it is, unless somebody says otherwise.
+    fn address(self) -> &'static str {
+        match self {
+            Self::Brave => "https://api.search.brave.com/res/v1/web/search",
+            Self::DuckDuckGo => "https://html.duckduckgo.com/html/",
+            Self::SearXng => "http://localhost:8888",
+            Self::Tavily => "https://api.tavily.com/search",
+            Self::Perplexity => "https://api.perplexity.ai/search",
+        }
+    }
+
+    fn needs_key(self) -> bool {
+        !matches!(self, Self::DuckDuckGo | Self::SearXng)
+    }
+}
+
+/// A search engine as it is configured.
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) kind: EngineKind,
+    pub(super) max_results: u64,
+    address: String,
+    keys: Vec<String>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine at an address, or the usual one when that is empty. `None` without the keys that it needs.
+    pub fn new(kind: EngineKind, address: &str, keys: Vec<String>, max_results: u64) -> Option<Self> {
+        let keys: Vec<String> = keys.into_iter().filter(|key| !key.is_empty()).collect();
+        let address = if address.is_empty() { kind.address() } else { address };
+        let address = match kind {
+            EngineKind::SearXng => {
+                format!("{}/search", address.trim_end_matches('/').trim_end_matches("/search"))
+            }
+            EngineKind::Tavily if !address.ends_with("/search") => {
+                format!("{}/search", address.trim_end_matches('/'))
+            }
+            _ => address.to_owned(),
+        };
+        (!keys.is_empty() || !kind.needs_key()).then_some(Self { kind, max_results, address, keys })
+    }
+
+    /// The keys; an empty one where none is needed.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let none = self.keys.is_empty().then_some("");
+        self.keys.iter().map(String::as_str).chain(none)
+    }
+
+    pub(super) fn request(&self, client: &Client, query: &Query, key: &str) -> RequestBuilder {
+        let (text, count) = (query.text.as_str(), query.count.to_string());
+        let get = |parameters: &[(&str, &str)]| {
+            // Pairs of texts can always be written so.
+            let url = reqwest::Url::parse_with_params(&self.address, parameters);
+            client.get(url.map_or_else(|_| self.address.clone(), Into::into))
+        };
+        let post = |body: Value| {
+            client.post(&self.address).header("Content-Type", "application/json").body(body.to_string())
+        };
+        match self.kind {
+            EngineKind::Brave => {
+                let mut parameters = vec![("q", text), ("count", &count)];
+                parameters
+                    .extend(query.range.map(|range| ("freshness", word(range, ["pd", "pw", "pm", "py"]))));
+                get(&parameters).header("X-Subscription-Token", key).header("Accept", "application/json")
+            }
+            EngineKind::SearXng => {
+                let mut parameters = vec![("q", text), ("format", "json")];
+                parameters.extend(query.range.map(|range| ("time_range", long_word(range))));
+                get(&parameters)
+            }
+            EngineKind::DuckDuckGo => {
+                let mut parameters = vec![("q", text)];
+                parameters.extend(query.range.map(|range| ("df", word(range, ["d", "w", "m", "y"]))));
+                // Programs that say what they are get another page.
+                get(&parameters)
+                    .header("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0")
+            }
+            EngineKind::Tavily => {
+                let mut body = json!({"query": text, "max_results": query.count, "search_depth": "basic"});
+                if let Some(range) = query.range {
+                    body["time_range"] = long_word(range).into();
+                }
+                post(body).bearer_auth(key)
+            }
+            EngineKind::Perplexity => {
+                let mut body = json!({"query": text, "max_results": query.count});
+                if let Some(range) = query.range {
+                    body["search_recency_filter"] = long_word(range).into();
+                }
+                post(body).bearer_auth(key)
+            }
+        }
+    }
+
+    /// The hits in an answer. `None` when it is not understood.
+    pub(super) fn hits(&self, body: &str) -> Option<Vec<Hit>> {
+        if self.kind == EngineKind::DuckDuckGo {
+            return duckduckgo::hits(body);
+        }
+        let answer: Value = serde_json::from_str(body).ok()?;
+        match self.kind {
+            // Without hits there is no `web`.
+            EngineKind::Brave if answer["web"].is_null() => answer.is_object().then(Vec::new),
+            EngineKind::Brave => Hit::list(&answer["web"]["results"], ["title", "url", "description"]),
+            EngineKind::Perplexity => Hit::list(&answer["results"], ["title", "url", "snippet"]),
+            _ => Hit::list(&answer["results"], ["title", "url", "content"]),
+        }
+    }
+}
+
+fn word(range: Range, [day, week, month, year]: [&'static str; 4]) -> &'static str {
+    match range {
+        Range::Day => day,
+        Range::Week => week,
+        Range::Month => month,
+        Range::Year => year,
+    }
+}
+
+fn long_word(range: Range) -> &'static str {
+    word(range, ["day", "week", "month", "year"])
+}
