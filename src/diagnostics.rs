@@ -50,7 +50,12 @@ struct ToBus {
 
 impl<S: Subscriber> Layer<S> for ToBus {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        let limit = if metadata.target().starts_with("picoclaw") { self.level } else { LevelFilter::WARN };
+        let limit = match metadata.target() {
+            target if target.starts_with("picoclaw") => self.level,
+            // It shows messages as they are, secrets and all; what matters of it is an event of ours.
+            target if target.starts_with("rmcp") => LevelFilter::OFF,
+            _ => LevelFilter::WARN,
+        };
         *metadata.level() <= limit
     }
 
@@ -128,7 +133,7 @@ fn component(target: &str) -> Component {
             "agent" => Component::Agent,
             "providers" => Component::Provider,
             "channels" => Component::Channel,
-            "tools" => Component::Tool,
+            "tools" | "mcp" => Component::Tool,
             "sessions" => Component::Session,
             _ => Component::Main,
         },
@@ -149,6 +154,7 @@ mod tests {
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::debug!(target: "picoclaw::agent", "Not heard.");
             tracing::info!(target: "hyper::proto", "Not heard either.");
+            tracing::error!(target: "rmcp::service", "Not heard at all.");
             tracing::warn!(target: "picoclaw::sessions::store", path = "/x", n = 3, "Disk slow.");
         });
         let Some(Next::Record(record)) = seen.try_next() else { panic!("nothing was emitted") };

@@ -15,7 +15,7 @@ use crate::config::{Config, ECHO, ModelConfig, Paths, SearchEngineConfig, Secret
 use crate::providers::{self, HttpClients, ModelSpec};
 use crate::sessions;
 use crate::tools::{
-    AllowedHosts, Denials, ExecOptions, Patterns, Reach, SearchEngine, SearchEngineKind, Toolbox,
+    AllowedHosts, Denials, ExecOptions, Messages, Patterns, Reach, SearchEngine, SearchEngineKind, Toolbox,
     ToolboxOptions, WebFetchOptions, command_environment,
 };
 
@@ -238,6 +238,13 @@ fn tool_options(
         append_file: tools.append_file.enabled,
         list_dir: tools.list_dir.enabled,
         exec: exec(config, supply),
+        find_skills: tools.find_skills.enabled,
+        messages: supply.courier.clone().map(|courier| Messages {
+            courier,
+            message: tools.message.enabled,
+            files_in_messages: tools.message.media_enabled,
+            send_file: tools.send_file.enabled,
+        }),
         search: search_engines(config),
         web_fetch,
     })

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::channels::courier::Courier;
 use crate::config::{Config, McpServerConfig, McpTransport, Paths, SecretString};
 use crate::mcp::{Artifacts, ServerSpec, Servers, Way};
 use crate::tools::{BackgroundCommands, Tool, command_environment};
@@ -13,6 +14,8 @@ pub struct Supply {
     pub plugins: Vec<Arc<dyn Tool>>,
     /// Commands that run in the background.
     pub background: BackgroundCommands,
+    /// Who takes messages to chats.
+    pub courier: Option<Arc<dyn Courier>>,
     /// MCP servers, whose tools come and go.
     pub mcp: Option<Servers>,
 }

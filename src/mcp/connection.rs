@@ -20,7 +20,7 @@ use super::client::Listening;
 use super::spec::Way;
 use super::variables;
 use crate::group::Group;
-use crate::outbound::{self, in_full};
+use crate::outbound;
 
 /// Largest message of a server, in bytes.
 const MAX_MESSAGE: usize = 8 << 20;
@@ -51,7 +51,7 @@ impl Connection {
         match way {
             Way::Http { url, headers } => {
                 let transport = http(url, headers)?;
-                let service = listening.serve(transport).await.map_err(|error| in_full(&error))?;
+                let service = listening.serve(transport).await.map_err(|error| way.explain(&error))?;
                 Ok(Self { service, program: None })
             }
             Way::Program { .. } => program(server, way, listening).await,
@@ -120,7 +120,7 @@ async fn program(server: &str, way: &Way, listening: Listening) -> Result<Connec
                 Some(_) => tokio::time::timeout(MANNERS, last).await.ok().and_then(Result::ok).flatten(),
                 None => None,
             };
-            let said = said.unwrap_or_else(|| in_full(&error));
+            let said = said.unwrap_or_else(|| way.explain(&error));
             Err(last.map_or_else(|| said.clone(), |last| format!("{said}: {last}")))
         }
     }

@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Connection;
 use super::servers::Observer;
 use super::spec::ServerSpec;
-use crate::outbound::in_full;
 
 /// How long a server may take until its tools are known. The first start of one from a package registry is a download.
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -117,7 +116,7 @@ async fn live(
     let changed = Arc::new(Notify::new());
     let opened = async {
         let connection = Connection::open(&server.spec.name, &server.spec.way, &changed).await?;
-        let tools = list(connection.service.peer()).await;
+        let tools = list(server, connection.service.peer()).await;
         Ok::<_, String>((connection, tools))
     };
     let (connection, tools) = match tokio::time::timeout(READY_WITHIN, opened).await {
@@ -142,7 +141,7 @@ async fn live(
                 tokio::select! {
                     _ = &mut end => break "it went away".to_owned(),
                     () = stop.cancelled() => break "it was stopped".to_owned(),
-                    () = changed.notified() => match list(&peer).await {
+                    () = changed.notified() => match list(server, &peer).await {
                         Ok(tools) => {
                             let count = tools.len();
                             server.state().tools = tools;
@@ -150,8 +149,8 @@ async fn live(
                         }
                         Err(trouble) => break trouble,
                     },
-                    () = server.suspicion.notified() => if let Err(trouble) = ping(&peer).await { break trouble },
-                    () = tokio::time::sleep(PING_EVERY) => if let Err(trouble) = ping(&peer).await { break trouble },
+                    () = server.suspicion.notified() => if let Err(trouble) = ping(server, &peer).await { break trouble },
+                    () = tokio::time::sleep(PING_EVERY) => if let Err(trouble) = ping(server, &peer).await { break trouble },
                 }
             };
             cancel.cancel();
@@ -166,7 +165,7 @@ async fn live(
     trouble.unwrap_or_else(|trouble| (Duration::ZERO, trouble))
 }
 
-async fn list(peer: &Peer<RoleClient>) -> Result<Arc<[McpTool]>, String> {
+async fn list(server: &Server, peer: &Peer<RoleClient>) -> Result<Arc<[McpTool]>, String> {
     // A server without tools is one that offers something else.
     let offers = peer.peer_info().is_none_or(|info| info.capabilities.tools.is_some());
     if !offers {
@@ -175,17 +174,17 @@ async fn list(peer: &Peer<RoleClient>) -> Result<Arc<[McpTool]>, String> {
     let listed = tokio::time::timeout(READY_WITHIN, peer.list_all_tools()).await;
     let mut tools = listed
         .map_err(|_| "it does not say which tools it has".to_owned())?
-        .map_err(|error| format!("it does not say which tools it has: {}", in_full(&error)))?;
+        .map_err(|error| format!("it does not say which tools it has: {}", server.spec.way.explain(&error)))?;
     tools.truncate(MAX_TOOLS);
     Ok(tools.into())
 }
 
-async fn ping(peer: &Peer<RoleClient>) -> Result<(), String> {
+async fn ping(server: &Server, peer: &Peer<RoleClient>) -> Result<(), String> {
     let request = ClientRequest::PingRequest(PingRequest::default());
     match tokio::time::timeout(PONG_WITHIN, peer.send_request(request)).await {
         // Also who does not know the question is there.
         Ok(Ok(_) | Err(ServiceError::McpError(_) | ServiceError::UnexpectedResponse)) => Ok(()),
-        Ok(Err(error)) => Err(in_full(&error)),
+        Ok(Err(error)) => Err(server.spec.way.explain(&error)),
         Err(_) => Err(format!("it did not answer for {} s", PONG_WITHIN.as_secs())),
     }
 }

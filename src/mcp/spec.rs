@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::outbound::in_full;
+
 /// How a server is reached.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Way {
@@ -37,6 +39,17 @@ impl fmt::Debug for Way {
                 f.debug_struct("Program").field("command", command).finish_non_exhaustive()
             }
             Self::Http { .. } => f.debug_struct("Http").finish_non_exhaustive(),
+        }
+    }
+}
+
+impl Way {
+    /// What goes wrong on this way, without its URL: there may be a key in it.
+    pub(super) fn explain(&self, error: &dyn std::error::Error) -> String {
+        let text = in_full(error);
+        match self {
+            Self::Http { url, .. } => text.replace(url.trim_end_matches('/'), "its url"),
+            Self::Program { .. } => text,
         }
     }
 }

@@ -12,7 +12,6 @@ use super::artifacts::Artifacts;
 use super::keeper::Server;
 use super::name::tool_name;
 use crate::chat::ToolSpec;
-use crate::outbound::in_full;
 use crate::tools::{Tool, ToolOutput};
 
 /// Longest description that goes to a model, in bytes: each request pays for it.
@@ -78,7 +77,7 @@ impl Tool for ServerTool {
                 self.server.suspicion.notify_one();
                 ToolOutput::error(format!(
                     "the MCP server {server} did not finish the call: {}; whether it did something is not known",
-                    in_full(&error)
+                    self.server.spec.way.explain(&error)
                 ))
             }
         }

@@ -35,6 +35,11 @@ impl Arguments {
         }
     }
 
+    /// Whether it is there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// A text that may be absent.
     pub(super) fn optional_text(&self, name: &str) -> Result<Option<&str>, ToolOutput> {
         match self.0.get(name) {

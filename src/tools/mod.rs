@@ -8,6 +8,9 @@
 //! | `append_file` | `path`, `content` | 1 MiB at once |
 //! | `list_dir` | `path` | 1,000 entries |
 //! | `exec` | `action`, `command`, `sessionId`, `data`, `keys`, `background`, `pty`, `cwd`, `timeout` | 60 s, 64 KiB of output, 16 background commands |
+//! | `message` | `content`, `channel`, `chat_id`, `reply_to_message_id`, `media` | 32 KiB, 10 files |
+//! | `send_file` | `path`, `filename`, `caption`, `channel`, `chat_id` | 20 MiB |
+//! | `find_skills` | `query`, `limit` | 20 skills |
 //! | `web_search` | `query`, `count`, `range` | 10 results |
 //! | `web_fetch` | `url`, `maxChars` | 2 MiB read, 5 redirects, public addresses only |
 //!
@@ -19,6 +22,8 @@ mod arguments;
 mod caller;
 mod exec;
 mod files;
+mod find_skills;
+mod message;
 mod output;
 mod patterns;
 mod tool;
@@ -30,9 +35,11 @@ pub use caller::Caller;
 pub use exec::Exec;
 pub use exec::{Denials, ExecOptions, Sessions as BackgroundCommands, environment as command_environment};
 pub use files::{AppendFile, EditFile, ListDir, Reach, ReadFile, Workspace, WriteFile};
+pub use find_skills::FindSkills;
+pub use message::{SendFile, SendMessage};
 pub use output::ToolOutput;
 pub use patterns::Patterns;
 pub use tool::Tool;
-pub use toolbox::{Toolbox, ToolboxOptions};
+pub use toolbox::{Messages, Toolbox, ToolboxOptions};
 pub use web_fetch::{AllowedHosts, InvalidHost, WebFetch, WebFetchOptions};
 pub use web_search::{Engine as SearchEngine, EngineKind as SearchEngineKind, WebSearch};

@@ -7,10 +7,32 @@ use std::sync::Arc;
 
 use super::exec::{Exec, ExecOptions};
 use super::files::{AppendFile, EditFile, ListDir, Reach, ReadFile, Workspace, WriteFile};
+use super::find_skills::FindSkills;
+use super::message::{SendFile, SendMessage};
 use super::tool::Tool;
 use super::web_fetch::{WebFetch, WebFetchOptions};
 use super::web_search::{Engine, WebSearch};
+use crate::channels::courier::Courier;
 use crate::chat::ToolSpec;
+
+/// How messages are sent to chats.
+#[derive(Clone)]
+pub struct Messages {
+    /// Who takes them there.
+    pub courier: Arc<dyn Courier>,
+    /// Whether there is `message`.
+    pub message: bool,
+    /// Whether its messages may carry files.
+    pub files_in_messages: bool,
+    /// Whether there is `send_file`.
+    pub send_file: bool,
+}
+
+impl fmt::Debug for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Messages").field("to", &self.courier.destinations()).finish_non_exhaustive()
+    }
+}
 
 /// Which built-in tools there are, and within which bounds.
 #[derive(Clone, Debug)]
@@ -33,6 +55,10 @@ pub struct ToolboxOptions {
     pub list_dir: bool,
     /// How `exec` works; `None` leaves it out.
     pub exec: Option<ExecOptions>,
+    /// Whether there is `find_skills`.
+    pub find_skills: bool,
+    /// Who takes messages to chats; `None` leaves out `message` and `send_file`.
+    pub messages: Option<Messages>,
     /// The engines of `web_search`, in the order in which they are asked; none leave it out.
     pub search: Vec<Engine>,
     /// How `web_fetch` works; `None` leaves it out.
@@ -52,6 +78,8 @@ impl ToolboxOptions {
             append_file: true,
             list_dir: true,
             exec: Some(ExecOptions::default()),
+            find_skills: true,
+            messages: None,
             search: Vec::new(),
             web_fetch: Some(WebFetchOptions::default()),
         }
@@ -86,7 +114,20 @@ impl Toolbox {
             tools.push(Arc::new(ListDir::new(workspace.clone())));
         }
         if let Some(options) = &options.exec {
-            tools.push(Arc::new(Exec::new(workspace, options.clone())));
+            tools.push(Arc::new(Exec::new(workspace.clone(), options.clone())));
+        }
+        if options.find_skills {
+            tools.push(Arc::new(FindSkills::new(workspace.clone())));
+        }
+        if let Some(messages) = &options.messages {
+            let courier = &messages.courier;
+            if messages.message {
+                let files = messages.files_in_messages;
+                tools.push(Arc::new(SendMessage::new(Arc::clone(courier), workspace.clone(), files)));
+            }
+            if messages.send_file {
+                tools.push(Arc::new(SendFile::new(Arc::clone(courier), workspace)));
+            }
         }
         if !options.search.is_empty() {
             tools.push(Arc::new(WebSearch::new(&options.search)));
@@ -146,7 +187,16 @@ mod tests {
         let toolbox = Toolbox::built_in(&ToolboxOptions::all("workspace"));
         assert_eq!(
             toolbox.names().collect::<Vec<_>>(),
-            ["append_file", "edit_file", "exec", "list_dir", "read_file", "web_fetch", "write_file"]
+            [
+                "append_file",
+                "edit_file",
+                "exec",
+                "find_skills",
+                "list_dir",
+                "read_file",
+                "web_fetch",
+                "write_file"
+            ]
         );
         assert!(toolbox.get("read_file").is_some() && toolbox.get("invented").is_none());
         for spec in toolbox.specs() {
@@ -165,7 +215,7 @@ mod tests {
         let toolbox = Toolbox::built_in(&options);
         assert_eq!(
             toolbox.names().collect::<Vec<_>>(),
-            ["append_file", "edit_file", "exec", "list_dir", "read_file"]
+            ["append_file", "edit_file", "exec", "find_skills", "list_dir", "read_file"]
         );
     }
 }

@@ -16,7 +16,7 @@ const SUBJECTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Providers", &["picoclaw_provider_"]),
-    ("Tools", &["picoclaw_tool_"]),
+    ("Tools", &["picoclaw_tool_", "picoclaw_mcp_"]),
     ("Sessions", &["picoclaw_session_"]),
     (
         "Gateway",

@@ -22,7 +22,8 @@ pub use scrape::{HealthDetails, ScrapeAuth};
 pub use sessions::{Persistence, SessionConfig};
 pub use telemetry::TelemetryConfig;
 pub use tools::{
-    ExecConfig, McpConfig, McpServerConfig, McpTransport, SearchEngineConfig, Toggle, ToolsConfig, WebConfig,
+    ExecConfig, McpConfig, McpServerConfig, McpTransport, MessageConfig, SearchEngineConfig, Toggle,
+    ToolsConfig, WebConfig,
 };
 
 use std::collections::BTreeMap;

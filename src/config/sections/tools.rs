@@ -33,6 +33,12 @@ pub struct ToolsConfig {
     pub edit_file: Toggle,
     /// Adds to the end of a file.
     pub append_file: Toggle,
+    /// Finds installed skills.
+    pub find_skills: Toggle,
+    /// Sends messages to chats.
+    pub message: MessageConfig,
+    /// Sends files to chats.
+    pub send_file: Toggle,
     /// Runs shell commands.
     pub exec: ExecConfig,
     /// Lists a directory.
@@ -64,6 +70,9 @@ impl Default for ToolsConfig {
             write_file: Toggle::default(),
             edit_file: Toggle::default(),
             append_file: Toggle::default(),
+            find_skills: Toggle::default(),
+            message: MessageConfig::default(),
+            send_file: Toggle::default(),
             exec: ExecConfig::default(),
             list_dir: Toggle::default(),
             subagent: Toggle::default(),
@@ -95,6 +104,22 @@ pub struct Toggle {
 impl Default for Toggle {
     fn default() -> Self {
         Self { enabled: true }
+    }
+}
+
+/// How messages are sent to chats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct MessageConfig {
+    /// Whether the agent has the tool.
+    pub enabled: bool,
+    /// Whether messages may carry files of the workspace.
+    pub media_enabled: bool,
+}
+
+impl Default for MessageConfig {
+    fn default() -> Self {
+        Self { enabled: true, media_enabled: false }
     }
 }
 

@@ -1,11 +1,13 @@
 //! The tools that work on files in the workspace.
 
 mod append_file;
+mod attachment;
 mod edit_file;
 mod fence;
 mod list_dir;
 mod reach;
 mod read_file;
+mod skills;
 mod target;
 mod workspace;
 mod write_file;
@@ -15,6 +17,7 @@ pub use edit_file::EditFile;
 pub use list_dir::ListDir;
 pub use reach::Reach;
 pub use read_file::ReadFile;
+pub(super) use skills::Skill;
 pub use workspace::Workspace;
 pub use write_file::WriteFile;
 

@@ -38,10 +38,18 @@ impl Workspace {
         &self,
         work: impl FnOnce(&Open) -> Result<ToolOutput, ToolOutput> + Send + 'static,
     ) -> ToolOutput {
+        self.with(work).await.into()
+    }
+
+    /// The same for what is no output yet.
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Open) -> Result<T, ToolOutput> + Send + 'static,
+    ) -> Result<T, ToolOutput> {
         let workspace = self.clone();
         let done = tokio::task::spawn_blocking(move || work(&workspace.open()?)).await;
         // A panic stays in its task; the model gets to know that the tool failed.
-        done.unwrap_or_else(|_| Err(ToolOutput::error("the tool failed unexpectedly"))).into()
+        done.unwrap_or_else(|_| Err(ToolOutput::error("the tool failed unexpectedly")))
     }
 
     /// Whether a command may name these words, as far as they are paths, when it runs in this directory, whose absolute
@@ -51,13 +59,11 @@ impl Workspace {
         directory: String,
         words: Vec<String>,
     ) -> Result<PathBuf, ToolOutput> {
-        let workspace = self.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            let open = workspace.open()?;
+        self.with(move |open| {
             let directory = open.directory(&directory)?;
             words.iter().try_for_each(|word| open.admit_word(&directory, word)).map(|()| directory)
-        });
-        done.await.unwrap_or_else(|_| Err(ToolOutput::error("the tool failed unexpectedly")))
+        })
+        .await
     }
 
     fn open(&self) -> Result<Open, ToolOutput> {

@@ -1,0 +1,108 @@
+//! `find_skills`: the instructions that lie in the workspace's `skills`.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::arguments::Arguments;
+use super::files::{Skill, Workspace};
+use super::output::ToolOutput;
+use super::tool::Tool;
+use crate::chat::ToolSpec;
+
+/// Most skills shown.
+const MAX_SHOWN: u64 = 20;
+
+/// Finds skills in the workspace.
+#[derive(Clone, Debug)]
+pub struct FindSkills(Workspace);
+
+impl FindSkills {
+    /// The tool for this workspace.
+    pub fn new(workspace: Workspace) -> Self {
+        Self(workspace)
+    }
+}
+
+#[async_trait]
+impl Tool for FindSkills {
+    fn spec(&self) -> ToolSpec {
+        ToolSpec {
+            name: "find_skills".to_owned(),
+            description:
+                "Find installed skills: instructions for special work, which you read with read_file before \
+                          you begin."
+                    .to_owned(),
+            parameters: json!({
+                "type": "object",
+                "properties": {
+                    "query": {"type": "string", "description": "What you want to do; empty for all skills."},
+                    "limit": {"type": "integer", "minimum": 1, "maximum": 20, "description": "Most skills; 5 by default."},
+                },
+                "required": ["query"],
+            }),
+        }
+    }
+
+    async fn call(&self, arguments: Value) -> ToolOutput {
+        self.find(arguments).await.into()
+    }
+}
+
+impl FindSkills {
+    async fn find(&self, arguments: Value) -> Result<ToolOutput, ToolOutput> {
+        let arguments = Arguments::new(arguments)?;
+        let query = arguments.text("query", "what you want to do")?.to_lowercase();
+        let limit = arguments.number("limit")?.filter(|limit| *limit > 0).unwrap_or(5).min(MAX_SHOWN);
+        let mut skills: Vec<(usize, Skill)> = self
+            .0
+            .skills()
+            .await?
+            .into_iter()
+            .map(|skill| (matches(&skill, &query), skill))
+            .filter(|(matches, _)| *matches > 0)
+            .collect();
+        skills.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.path.cmp(&other.path)));
+        if skills.is_empty() {
+            return Ok(ToolOutput::success("no installed skill fits"));
+        }
+        let line = |(_, skill): &(usize, Skill)| {
+            format!("{}: {}\n  {}\n", skill.name, skill.description, skill.path)
+        };
+        Ok(ToolOutput::success(skills.iter().take(limit as usize).map(line).collect::<String>()))
+    }
+}
+
+/// How many words of the query a skill has; all have a query without words that say something.
+fn matches(skill: &Skill, query: &str) -> usize {
+    let text = format!("{} {} {}", skill.name, skill.description, skill.path).to_lowercase();
+    let mut words = query.split_whitespace().filter(|word| word.chars().count() > 2).peekable();
+    if words.peek().is_none() {
+        return 1;
+    }
+    words.filter(|word| text.contains(word)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn skills_are_found_by_what_they_are_for() {
+        let home = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            fs::create_dir_all(home.path().join("skills").join(name)).unwrap();
+            fs::write(home.path().join("skills").join(name).join("SKILL.md"), text).unwrap();
+        };
+        let tool = FindSkills::new(Workspace::new(home.path(), &[]));
+        let find = async |query: &str| tool.call(json!({"query": query})).await.text;
+        assert_eq!(find("anything").await, "no installed skill fits");
+        put("pdf", "---\nname: PDF\ndescription: \"Fill in PDF forms\"\n---\n# PDF\n");
+        put("trips", "# Plan trips\n\nFinds trains and hotels.\n");
+        fs::create_dir_all(home.path().join("skills/empty")).unwrap();
+        assert_eq!(find("fill in a form").await, "PDF: Fill in PDF forms\n  skills/pdf/SKILL.md\n");
+        assert_eq!(find("train").await, "trips: Plan trips\n  skills/trips/SKILL.md\n");
+        assert_eq!(find("").await.lines().count(), 4);
+    }
+}
