@@ -36,10 +36,7 @@ pub(super) fn mcp_servers(config: &Config, paths: &Paths) -> Vec<ServerSpec> {
             McpTransport::Stdio => Way::Program {
                 command: server.command.clone(),
                 arguments: server.args.clone(),
-                environment: command_environment(&config.tools.exec.pass_env)
-                    .into_iter()
-                    .chain(exposed(&server.env))
-                    .collect(),
+                environment: command_environment(&[]).into_iter().chain(exposed(&server.env)).collect(),
                 environment_file: (!server.env_file.is_empty())
                     .then(|| paths.workspace.join(&server.env_file)),
                 directory: paths.workspace.clone(),

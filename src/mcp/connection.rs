@@ -71,12 +71,6 @@ impl Program {
         }
         self.group.sweep();
     }
-
-    /// How it ended, if it has.
-    fn said(&mut self) -> Option<String> {
-        let status = self.child.try_wait().ok().flatten()?;
-        Some(format!("it ended with {status}"))
-    }
 }
 
 async fn program(server: &str, way: &Way, listening: Listening) -> Result<Connection, String> {
@@ -115,9 +109,13 @@ async fn program(server: &str, way: &Way, listening: Listening) -> Result<Connec
         Ok(service) => Ok(Connection { service, program: Some(program) }),
         Err(error) => {
             // What it wrote last says more than that it went away.
-            let said = tokio::time::timeout(MANNERS, program.child.wait()).await.ok().and(program.said());
+            let ended = tokio::time::timeout(MANNERS, program.child.wait()).await.ok().and_then(Result::ok);
+            let said = ended.map(|status| format!("it ended with {status}"));
             let last = match &said {
-                Some(_) => tokio::time::timeout(MANNERS, last).await.ok().and_then(Result::ok).flatten(),
+                Some(_) => {
+                    program.group.sweep();
+                    tokio::time::timeout(MANNERS, last).await.ok().and_then(Result::ok).flatten()
+                }
                 None => None,
             };
             let said = said.unwrap_or_else(|| way.explain(&error));

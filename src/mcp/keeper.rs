@@ -75,10 +75,7 @@ pub(super) async fn keep(server: Arc<Server>, observer: Arc<dyn Observer>, stop:
     loop {
         observer.starting(name, attempt);
         let began = Instant::now();
-        let (lived, trouble) = tokio::select! {
-            lived = live(&server, observer.as_ref(), &stop, began) => lived,
-            () = stop.cancelled() => break,
-        };
+        let (lived, trouble) = live(&server, observer.as_ref(), &stop, began).await;
         if stop.is_cancelled() {
             break;
         }
@@ -119,7 +116,11 @@ async fn live(
         let tools = list(server, connection.service.peer()).await;
         Ok::<_, String>((connection, tools))
     };
-    let (connection, tools) = match tokio::time::timeout(READY_WITHIN, opened).await {
+    let opened = tokio::select! {
+        opened = tokio::time::timeout(READY_WITHIN, opened) => opened,
+        () = stop.cancelled() => return (Duration::ZERO, "it was stopped".to_owned()),
+    };
+    let (connection, tools) = match opened {
         Ok(Ok(opened)) => opened,
         Ok(Err(trouble)) => return (Duration::ZERO, trouble),
         Err(_) => return (Duration::ZERO, format!("it was not ready within {} s", READY_WITHIN.as_secs())),
@@ -172,9 +173,10 @@ async fn list(server: &Server, peer: &Peer<RoleClient>) -> Result<Arc<[McpTool]>
         return Ok(Arc::default());
     }
     let listed = tokio::time::timeout(READY_WITHIN, peer.list_all_tools()).await;
-    let mut tools = listed
-        .map_err(|_| "it does not say which tools it has".to_owned())?
-        .map_err(|error| format!("it does not say which tools it has: {}", server.spec.way.explain(&error)))?;
+    let mut tools =
+        listed.map_err(|_| "it does not say which tools it has".to_owned())?.map_err(|error| {
+            format!("it does not say which tools it has: {}", server.spec.way.explain(&error))
+        })?;
     tools.truncate(MAX_TOOLS);
     Ok(tools.into())
 }
