@@ -38,7 +38,7 @@ impl Answer {
                     _ => answer.say("[something of a kind that is not known here]"),
                 },
                 ContentBlock::ResourceLink(link) => {
-                    answer.say(&format!("[link to {} ({})]", link.uri, link.name))
+                    answer.say(&format!("[link to {} ({})]", link.uri, link.name));
                 }
                 _ => answer.say("[something of a kind that is not known here]"),
             }

@@ -102,7 +102,7 @@ mod tests {
         put("trips", "# Plan trips\n\nFinds trains and hotels.\n");
         fs::create_dir_all(home.path().join("skills/empty")).unwrap();
         assert_eq!(find("fill in a form").await, "PDF: Fill in PDF forms\n  skills/pdf/SKILL.md\n");
-        assert_eq!(find("train").await, "trips: Plan trips\n  skills/trips/SKILL.md\n");
+        assert_eq!(find("plan a trip").await, "trips: Plan trips\n  skills/trips/SKILL.md\n");
         assert_eq!(find("").await.lines().count(), 4);
     }
 }

@@ -168,7 +168,7 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
             ledger.set(M::McpServerConsecutiveFailures, one(*server), 0.0);
         }
         Event::McpToolsChanged { server, tools } => {
-            ledger.set(M::McpServerTools, one(*server), *tools as f64)
+            ledger.set(M::McpServerTools, one(*server), *tools as f64);
         }
         Event::McpServerFailed { server, failures, .. } => {
             ledger.set(M::McpServerUp, one(*server), 0.0);

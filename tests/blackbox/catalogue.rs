@@ -189,6 +189,9 @@ fn every_metric_moves() {
     // An MCP server whose program is not there, and then is.
     proof.of(&[Metric::McpServerRestartsTotal, Metric::McpServerConsecutiveFailures], || {});
     proof.of(&[Metric::McpServerUp, Metric::McpServerTools], || install_mcp_server(&disk.join("mcp-server")));
+    wait_for("the end of its issue", || {
+        (gateway.scrape().get(r#"picoclaw_health_status{status="healthy"}"#) == 1.0).then_some(())
+    });
     proof.of(&[Metric::ProviderFirstToken], || {
         let body = json!({ "stream": true, "messages": [{ "role": "user", "content": "one two" }] });
         assert_eq!(gateway.post(CHAT, &[], &body.to_string()).status, 200);
