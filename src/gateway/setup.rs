@@ -11,8 +11,8 @@ use crate::agent::{
     Candidate, ContextLimits, CrewLimits, CrewTools, Limits, ModelTable, Prompt, Redact, Routing, Setup,
     Standing, Terms,
 };
-use crate::config::{Config, ECHO, ModelConfig, Paths, SecretString, SteeringMode};
-use crate::providers::{self, HttpClients, ModelSpec};
+use crate::config::{Config, ECHO, ModelConfig, Paths, SecretString, SteeringMode, ThinkingLevel};
+use crate::providers::{self, HttpClients, ModelSpec, Thinking};
 use crate::sessions;
 use crate::tools::{
     AllowedHosts, Denials, ExecOptions, Patterns, Reach, Toolbox, ToolboxOptions, WebFetchOptions,
@@ -126,6 +126,7 @@ pub(super) fn spec(model: &ModelConfig, key: Option<&SecretString>) -> ModelSpec
             .collect(),
         streaming: model.streaming.enabled,
         user_agent: given(&model.user_agent),
+        thinking: thinking(model.thinking_level),
         proxy: model.proxy.as_ref().map(|proxy| proxy.expose().to_owned()).filter(|proxy| !proxy.is_empty()),
         ..ModelSpec::new(&model.model_name, model.provider_name(), model.upstream_id())
     }
@@ -136,6 +137,17 @@ fn routing(config: &Config) -> Option<Routing> {
     let routing = &config.agents.defaults.routing;
     let light = config.model_meant(&routing.light_model).filter(|_| routing.enabled)?;
     Some(Routing { light_model: light.model_name.clone(), threshold: routing.threshold })
+}
+
+const fn thinking(level: ThinkingLevel) -> Option<Thinking> {
+    match level {
+        ThinkingLevel::Off => None,
+        ThinkingLevel::Low => Some(Thinking::Low),
+        ThinkingLevel::Medium => Some(Thinking::Medium),
+        ThinkingLevel::High => Some(Thinking::High),
+        ThinkingLevel::XHigh => Some(Thinking::XHigh),
+        ThinkingLevel::Adaptive => Some(Thinking::Adaptive),
+    }
 }
 
 fn limits(config: &Config) -> Limits {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::anthropic::{self, Anthropic};
 use super::clients::HttpClients;
 use super::echo::Echo;
 use super::openai::OpenAi;
@@ -17,6 +18,21 @@ use super::vendors;
 pub const ECHO: &str = "echo";
 /// How long an attempt may take when the configuration does not say.
 pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How much a model thinks before it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Thinking {
+    /// A little.
+    Low,
+    /// More.
+    Medium,
+    /// Much.
+    High,
+    /// As much as it can.
+    XHigh,
+    /// As much as the model finds right.
+    Adaptive,
+}
 
 /// A configured model: what a provider needs to know to answer for it.
 #[derive(Clone)]
@@ -45,6 +61,8 @@ pub struct ModelSpec {
     pub streaming: bool,
     /// The `User-Agent`; `None` for `PicoClaw/<version>`.
     pub user_agent: Option<String>,
+    /// How much the model thinks; `None` for what it does by itself.
+    pub thinking: Option<Thinking>,
 }
 
 impl ModelSpec {
@@ -63,6 +81,7 @@ impl ModelSpec {
             custom_headers: Vec::new(),
             streaming: true,
             user_agent: None,
+            thinking: None,
         }
     }
 
@@ -82,10 +101,11 @@ impl ModelSpec {
             custom_headers,
             streaming,
             user_agent,
+            thinking,
         } = self;
         let mut hasher = DefaultHasher::new();
         (name, provider, model, api_base, api_key, proxy).hash(&mut hasher);
-        (request_timeout, max_tokens_field, extra_body, custom_headers, streaming, user_agent)
+        (request_timeout, max_tokens_field, extra_body, custom_headers, streaming, user_agent, thinking)
             .hash(&mut hasher);
         hasher.finish()
     }
@@ -136,6 +156,9 @@ pub fn build(spec: &ModelSpec, clients: &HttpClients) -> Result<Arc<dyn Provider
     if spec.provider.eq_ignore_ascii_case(ECHO) {
         return Ok(Arc::new(Echo::new(spec.request_timeout)));
     }
+    if let Some(api_base) = anthropic_base(spec) {
+        return Ok(Arc::new(Anthropic::new(spec, api_base, clients)?));
+    }
     let vendor = vendors::find(&spec.provider);
     let api_base = match (&spec.api_base, vendor) {
         (Some(base), _) if !base.trim().is_empty() => base.trim(),
@@ -153,14 +176,35 @@ pub fn build(spec: &ModelSpec, clients: &HttpClients) -> Result<Arc<dyn Provider
     Ok(Arc::new(OpenAi::new(spec, api_base, vendor, clients)?))
 }
 
+/// The providers that speak the Anthropic Messages protocol, and where they are.
+const MESSAGES: &[(&str, &str)] = &[
+    ("anthropic-messages", anthropic::API_BASE),
+    ("coding-plan-anthropic", "https://coding-intl.dashscope.aliyuncs.com/apps/anthropic"),
+    ("alibaba-coding-anthropic", "https://coding-intl.dashscope.aliyuncs.com/apps/anthropic"),
+];
+
+/// Where the API is, if it speaks the Anthropic Messages protocol. `anthropic` does at its own address; elsewhere it is
+/// the name of a proxy that speaks the OpenAI protocol.
+pub(super) fn anthropic_base(spec: &ModelSpec) -> Option<&str> {
+    let base = spec.api_base.as_deref().map(str::trim).filter(|base| !base.is_empty());
+    if spec.provider.eq_ignore_ascii_case("anthropic") {
+        let base = base.unwrap_or(anthropic::API_BASE);
+        return base.starts_with("https://api.anthropic.com").then_some(base);
+    }
+    let known = MESSAGES.iter().find(|(name, _)| spec.provider.eq_ignore_ascii_case(name));
+    known.map(|(_, known)| base.unwrap_or(known))
+}
+
 /// The providers that need no `api_base`.
 pub fn known_providers() -> impl Iterator<Item = &'static str> {
-    std::iter::once(ECHO).chain(vendors::VENDORS.iter().map(|vendor| vendor.name))
+    let messages = MESSAGES.iter().map(|(name, _)| *name);
+    std::iter::once(ECHO).chain(messages).chain(vendors::VENDORS.iter().map(|vendor| vendor.name))
 }
 
 /// Whether the provider's own address refuses requests without a key. Those on this machine do not.
 pub fn wants_key(provider: &str) -> bool {
-    vendors::find(provider).is_some_and(|vendor| vendor.api_base.starts_with("https://"))
+    MESSAGES.iter().any(|(name, _)| provider.eq_ignore_ascii_case(name))
+        || vendors::find(provider).is_some_and(|vendor| vendor.api_base.starts_with("https://"))
 }
 
 #[cfg(test)]

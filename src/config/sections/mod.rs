@@ -17,7 +17,7 @@ pub use agents::{AgentDefaults, AgentsConfig, RoutingConfig, SteeringMode, Subtu
 pub use channels::ChannelConfig;
 pub use gateway::{GatewayConfig, HealthCheckConfig, MetricsConfig};
 pub use logging::{LogFormat, LoggingConfig};
-pub use models::{ECHO, ModelConfig, StreamingConfig};
+pub use models::{ECHO, ModelConfig, StreamingConfig, ThinkingLevel};
 pub use scrape::{HealthDetails, ScrapeAuth};
 pub use sessions::{Persistence, SessionConfig};
 pub use telemetry::TelemetryConfig;

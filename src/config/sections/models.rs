@@ -50,8 +50,30 @@ pub struct ModelConfig {
     /// Most requests in a minute, for each key; 0 means no limit. When they are used up other entries are asked, and
     /// without others requests wait for up to a minute.
     pub rpm: u32,
+    /// How much the model thinks before it answers, for models that can be told.
+    pub thinking_level: ThinkingLevel,
     /// Answers in pieces.
     pub streaming: StreamingConfig,
+}
+
+/// How much a model thinks before it answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ThinkingLevel {
+    /// As it does by itself.
+    #[default]
+    #[serde(alias = "")]
+    Off,
+    /// A little.
+    Low,
+    /// More.
+    Medium,
+    /// Much.
+    High,
+    /// As much as it can.
+    XHigh,
+    /// As much as the model finds right.
+    Adaptive,
 }
 
 /// Answers in pieces.
@@ -86,6 +108,7 @@ impl Default for ModelConfig {
             max_tokens_field: String::new(),
             fallbacks: Vec::new(),
             rpm: 0,
+            thinking_level: ThinkingLevel::default(),
             streaming: StreamingConfig::default(),
         }
     }

@@ -1,4 +1,5 @@
-//! Why a server refused: judged by the status and by the words meant for programs, never by the text for people.
+//! Why a server refused: judged by the status and by the words meant for programs; by the text for people only where
+//! a vendor has no word for it.
 
 use std::time::{Duration, SystemTime};
 
@@ -68,6 +69,11 @@ pub(super) fn classify(status: Option<u16>, error: &ErrorBody) -> FailureReason 
     if let Some(reason @ (Billing | Overloaded | ContextOverflow)) = known {
         return reason;
     }
+    if known == Some(BadRequest)
+        && let Some(reason) = error.message.as_deref().and_then(known_phrase)
+    {
+        return reason;
+    }
     let code = || error.code.as_deref().and_then(|code| code.parse().ok());
     let Some(status) = status.or_else(code) else {
         return known.unwrap_or(Server);
@@ -104,13 +110,29 @@ fn known_word(word: &str) -> Option<FailureReason> {
             FailureReason::RateLimit
         }
         "overloaded_error" | "engine_overloaded_error" | "overloaded" => FailureReason::Overloaded,
-        "context_length_exceeded" | "string_above_max_length" => FailureReason::ContextOverflow,
+        "context_length_exceeded"
+        | "string_above_max_length"
+        | "exceed_context_size_error"
+        | "request_too_large" => FailureReason::ContextOverflow,
         "timeout_error" | "timeout" => FailureReason::Timeout,
         "invalid_request_error" | "not_found_error" | "model_not_found" | "invalid_prompt" => {
             FailureReason::BadRequest
         }
         _ => return None,
     })
+}
+
+/// What some vendors say in the text for people alone, under a word that means every kind of bad request.
+fn known_phrase(message: &str) -> Option<FailureReason> {
+    const PHRASES: &[(&str, FailureReason)] = &[
+        // Anthropic.
+        ("prompt is too long", FailureReason::ContextOverflow),
+        ("input length and `max_tokens` exceed context limit", FailureReason::ContextOverflow),
+        ("credit balance is too low", FailureReason::Billing),
+        // Gemini.
+        ("exceeds the maximum number of tokens allowed", FailureReason::ContextOverflow),
+    ];
+    PHRASES.iter().find(|(phrase, _)| message.contains(phrase)).map(|(_, reason)| *reason)
 }
 
 /// When the server wants to be asked again: `retry-after-ms`, or `retry-after` in seconds or as a date.

@@ -4,6 +4,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use crate::chat::{Message, Protocol, Role, ToolCall, ToolSpec};
+use crate::providers::exchange::Fields;
 use crate::providers::provider::ChatRequest;
 
 /// What a server wants to be asked like.
@@ -74,7 +75,7 @@ impl Body<'_> {
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { request, dialect, stream, refused } = self;
-        let mut fields = Fields { map: serializer.serialize_map(None)?, winners: &dialect.extra_body };
+        let mut fields = Fields::new(serializer.serialize_map(None)?, &dialect.extra_body);
         fields.put("model", request.model)?;
         fields.put("messages", &Messages { messages: request.messages, dialect })?;
         if !request.tools.is_empty() {
@@ -99,22 +100,7 @@ impl Serialize for Body<'_> {
                 fields.put(name, value)?;
             }
         }
-        for (name, value) in &dialect.extra_body {
-            fields.map.serialize_entry(name, value)?;
-        }
-        fields.map.end()
-    }
-}
-
-/// A JSON object under construction, which leaves the configured fields to the end.
-struct Fields<'a, M> {
-    map: M,
-    winners: &'a Map<String, Value>,
-}
-
-impl<M: SerializeMap> Fields<'_, M> {
-    fn put(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), M::Error> {
-        if self.winners.contains_key(name) { Ok(()) } else { self.map.serialize_entry(name, value) }
+        fields.end()
     }
 }
 
