@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::anthropic::{self, Anthropic};
 use super::clients::HttpClients;
 use super::echo::Echo;
+use super::gemini::{self, Gemini};
 use super::openai::OpenAi;
 use super::provider::Provider;
 use super::vendors;
@@ -159,6 +160,9 @@ pub fn build(spec: &ModelSpec, clients: &HttpClients) -> Result<Arc<dyn Provider
     if let Some(api_base) = anthropic_base(spec) {
         return Ok(Arc::new(Anthropic::new(spec, api_base, clients)?));
     }
+    if let Some(api_base) = gemini_base(spec) {
+        return Ok(Arc::new(Gemini::new(spec, api_base, clients)?));
+    }
     let vendor = vendors::find(&spec.provider);
     let api_base = match (&spec.api_base, vendor) {
         (Some(base), _) if !base.trim().is_empty() => base.trim(),
@@ -193,6 +197,18 @@ pub(super) fn anthropic_base(spec: &ModelSpec) -> Option<&str> {
     }
     let known = MESSAGES.iter().find(|(name, _)| spec.provider.eq_ignore_ascii_case(name));
     known.map(|(_, known)| base.unwrap_or(known))
+}
+
+/// Where the API is, if it speaks the Gemini protocol. `gemini` does at its own address, unless that ends in the path of
+/// its other protocol; elsewhere it is the name of a proxy.
+pub(super) fn gemini_base(spec: &ModelSpec) -> Option<&str> {
+    if !spec.provider.eq_ignore_ascii_case("gemini") {
+        return None;
+    }
+    let base = spec.api_base.as_deref().map(str::trim).filter(|base| !base.is_empty());
+    let base = base.unwrap_or(gemini::API_BASE).trim_end_matches('/');
+    (base.starts_with("https://generativelanguage.googleapis.com") && !base.ends_with("/openai"))
+        .then_some(base)
 }
 
 /// The providers that need no `api_base`.

@@ -3,8 +3,8 @@
 //! * [`provider`]: what a provider is, what it is asked and what it answers.
 //! * [`error`]: why an attempt failed, in the closed set of words.
 //! * [`catalog`]: from a configured model to a provider, with the defaults of the known vendors.
-//! * [`openai`]: every server that speaks the OpenAI protocol, near or far; [`anthropic`]: the Anthropic Messages
-//!   protocol.
+//! * [`openai`]: every server that speaks the OpenAI protocol, near or far; [`anthropic`] and
+//!   [`gemini`]: the other two protocols.
 //! * `exchange`: what every protocol over HTTP has in common.
 //! * [`echo`]: the built-in provider, which needs no network and does what the message tells it.
 //! * [`clients`]: the HTTP clients that providers share; [`transport`]: an exchange over one of them.
@@ -18,6 +18,7 @@ pub mod clients;
 pub mod echo;
 pub mod error;
 mod exchange;
+pub mod gemini;
 mod images;
 pub mod openai;
 pub mod provider;
