@@ -13,6 +13,7 @@ use super::echo::Echo;
 use super::gemini::{self, Gemini};
 use super::openai::OpenAi;
 use super::provider::Provider;
+use super::schema::Simplified;
 use super::vendors;
 
 /// The name of the built-in provider.
@@ -64,6 +65,8 @@ pub struct ModelSpec {
     pub user_agent: Option<String>,
     /// How much the model thinks; `None` for what it does by itself.
     pub thinking: Option<Thinking>,
+    /// Whether tools are described in the simplest words.
+    pub simple_tools: bool,
 }
 
 impl ModelSpec {
@@ -83,6 +86,7 @@ impl ModelSpec {
             streaming: true,
             user_agent: None,
             thinking: None,
+            simple_tools: false,
         }
     }
 
@@ -103,10 +107,20 @@ impl ModelSpec {
             streaming,
             user_agent,
             thinking,
+            simple_tools,
         } = self;
         let mut hasher = DefaultHasher::new();
         (name, provider, model, api_base, api_key, proxy).hash(&mut hasher);
-        (request_timeout, max_tokens_field, extra_body, custom_headers, streaming, user_agent, thinking)
+        (
+            request_timeout,
+            max_tokens_field,
+            extra_body,
+            custom_headers,
+            streaming,
+            user_agent,
+            thinking,
+            simple_tools,
+        )
             .hash(&mut hasher);
         hasher.finish()
     }
@@ -154,6 +168,12 @@ impl BuildError {
 /// # Errors
 /// A field of the entry makes no sense; the error names it and the remedy.
 pub fn build(spec: &ModelSpec, clients: &HttpClients) -> Result<Arc<dyn Provider>, BuildError> {
+    let provider = in_full(spec, clients)?;
+    Ok(if spec.simple_tools { Arc::new(Simplified(provider)) } else { provider })
+}
+
+/// The provider, whatever it can read of a tool's description.
+fn in_full(spec: &ModelSpec, clients: &HttpClients) -> Result<Arc<dyn Provider>, BuildError> {
     if spec.provider.eq_ignore_ascii_case(ECHO) {
         return Ok(Arc::new(Echo::new(spec.request_timeout)));
     }
@@ -166,8 +186,8 @@ pub fn build(spec: &ModelSpec, clients: &HttpClients) -> Result<Arc<dyn Provider
     let vendor = vendors::find(&spec.provider);
     let api_base = match (&spec.api_base, vendor) {
         (Some(base), _) if !base.trim().is_empty() => base.trim(),
-        (_, Some(vendor)) => vendor.api_base,
-        (_, None) => {
+        (_, Some(vendor)) if !vendor.api_base.is_empty() => vendor.api_base,
+        (_, _) => {
             let problem = format!(
                 "is missing and provider `{}` has no known address: set api_base to the URL of an API that speaks \
                  the OpenAI protocol, or provider to one of {}",
@@ -199,9 +219,16 @@ pub(super) fn anthropic_base(spec: &ModelSpec) -> Option<&str> {
     known.map(|(_, known)| base.unwrap_or(known))
 }
 
+/// The provider that speaks the Gemini protocol wherever it is.
+const GEMINI_NATIVE: &str = "gemini-native";
+
 /// Where the API is, if it speaks the Gemini protocol. `gemini` does at its own address, unless that ends in the path of
 /// its other protocol; elsewhere it is the name of a proxy.
 pub(super) fn gemini_base(spec: &ModelSpec) -> Option<&str> {
+    if spec.provider.eq_ignore_ascii_case(GEMINI_NATIVE) {
+        let base = spec.api_base.as_deref().map(str::trim).filter(|base| !base.is_empty());
+        return Some(base.unwrap_or(gemini::API_BASE));
+    }
     if !spec.provider.eq_ignore_ascii_case("gemini") {
         return None;
     }
@@ -213,14 +240,16 @@ pub(super) fn gemini_base(spec: &ModelSpec) -> Option<&str> {
 
 /// The providers that need no `api_base`.
 pub fn known_providers() -> impl Iterator<Item = &'static str> {
-    let messages = MESSAGES.iter().map(|(name, _)| *name);
-    std::iter::once(ECHO).chain(messages).chain(vendors::VENDORS.iter().map(|vendor| vendor.name))
+    let messages = MESSAGES.iter().map(|(name, _)| *name).chain([GEMINI_NATIVE]);
+    let known = vendors::VENDORS.iter().filter(|vendor| !vendor.api_base.is_empty());
+    std::iter::once(ECHO).chain(messages).chain(known.map(|vendor| vendor.name))
 }
 
 /// Whether the provider's own address refuses requests without a key. Those on this machine do not.
 pub fn wants_key(provider: &str) -> bool {
-    MESSAGES.iter().any(|(name, _)| provider.eq_ignore_ascii_case(name))
-        || vendors::find(provider).is_some_and(|vendor| vendor.api_base.starts_with("https://"))
+    let native = MESSAGES.iter().map(|(name, _)| *name).chain([GEMINI_NATIVE]);
+    native.into_iter().any(|name| provider.eq_ignore_ascii_case(name))
+        || vendors::find(provider).is_some_and(|vendor| !vendor.api_base.starts_with("http://"))
 }
 
 #[cfg(test)]

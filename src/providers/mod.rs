@@ -21,11 +21,14 @@ mod exchange;
 pub mod gemini;
 mod images;
 pub mod openai;
+mod price;
 pub mod provider;
+mod schema;
 pub mod transport;
 mod vendors;
 
 pub use catalog::{BuildError, ModelSpec, Thinking, build, wants_key};
 pub use clients::HttpClients;
 pub use error::ProviderError;
+pub use price::Price;
 pub use provider::{ChatRequest, Completion, Delta, Deltas, Discard, Provider};

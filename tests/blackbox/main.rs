@@ -26,6 +26,7 @@ mod hostile;
 mod lifecycle;
 mod logs;
 mod metrics;
+mod native;
 mod operator_cli;
 mod plugins;
 mod protocol;
