@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::error::ProviderError;
 use super::provider::{ChatRequest, Completion, Deltas, Provider};
-use crate::chat::ToolSpec;
+use crate::chat::{ToolSpec, ToolSpecs};
 
 /// References are followed this far: schemas may refer to themselves.
 const DEEPEST: usize = 12;
@@ -33,6 +33,7 @@ impl Provider for Simplified {
             .iter()
             .map(|tool| ToolSpec { parameters: simple(&tool.parameters), ..tool.clone() })
             .collect();
+        let tools = ToolSpecs::from(tools);
         self.0.complete(&ChatRequest { tools: &tools, ..*request }, deltas).await
     }
 }

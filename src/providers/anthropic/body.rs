@@ -4,7 +4,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::blocks;
-use crate::chat::ToolSpec;
+use crate::chat::{Protocol, ToolSpec};
 use crate::providers::catalog::Thinking;
 use crate::providers::exchange::Fields;
 use crate::providers::provider::ChatRequest;
@@ -84,7 +84,7 @@ impl Serialize for Body<'_> {
         }
         fields.put("messages", &blocks::turns(request.messages, thinking.is_some()))?;
         if !request.tools.is_empty() {
-            fields.put("tools", &Tools(request.tools))?;
+            fields.put("tools", request.tools.written(Protocol::Anthropic, Tools))?;
         }
         if *stream {
             fields.put("stream", &true)?;

@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::chat::{FinishReason, FunctionCall, Message, Role, Sampling, ToolCall, ToolSpec, Usage};
+use crate::chat::{
+    FinishReason, FunctionCall, Message, Role, Sampling, ToolCall, ToolSpec, ToolSpecs, Usage,
+};
 use crate::providers::catalog::Thinking;
 use crate::providers::exchange::server::Server;
 use crate::providers::{self, Delta};
@@ -54,10 +56,11 @@ async fn ask(spec: &ModelSpec, messages: &[Message], tools: &[ToolSpec], stream:
     let provider = providers::build(spec, &HttpClients::new()).expect("a valid entry");
     let messages: Vec<&Message> = messages.iter().collect();
     let sampling = Sampling { temperature: Some(1.7), max_tokens: Some(20_000), ..Sampling::default() };
+    let tools = ToolSpecs::from(tools.to_vec());
     let request = ChatRequest {
         model: &spec.model,
         messages: &messages,
-        tools,
+        tools: &tools,
         sampling: &sampling,
         stream,
         attempt: 0,

@@ -4,7 +4,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::contents;
-use crate::chat::ToolSpec;
+use crate::chat::{Protocol, ToolSpec};
 use crate::providers::catalog::Thinking;
 use crate::providers::exchange::Fields;
 use crate::providers::provider::ChatRequest;
@@ -57,7 +57,8 @@ impl Serialize for Body<'_> {
             fields.put("systemInstruction", &System { parts: system })?;
         }
         if !request.tools.is_empty() {
-            fields.put("tools", &[Tools { declarations: request.tools }])?;
+            let tools = request.tools.written(Protocol::Gemini, |declarations| [Tools { declarations }]);
+            fields.put("tools", tools)?;
         }
         let config = self.generation_config();
         if !config.is_empty() {

@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::chat::{FinishReason, FunctionCall, Message, Role, Sampling, ToolCall, ToolSpec, Usage};
+use crate::chat::{
+    FinishReason, FunctionCall, Message, Role, Sampling, ToolCall, ToolSpec, ToolSpecs, Usage,
+};
 use crate::providers::Delta;
 use crate::providers::catalog::{Thinking, gemini_base};
 use crate::providers::exchange::server::Server;
@@ -53,10 +55,11 @@ async fn ask(
     let mut sampling = Sampling { temperature: Some(0.5), max_tokens: Some(100), ..Sampling::default() };
     sampling.extra =
         Map::from_iter([("stop".to_owned(), json!("END")), ("response_format".to_owned(), json!({}))]);
+    let tools = ToolSpecs::from(tools.to_vec());
     let request = ChatRequest {
         model: &spec.model,
         messages: &messages,
-        tools,
+        tools: &tools,
         sampling: &sampling,
         stream,
         attempt: 0,
