@@ -173,7 +173,7 @@ impl Assembly for Answer {
             }
         }
         if let (Some(call), false) = (tool_calls.first_mut(), thoughts.is_empty()) {
-            blocks::keep_thoughts(call, thoughts);
+            blocks::keep_thoughts(call, &thoughts);
         }
         Completion {
             content: self.content,
@@ -295,5 +295,5 @@ fn append(all: &mut Option<String>, more: Option<String>) {
 }
 
 fn failed(error: Option<Value>) -> Fault {
-    Fault::Failed(ErrorBody::read(&error.unwrap_or_default()))
+    Fault::Failed(Box::new(ErrorBody::read(&error.unwrap_or_default())))
 }

@@ -131,7 +131,7 @@ fn thoughts(message: &Message) -> &[Value] {
 }
 
 /// What a tool call must carry so that the thinking before it can go back.
-pub(super) fn keep_thoughts(call: &mut ToolCall, thoughts: Vec<Value>) {
+pub(super) fn keep_thoughts(call: &mut ToolCall, thoughts: &[Value]) {
     call.other.insert(EXTRA.to_owned(), json!({ VENDOR: { THINKING: thoughts } }));
 }
 

@@ -106,7 +106,7 @@ impl Assembly for Answer {
     fn document(&mut self, body: &[u8]) -> Result<Pieces, Fault> {
         let document: Document = serde_json::from_slice(body)?;
         if let Some(error) = document.error {
-            return Err(Fault::Failed(ErrorBody::read(&error)));
+            return Err(Fault::Failed(Box::new(ErrorBody::read(&error))));
         }
         if let Some(counts) = document.usage_metadata {
             self.usage = Some(counts.usage());
@@ -218,7 +218,7 @@ fn finish(reason: &str) -> Result<FinishReason, Fault> {
         // The model wrote something that is no call; the next time it may do better.
         "MALFORMED_FUNCTION_CALL" | "UNEXPECTED_TOOL_CALL" | "MISSING_THOUGHT_SIGNATURE" => {
             let message = Some(format!("the model ended with {reason}"));
-            return Err(Fault::Failed(ErrorBody { message, ..ErrorBody::default() }));
+            return Err(Fault::Failed(Box::new(ErrorBody { message, ..ErrorBody::default() })));
         }
         _ => FinishReason::Stop,
     })
