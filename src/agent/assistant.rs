@@ -105,10 +105,9 @@ impl Setup {
 
     fn declarations(&self) -> Vec<Declaration> {
         let providers = self.models.all().flat_map(|candidate| {
-            [
-                Declaration::Provider(candidate.provider_label),
-                Declaration::Model(candidate.provider_label, candidate.model_label),
-            ]
+            let (provider, model) = (candidate.provider_label, candidate.model_label);
+            let priced = candidate.price.map(|_| Declaration::Priced(provider, model));
+            [Declaration::Provider(provider), Declaration::Model(provider, model)].into_iter().chain(priced)
         });
         let tools = self.tools.labels().chain(self.crew.labels());
         providers.chain(tools.map(Declaration::Tool)).collect()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use picoclaw_telemetry::event::{AttemptOutcome, Tokens};
+use picoclaw_telemetry::event::{AttemptOutcome, Cost, Tokens};
 use picoclaw_telemetry::guard::{Attempt, AttemptFacts, AttemptOf};
 use picoclaw_telemetry::words::FailureReason;
 use picoclaw_telemetry::{Bus, Detail, Event};
@@ -161,7 +161,7 @@ async fn once(
         None => asking.await,
     };
     match &result {
-        Ok(completion) => guard.finish(AttemptOutcome::Success, facts_of(completion)),
+        Ok(completion) => guard.finish(AttemptOutcome::Success, facts_of(candidate, completion)),
         Err(error) => {
             let facts = AttemptFacts {
                 status_code: error.status,
@@ -190,8 +190,10 @@ fn out_of_time(candidate: &Candidate) -> ProviderError {
     ProviderError::new(FailureReason::Timeout, message)
 }
 
-fn facts_of(completion: &Completion) -> AttemptFacts {
+fn facts_of(candidate: &Candidate, completion: &Completion) -> AttemptFacts {
+    let price = candidate.price.zip(completion.usage);
     AttemptFacts {
+        cost: price.map(|(price, usage)| Cost(price.of(usage))),
         first_token: completion.time_to_first_token,
         tokens: completion.usage.map(tokens),
         status_code: None,
@@ -201,5 +203,5 @@ fn facts_of(completion: &Completion) -> AttemptFacts {
 
 /// Usage in the words of telemetry.
 pub(super) fn tokens(usage: Usage) -> Tokens {
-    Tokens { input: usage.input, output: usage.output }
+    Tokens { input: usage.input, output: usage.output, cached: usage.cached }
 }

@@ -8,7 +8,7 @@ use picoclaw_telemetry::{Bus, Label};
 
 use super::inbound::ModelInfo;
 use super::standing::{self, Resting, Standing};
-use crate::providers::Provider;
+use crate::providers::{Price, Provider};
 
 /// A provider with a model of its own: one way to get an answer.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ pub struct Candidate {
     pub model_label: Label,
     /// Whether it can stream.
     pub streaming: bool,
+    /// What its answers cost; `None` when nobody said.
+    pub price: Option<Price>,
     /// Whether it may be asked now.
     pub standing: Arc<Standing>,
 }

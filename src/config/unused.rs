@@ -31,8 +31,6 @@ const UNUSED: &[(&str, &str)] = &[
     ("isolation", "{}"),
     ("model_list.*.auth_method", "\"\""),
     ("model_list.*.connect_mode", "\"\""),
-    ("model_list.*.thinking_level", "\"off\""),
-    ("model_list.*.tool_schema_transform", "\"\""),
     ("model_list.*.workspace", "\"\""),
     ("session.dimensions", "[\"chat\"]"),
     ("session.dm_scope", "\"\""),

@@ -90,12 +90,24 @@ impl Checked {
                 }
             }
         }
+        for (index, model) in config.model_list.iter().enumerate() {
+            if model.enabled && !model.is_supported() {
+                let provider = model.provider_name();
+                let text = format!("this version cannot ask {provider}, so the model is left out");
+                self.warnings.push((format!("model_list[{index}]"), text));
+            }
+        }
         let names = || config.models().map(|model| model.model_name.as_str()).filter(|name| !name.is_empty());
         let default = config.default_model();
         // An empty name is an entry without one, which was said above.
         if !default.is_empty() && !names().any(|name| name == default) {
             let path = "agents.defaults.model_name";
-            if config.model_list.iter().any(|model| model.model_name == default) {
+            let mut listed = config.model_list.iter().filter(|model| model.model_name == default).peekable();
+            if listed.peek().is_some() && listed.all(|model| !model.is_supported()) {
+                let text =
+                    format!("this version cannot ask the provider of \"{default}\": name another model");
+                self.problem(path, text);
+            } else if config.model_list.iter().any(|model| model.model_name == default) {
                 self.problem(path, format!("the model \"{default}\" is not enabled in model_list"));
             } else {
                 let hint = match closest(default, names()) {

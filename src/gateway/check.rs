@@ -98,7 +98,9 @@ fn as_written(kind: &str, path: &str) -> String {
 
 fn models(config: &Config, checked: &mut Checked) {
     let clients = HttpClients::new();
-    for (index, model) in config.model_list.iter().enumerate().filter(|(_, model)| model.enabled) {
+    for (index, model) in
+        config.model_list.iter().enumerate().filter(|(_, model)| model.enabled && model.is_supported())
+    {
         let at = |field: &str| format!("model_list[{index}].{field}");
         let keys: Vec<_> = model.keys().map(Some).collect();
         let keys = if keys.is_empty() { vec![None] } else { keys };

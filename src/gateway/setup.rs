@@ -11,8 +11,11 @@ use crate::agent::{
     Candidate, ContextLimits, CrewLimits, CrewTools, Limits, ModelTable, Prompt, Redact, Routing, Setup,
     Standing, Terms,
 };
-use crate::config::{Config, ECHO, ModelConfig, Paths, SearchEngineConfig, SecretString, SteeringMode};
-use crate::providers::{self, HttpClients, ModelSpec};
+use crate::config::{
+    Config, ECHO, ModelConfig, Paths, PriceConfig, SearchEngineConfig, SecretString, SteeringMode,
+    ThinkingLevel, ToolSchemaTransform,
+};
+use crate::providers::{self, HttpClients, ModelSpec, Price, Thinking};
 use crate::sessions;
 use crate::tools::{
     AllowedHosts, Denials, ExecOptions, Messages, Patterns, Reach, SearchEngine, SearchEngineKind, Toolbox,
@@ -99,6 +102,7 @@ fn models(bus: &Bus, config: &Config) -> Result<ModelTable, providers::BuildErro
                     upstream_id: spec.model,
                     provider_label,
                     model_label,
+                    price: price(model),
                     standing: Arc::new(Standing::new(terms, model.rpm)),
                     model_name: spec.name,
                     streaming: spec.streaming,
@@ -126,6 +130,8 @@ pub(super) fn spec(model: &ModelConfig, key: Option<&SecretString>) -> ModelSpec
             .collect(),
         streaming: model.streaming.enabled,
         user_agent: given(&model.user_agent),
+        thinking: thinking(model.thinking_level),
+        simple_tools: model.tool_schema_transform == ToolSchemaTransform::Simple,
         proxy: model.proxy.as_ref().map(|proxy| proxy.expose().to_owned()).filter(|proxy| !proxy.is_empty()),
         ..ModelSpec::new(&model.model_name, model.provider_name(), model.upstream_id())
     }
@@ -136,6 +142,30 @@ fn routing(config: &Config) -> Option<Routing> {
     let routing = &config.agents.defaults.routing;
     let light = config.model_meant(&routing.light_model).filter(|_| routing.enabled)?;
     Some(Routing { light_model: light.model_name.clone(), threshold: routing.threshold })
+}
+
+/// The built-in model costs nothing.
+fn price(model: &ModelConfig) -> Option<Price> {
+    let price = model
+        .price
+        .or_else(|| model.provider_name().eq_ignore_ascii_case(ECHO).then(PriceConfig::default))?;
+    Some(Price::per_million(
+        price.input_per_million,
+        price.output_per_million,
+        price.cached_input_per_million,
+        price.cache_write_per_million,
+    ))
+}
+
+const fn thinking(level: ThinkingLevel) -> Option<Thinking> {
+    match level {
+        ThinkingLevel::Off => None,
+        ThinkingLevel::Low => Some(Thinking::Low),
+        ThinkingLevel::Medium => Some(Thinking::Medium),
+        ThinkingLevel::High => Some(Thinking::High),
+        ThinkingLevel::XHigh => Some(Thinking::XHigh),
+        ThinkingLevel::Adaptive => Some(Thinking::Adaptive),
+    }
 }
 
 fn limits(config: &Config) -> Limits {

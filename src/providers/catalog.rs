@@ -7,16 +7,34 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::anthropic::{self, Anthropic};
 use super::clients::HttpClients;
 use super::echo::Echo;
+use super::gemini::{self, Gemini};
 use super::openai::OpenAi;
 use super::provider::Provider;
+use super::schema::Simplified;
 use super::vendors;
 
 /// The name of the built-in provider.
 pub const ECHO: &str = "echo";
 /// How long an attempt may take when the configuration does not say.
 pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How much a model thinks before it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Thinking {
+    /// A little.
+    Low,
+    /// More.
+    Medium,
+    /// Much.
+    High,
+    /// As much as it can.
+    XHigh,
+    /// As much as the model finds right.
+    Adaptive,
+}
 
 /// A configured model: what a provider needs to know to answer for it.
 #[derive(Clone)]
@@ -45,6 +63,10 @@ pub struct ModelSpec {
     pub streaming: bool,
     /// The `User-Agent`; `None` for `PicoClaw/<version>`.
     pub user_agent: Option<String>,
+    /// How much the model thinks; `None` for what it does by itself.
+    pub thinking: Option<Thinking>,
+    /// Whether tools are described in the simplest words.
+    pub simple_tools: bool,
 }
 
 impl ModelSpec {
@@ -63,6 +85,8 @@ impl ModelSpec {
             custom_headers: Vec::new(),
             streaming: true,
             user_agent: None,
+            thinking: None,
+            simple_tools: false,
         }
     }
 
@@ -82,10 +106,21 @@ impl ModelSpec {
             custom_headers,
             streaming,
             user_agent,
+            thinking,
+            simple_tools,
         } = self;
         let mut hasher = DefaultHasher::new();
         (name, provider, model, api_base, api_key, proxy).hash(&mut hasher);
-        (request_timeout, max_tokens_field, extra_body, custom_headers, streaming, user_agent)
+        (
+            request_timeout,
+            max_tokens_field,
+            extra_body,
+            custom_headers,
+            streaming,
+            user_agent,
+            thinking,
+            simple_tools,
+        )
             .hash(&mut hasher);
         hasher.finish()
     }
@@ -133,14 +168,26 @@ impl BuildError {
 /// # Errors
 /// A field of the entry makes no sense; the error names it and the remedy.
 pub fn build(spec: &ModelSpec, clients: &HttpClients) -> Result<Arc<dyn Provider>, BuildError> {
+    let provider = in_full(spec, clients)?;
+    Ok(if spec.simple_tools { Arc::new(Simplified(provider)) } else { provider })
+}
+
+/// The provider, whatever it can read of a tool's description.
+fn in_full(spec: &ModelSpec, clients: &HttpClients) -> Result<Arc<dyn Provider>, BuildError> {
     if spec.provider.eq_ignore_ascii_case(ECHO) {
         return Ok(Arc::new(Echo::new(spec.request_timeout)));
+    }
+    if let Some(api_base) = anthropic_base(spec) {
+        return Ok(Arc::new(Anthropic::new(spec, api_base, clients)?));
+    }
+    if let Some(api_base) = gemini_base(spec) {
+        return Ok(Arc::new(Gemini::new(spec, api_base, clients)?));
     }
     let vendor = vendors::find(&spec.provider);
     let api_base = match (&spec.api_base, vendor) {
         (Some(base), _) if !base.trim().is_empty() => base.trim(),
-        (_, Some(vendor)) => vendor.api_base,
-        (_, None) => {
+        (_, Some(vendor)) if !vendor.api_base.is_empty() => vendor.api_base,
+        (_, _) => {
             let problem = format!(
                 "is missing and provider `{}` has no known address: set api_base to the URL of an API that speaks \
                  the OpenAI protocol, or provider to one of {}",
@@ -153,14 +200,56 @@ pub fn build(spec: &ModelSpec, clients: &HttpClients) -> Result<Arc<dyn Provider
     Ok(Arc::new(OpenAi::new(spec, api_base, vendor, clients)?))
 }
 
+/// The providers that speak the Anthropic Messages protocol, and where they are.
+const MESSAGES: &[(&str, &str)] = &[
+    ("anthropic-messages", anthropic::API_BASE),
+    ("coding-plan-anthropic", "https://coding-intl.dashscope.aliyuncs.com/apps/anthropic"),
+    ("alibaba-coding-anthropic", "https://coding-intl.dashscope.aliyuncs.com/apps/anthropic"),
+];
+
+/// Where the API is, if it speaks the Anthropic Messages protocol. `anthropic` does at its own address; elsewhere it is
+/// the name of a proxy that speaks the OpenAI protocol.
+pub(super) fn anthropic_base(spec: &ModelSpec) -> Option<&str> {
+    let base = spec.api_base.as_deref().map(str::trim).filter(|base| !base.is_empty());
+    if spec.provider.eq_ignore_ascii_case("anthropic") {
+        let base = base.unwrap_or(anthropic::API_BASE);
+        return base.starts_with("https://api.anthropic.com").then_some(base);
+    }
+    let known = MESSAGES.iter().find(|(name, _)| spec.provider.eq_ignore_ascii_case(name));
+    known.map(|(_, known)| base.unwrap_or(known))
+}
+
+/// The provider that speaks the Gemini protocol wherever it is.
+const GEMINI_NATIVE: &str = "gemini-native";
+
+/// Where the API is, if it speaks the Gemini protocol. `gemini` does at its own address, unless that ends in the path of
+/// its other protocol; elsewhere it is the name of a proxy.
+pub(super) fn gemini_base(spec: &ModelSpec) -> Option<&str> {
+    if spec.provider.eq_ignore_ascii_case(GEMINI_NATIVE) {
+        let base = spec.api_base.as_deref().map(str::trim).filter(|base| !base.is_empty());
+        return Some(base.unwrap_or(gemini::API_BASE));
+    }
+    if !spec.provider.eq_ignore_ascii_case("gemini") {
+        return None;
+    }
+    let base = spec.api_base.as_deref().map(str::trim).filter(|base| !base.is_empty());
+    let base = base.unwrap_or(gemini::API_BASE).trim_end_matches('/');
+    (base.starts_with("https://generativelanguage.googleapis.com") && !base.ends_with("/openai"))
+        .then_some(base)
+}
+
 /// The providers that need no `api_base`.
 pub fn known_providers() -> impl Iterator<Item = &'static str> {
-    std::iter::once(ECHO).chain(vendors::VENDORS.iter().map(|vendor| vendor.name))
+    let messages = MESSAGES.iter().map(|(name, _)| *name).chain([GEMINI_NATIVE]);
+    let known = vendors::VENDORS.iter().filter(|vendor| !vendor.api_base.is_empty());
+    std::iter::once(ECHO).chain(messages).chain(known.map(|vendor| vendor.name))
 }
 
 /// Whether the provider's own address refuses requests without a key. Those on this machine do not.
 pub fn wants_key(provider: &str) -> bool {
-    vendors::find(provider).is_some_and(|vendor| vendor.api_base.starts_with("https://"))
+    let native = MESSAGES.iter().map(|(name, _)| *name).chain([GEMINI_NATIVE]);
+    native.into_iter().any(|name| provider.eq_ignore_ascii_case(name))
+        || vendors::find(provider).is_some_and(|vendor| !vendor.api_base.starts_with("http://"))
 }
 
 #[cfg(test)]

@@ -9,12 +9,14 @@ pub(super) use self::assembly::{Assembly, Fault, MAX_CALLS, Pieces, Step};
 pub(super) use self::attempt::Failed;
 pub(super) use self::connection::{Connection, endpoint, secret_header};
 pub(super) use self::failure::ErrorBody;
+pub(super) use self::fields::Fields;
 
 mod assembly;
 mod attempt;
 mod connection;
 mod events;
 mod failure;
+mod fields;
 mod report;
 #[cfg(test)]
 pub(super) mod server;

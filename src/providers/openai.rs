@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use hyper::Uri;
 use hyper::header::{AUTHORIZATION, HeaderMap};
+use serde_json::{Map, Value, json};
 
 use self::assembly::Answer;
 use self::body::{Body, Dialect, Refused};
-use super::catalog::{BuildError, ModelSpec};
+use super::catalog::{BuildError, ModelSpec, Thinking};
 use super::clients::HttpClients;
 use super::error::ProviderError;
 use super::exchange::{Connection, ErrorBody, Failed, endpoint, secret_header};
 use super::provider::{ChatRequest, Completion, Deltas, Provider};
-use super::vendors::Vendor;
+use super::vendors::{Thinks, Vendor};
 
 mod assembly;
 mod body;
@@ -40,7 +41,10 @@ impl OpenAi {
         vendor: Option<&Vendor>,
         clients: &HttpClients,
     ) -> Result<Self, BuildError> {
-        let (url, uri) = endpoint(spec, api_base, "/chat/completions")?;
+        let path = vendor.map_or("", |vendor| vendor.path);
+        let base = api_base.trim_end_matches('/');
+        let base = base.strip_suffix(path).unwrap_or(base);
+        let (url, uri) = endpoint(spec, base, &format!("{path}/chat/completions"))?;
         let mut headers = HeaderMap::new();
         if let Some(key) = spec.api_key.as_deref().filter(|key| !key.is_empty()) {
             headers.insert(AUTHORIZATION, secret_header(spec, "Bearer ", key)?);
@@ -48,8 +52,8 @@ impl OpenAi {
         Ok(Self {
             name: vendor.map_or_else(|| spec.provider.clone(), |vendor| vendor.name.to_owned()),
             dialect: Dialect {
-                max_tokens_field: spec.max_tokens_field.clone().filter(|field| !field.is_empty()),
-                extra_body: spec.extra_body.clone(),
+                max_tokens_field: max_tokens_field(spec, vendor),
+                extra_body: extra_body(spec, vendor),
                 replays_reasoning: vendor.is_some_and(|vendor| vendor.replays_reasoning),
                 signs_tool_calls: vendor.is_some_and(|vendor| vendor.signs_tool_calls),
             },
@@ -108,6 +112,36 @@ impl Provider for OpenAi {
             }
         }
     }
+}
+
+fn max_tokens_field(spec: &ModelSpec, vendor: Option<&Vendor>) -> Option<String> {
+    let configured = spec.max_tokens_field.clone().filter(|field| !field.is_empty());
+    let wanted = vendor.filter(|vendor| vendor.max_completion_tokens);
+    configured.or_else(|| wanted.map(|_| "max_completion_tokens".to_owned()))
+}
+
+/// The configured fields, and those that follow from other settings unless the former say otherwise.
+fn extra_body(spec: &ModelSpec, vendor: Option<&Vendor>) -> Map<String, Value> {
+    let mut body = Map::new();
+    if vendor.is_some_and(|vendor| vendor.splits_reasoning) {
+        body.insert("reasoning_split".to_owned(), true.into());
+    }
+    match (spec.thinking, vendor.map_or(Thinks::Effort, |vendor| vendor.thinks)) {
+        // A model that decides itself is one that is told nothing.
+        (None | Some(Thinking::Adaptive), _) => {}
+        (Some(_), Thinks::Switch) => drop(body.insert("thinking".to_owned(), json!({ "type": "enabled" }))),
+        (Some(level), Thinks::Effort) => {
+            let effort = match level {
+                Thinking::Low => "low",
+                Thinking::Medium | Thinking::Adaptive => "medium",
+                Thinking::High => "high",
+                Thinking::XHigh => "xhigh",
+            };
+            body.insert("reasoning_effort".to_owned(), effort.into());
+        }
+    }
+    body.extend(spec.extra_body.clone());
+    body
 }
 
 /// The optional fields that the server does not know, as far as it says so. A value that is merely out of range is

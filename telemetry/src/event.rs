@@ -27,6 +27,8 @@ pub enum Declaration {
     Provider(Label),
     /// A configured model of a provider.
     Model(Label, Label),
+    /// A configured model of a provider that has a price.
+    Priced(Label, Label),
     /// A channel.
     Channel(Label),
     /// A tool.
@@ -64,7 +66,13 @@ pub struct Tokens {
     pub input: u64,
     /// Written by the model.
     pub output: u64,
+    /// Those of `input` that came from the provider's cache.
+    pub cached: u64,
 }
+
+/// Money, in whole pico-dollars, so that sums are exact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cost(pub u64);
 
 /// A happening.
 #[derive(Clone, Debug, PartialEq)]
@@ -294,6 +302,7 @@ pub struct LlmResponse {
     pub duration: Duration,
     pub first_token: Option<Duration>,
     pub tokens: Option<Tokens>,
+    pub cost: Option<Cost>,
     pub status_code: Option<u16>,
     pub error: Option<Detail>,
     pub session: Detail,

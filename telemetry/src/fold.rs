@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::event::{AttemptOutcome, Declaration, Event, LlmResponse};
+use crate::event::{AttemptOutcome, Cost, Declaration, Event, LlmResponse};
 use crate::label::Label;
 use crate::ledger::{Labels, Ledger};
 use crate::metric::Metric as M;
@@ -217,6 +217,10 @@ fn fold_response(ledger: &mut Ledger, time: SystemTime, response: &LlmResponse) 
             ledger.observe(M::ProviderRequestDuration, provider, response.duration);
             ledger.set(M::ProviderConsecutiveFailures, provider, 0.0);
             ledger.set_time(M::ProviderLastSuccess, provider, time);
+            match response.cost {
+                Some(Cost(pico)) => ledger.add(M::CostUsdTotal, model, pico),
+                None => ledger.add(M::CostUnknownTotal, model, 1),
+            }
         }
         AttemptOutcome::Failed(reason) => {
             ledger.observe(M::ProviderRequestDuration, provider, response.duration);
@@ -233,6 +237,7 @@ fn fold_response(ledger: &mut Ledger, time: SystemTime, response: &LlmResponse) 
     if let Some(tokens) = response.tokens {
         ledger.add(M::ProviderTokensTotal, word!(model, Direction::Input), tokens.input);
         ledger.add(M::ProviderTokensTotal, word!(model, Direction::Output), tokens.output);
+        ledger.add(M::ProviderCachedTokensTotal, model, tokens.cached);
     }
 }
 
@@ -267,7 +272,10 @@ fn declare(ledger: &mut Ledger, declaration: Declaration) {
             for direction in Direction::ALL {
                 ledger.declare(M::ProviderTokensTotal, word!(two(provider, model), *direction));
             }
+            ledger.declare(M::ProviderCachedTokensTotal, two(provider, model));
+            ledger.declare(M::CostUnknownTotal, two(provider, model));
         }
+        Declaration::Priced(provider, model) => ledger.declare(M::CostUsdTotal, two(provider, model)),
         Declaration::Channel(label) => {
             for metric in [M::ChannelMessagesTotal, M::ChannelUp, M::ChannelLastActivity] {
                 ledger.declare(metric, one(label));

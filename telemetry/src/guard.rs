@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::bus::Bus;
-use crate::event::{AttemptOutcome, Event, LlmResponse, Tokens, TurnEnd};
+use crate::event::{AttemptOutcome, Cost, Event, LlmResponse, Tokens, TurnEnd};
 use crate::label::{Detail, Label};
 use crate::words::{Origin, ToolStatus, TurnStatus};
 
@@ -78,6 +78,7 @@ impl Turn {
             end.iterations += 1;
             end.tokens.input += tokens.input;
             end.tokens.output += tokens.output;
+            end.tokens.cached += tokens.cached;
         }
     }
 
@@ -132,6 +133,8 @@ pub struct AttemptFacts {
     pub first_token: Option<Duration>,
     /// Tokens as the provider counted them.
     pub tokens: Option<Tokens>,
+    /// What the answer costs, as far as a price is configured and the tokens are known.
+    pub cost: Option<Cost>,
     /// The HTTP status.
     pub status_code: Option<u16>,
     /// What went wrong.
@@ -166,6 +169,7 @@ impl Attempt {
                 duration: self.started.elapsed(),
                 first_token: facts.first_token,
                 tokens: facts.tokens,
+                cost: facts.cost,
                 status_code: facts.status_code,
                 error: facts.error,
                 session: of.session,

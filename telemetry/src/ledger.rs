@@ -50,7 +50,7 @@ pub struct Series<'a> {
 pub enum SeriesValue<'a> {
     /// A counter.
     Counter(u64),
-    /// A gauge.
+    /// A gauge, or a counter of something that does not come in whole numbers.
     Gauge(f64),
     /// Observations per bucket (not cumulative), the last one beyond all bounds, and their sum.
     Histogram(&'a [u64], Duration),
@@ -102,7 +102,7 @@ impl Ledger {
         let info = metric.info();
         let family = &self.families[metric as usize];
         family.labels.iter().zip(family.numbers.chunks_exact(family.width)).map(move |(labels, numbers)| {
-            Series { labels: &labels[..info.labels.len()], value: value(info.kind, numbers) }
+            Series { labels: &labels[..info.labels.len()], value: value(metric, numbers) }
         })
     }
 
@@ -168,8 +168,10 @@ impl Ledger {
     }
 }
 
-fn value(kind: MetricKind, numbers: &[u64]) -> SeriesValue<'_> {
-    match kind {
+fn value(metric: Metric, numbers: &[u64]) -> SeriesValue<'_> {
+    match metric.info().kind {
+        // Money is summed in whole pico-dollars and shown in dollars.
+        MetricKind::Counter if metric == Metric::CostUsdTotal => SeriesValue::Gauge(numbers[0] as f64 / 1e12),
         MetricKind::Counter => SeriesValue::Counter(numbers[0]),
         MetricKind::Gauge => SeriesValue::Gauge(f64::from_bits(numbers[0])),
         MetricKind::Histogram(bounds) => {

@@ -152,6 +152,12 @@ catalogue! {
         "Model entries and keys of a provider that are put aside at the moment because they failed.";
     ProviderTokensTotal: Ledger Counter, "picoclaw_provider_tokens_total", "provider.tokens", ["provider", "model", "direction"],
         "Tokens as counted by the provider, by configured model and direction.";
+    ProviderCachedTokensTotal: Ledger Counter, "picoclaw_provider_cached_tokens_total", "provider.cached_tokens", ["provider", "model"],
+        "Input tokens that the provider took from its cache; they are part of its input tokens.";
+    CostUsdTotal: Ledger Counter, "picoclaw_cost_usd_total", "cost_usd", ["provider", "model"],
+        "What answers cost in US dollars, by the configured price; models without a price have no series.";
+    CostUnknownTotal: Ledger Counter, "picoclaw_cost_unknown_total", "cost_unknown", ["provider", "model"],
+        "Answers whose cost is not known: no price is configured, or the provider did not count the tokens.";
     ProviderConsecutiveFailures: Ledger Gauge, "picoclaw_provider_consecutive_failures", "provider.consecutive_failures", ["provider"],
         "Requests that failed since the last successful one.";
     ProviderLastSuccess: Ledger Gauge, "picoclaw_provider_last_success_timestamp_seconds", "provider.last_success", ["provider"],

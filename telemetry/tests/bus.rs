@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use picoclaw_telemetry::event::{AttemptOutcome, Declaration, LlmResponse, Tokens, TurnEnd};
+use picoclaw_telemetry::event::{AttemptOutcome, Cost, Declaration, LlmResponse, Tokens, TurnEnd};
 use picoclaw_telemetry::words::{FailureReason, HealthStatus, Origin, Outcome, ToolStatus, TurnStatus};
 use picoclaw_telemetry::{Bus, Detail, Dimension, Event, Ledger, Next, Subscription};
 use proptest::prelude::*;
@@ -99,6 +99,7 @@ fn event(bus: &Bus, kind: u8, a: usize, b: u64) -> Event {
         })),
         6 => Event::LlmRequest { turn: b, provider, model, attempt: 1, session },
         7 => Event::LlmResponse(Arc::new(LlmResponse {
+            cost: Some(Cost(1_234_567)),
             turn: b,
             provider,
             model,
@@ -109,7 +110,7 @@ fn event(bus: &Bus, kind: u8, a: usize, b: u64) -> Event {
             },
             duration,
             first_token: a.is_multiple_of(2).then_some(duration),
-            tokens: Some(Tokens { input: b, output: 1 }),
+            tokens: Some(Tokens { input: b, output: 1, cached: 0 }),
             status_code: None,
             error: None,
             session,

@@ -80,10 +80,16 @@ impl Proof<'_> {
     }
 }
 
-fn config(agent: &Agent, audit: &Path, upstream: &Upstream, models: usize) -> Value {
+fn config(agent: &Agent, audit: &Path, upstream: &Upstream, paid: &Upstream, models: usize) -> Value {
     let echo = |n| json!({ "model_name": format!("model-{n}"), "provider": "echo", "model": "echo" });
     let mut models: Vec<Value> = (0..models).map(echo).collect();
     models.insert(1, upstream.model("refused", "openai"));
+    let mut paid = paid.model("paid", "groq");
+    paid["price"] = json!({ "input_per_million": 1, "output_per_million": 2 });
+    models.insert(1, paid.clone());
+    paid["model_name"] = json!("unpriced");
+    paid.as_object_mut().unwrap().remove("price");
+    models.insert(1, paid);
     models.insert(1, json!({ "model_name": "limited", "model": "echo/echo", "rpm": 60 }));
     json!({
         "model_list": models,
@@ -149,10 +155,16 @@ fn under_load(gateway: &Gateway, action: impl FnOnce()) {
 fn every_metric_moves() {
     let agent = Agent::start();
     let upstream = Upstream::start(&[Behaviour::Status(401, "Retry-After: 2\r\n", "{}")]);
+    let paid = Upstream::start(&[Behaviour::Status(
+        200,
+        "",
+        r#"{"choices":[{"message":{"content":"x"}}],"usage":{"prompt_tokens":9,"completion_tokens":1,
+            "prompt_tokens_details":{"cached_tokens":4}}}"#,
+    )]);
     let home = Home::new(json!({}));
     let disk = home.join("disk");
     let audit = disk.join("audit.log");
-    home.configure(config(&agent, &audit, &upstream, 1));
+    home.configure(config(&agent, &audit, &upstream, &paid, 1));
     // A session of before this start, whose file cannot be read.
     let gateway = Gateway::start_in(home);
     gateway.chat("unreadable", "x");
@@ -220,6 +232,8 @@ fn every_metric_moves() {
     });
     proof.of(&[Metric::ProviderSkipsTotal], || assert_eq!(ask("refused"), 502));
     proof.of(&[Metric::ProviderCooldownActive], || {});
+    proof.of(&[Metric::CostUsdTotal, Metric::ProviderCachedTokensTotal], || assert_eq!(ask("paid"), 200));
+    proof.of(&[Metric::CostUnknownTotal], || assert_eq!(ask("unpriced"), 200));
     proof.of(&[Metric::ProviderThrottledTotal], || {
         (0..63).for_each(|_| assert_eq!(ask("limited"), 200));
     });
@@ -280,7 +294,7 @@ fn every_metric_moves() {
     });
 
     proof.of(&[Metric::ConfigReloadsTotal, Metric::ConfigReloadTime, Metric::LabelOverflowsTotal], || {
-        gateway.home.configure(config(&agent, &audit, &upstream, 200));
+        gateway.home.configure(config(&agent, &audit, &upstream, &paid, 200));
         assert_eq!(gateway.reload().status, 200);
     });
     proof.of(&[Metric::ConfigReloadSuccessful], || {

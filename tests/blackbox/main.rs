@@ -27,6 +27,7 @@ mod lifecycle;
 mod logs;
 mod mcp;
 mod metrics;
+mod native;
 mod operator_cli;
 mod plugins;
 mod protocol;

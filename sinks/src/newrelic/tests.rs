@@ -54,6 +54,7 @@ fn response(provider: Label, model: Label, turn: u64, failed: bool) -> Event {
         outcome,
         duration: Duration::from_millis(10),
         first_token: None,
+        cost: None,
         tokens: None,
         status_code: None,
         error: None,

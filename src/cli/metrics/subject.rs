@@ -15,7 +15,7 @@ const SUBJECTS: &[(&str, &[&str])] = &[
             "picoclaw_response_",
         ],
     ),
-    ("Providers", &["picoclaw_provider_"]),
+    ("Providers", &["picoclaw_provider_", "picoclaw_cost_"]),
     ("Tools", &["picoclaw_tool_", "picoclaw_mcp_"]),
     ("Sessions", &["picoclaw_session_"]),
     (

@@ -17,7 +17,7 @@ pub use agents::{AgentDefaults, AgentsConfig, RoutingConfig, SteeringMode, Subtu
 pub use channels::ChannelConfig;
 pub use gateway::{GatewayConfig, HealthCheckConfig, MetricsConfig};
 pub use logging::{LogFormat, LoggingConfig};
-pub use models::{ECHO, ModelConfig, StreamingConfig};
+pub use models::{ECHO, ModelConfig, PriceConfig, StreamingConfig, ThinkingLevel, ToolSchemaTransform};
 pub use scrape::{HealthDetails, ScrapeAuth};
 pub use sessions::{Persistence, SessionConfig};
 pub use telemetry::TelemetryConfig;
@@ -68,9 +68,10 @@ impl Config {
         }
     }
 
-    /// The models that are enabled, in the order of the list. Entries with one name take turns.
+    /// The models that can be asked, in the order of the list: those that are enabled and whose provider is supported.
+    /// Entries with one name take turns.
     pub fn models(&self) -> impl Iterator<Item = &ModelConfig> {
-        self.model_list.iter().filter(|model| model.enabled)
+        self.model_list.iter().filter(|model| model.enabled && model.is_supported())
     }
 
     /// The enabled model that a text means: by its name, else by its id as `model` gives it.

@@ -9,6 +9,18 @@ use serde_json::{Map, Value};
 
 use crate::config::secret::SecretString;
 
+/// Providers of the existing PicoClaw that are no HTTP servers, and that this gateway cannot ask.
+const ELSEWHERE: &[&str] = &[
+    "antigravity",
+    "bedrock",
+    "claude-cli",
+    "claudecli",
+    "codex-cli",
+    "codexcli",
+    "copilot",
+    "github-copilot",
+];
+
 /// The name of the built-in model and of its provider.
 pub const ECHO: &str = "echo";
 
@@ -50,8 +62,69 @@ pub struct ModelConfig {
     /// Most requests in a minute, for each key; 0 means no limit. When they are used up other entries are asked, and
     /// without others requests wait for up to a minute.
     pub rpm: u32,
+    /// How much the model thinks before it answers, for models that can be told.
+    pub thinking_level: ThinkingLevel,
+    /// What a server can read of a tool's description: `simple` for those that refuse the finer words of JSON Schema.
+    /// Empty: everything.
+    pub tool_schema_transform: ToolSchemaTransform,
+    /// What the model costs. Without a price its cost is not known, and not guessed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PriceConfig")]
+    pub price: Option<PriceConfig>,
     /// Answers in pieces.
     pub streaming: StreamingConfig,
+}
+
+/// How much a model thinks before it answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ThinkingLevel {
+    /// As it does by itself.
+    #[default]
+    #[serde(alias = "")]
+    Off,
+    /// A little.
+    Low,
+    /// More.
+    Medium,
+    /// Much.
+    High,
+    /// As much as it can.
+    XHigh,
+    /// As much as the model finds right.
+    Adaptive,
+}
+
+/// What a server can read of a tool's description.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolSchemaTransform {
+    /// Everything.
+    #[default]
+    #[serde(alias = "")]
+    None,
+    /// Types, descriptions, properties and enumerations alone.
+    Simple,
+}
+
+/// What a model costs, in US dollars for a million tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct PriceConfig {
+    /// Tokens sent to the model.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub input_per_million: f64,
+    /// Tokens that the model writes, what it thinks included.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub output_per_million: f64,
+    /// Tokens that the provider takes from its cache. Not given: as other input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 0, max = 1_000_000))]
+    pub cached_input_per_million: Option<f64>,
+    /// Tokens that the provider writes into its cache. Not given: as other input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 0, max = 1_000_000))]
+    pub cache_write_per_million: Option<f64>,
 }
 
 /// Answers in pieces.
@@ -86,6 +159,9 @@ impl Default for ModelConfig {
             max_tokens_field: String::new(),
             fallbacks: Vec::new(),
             rpm: 0,
+            thinking_level: ThinkingLevel::default(),
+            tool_schema_transform: ToolSchemaTransform::default(),
+            price: None,
             streaming: StreamingConfig::default(),
         }
     }
@@ -95,6 +171,13 @@ impl ModelConfig {
     /// The built-in model.
     pub fn echo() -> Self {
         Self { model_name: ECHO.into(), model: format!("{ECHO}/{ECHO}"), ..Self::default() }
+    }
+
+    /// Whether this gateway can ask the model's provider.
+    pub fn is_supported(&self) -> bool {
+        let provider = self.provider_name().to_ascii_lowercase();
+        // With the address of an HTTP server it is the name of a proxy.
+        !ELSEWHERE.contains(&provider.as_str()) || self.api_base.trim().starts_with("http")
     }
 
     /// The provider's name. A model without provider and without `/` is OpenAI's.
@@ -132,6 +215,17 @@ mod tests {
     fn model(provider: &str, model: &str) -> (String, String) {
         let config = ModelConfig { provider: provider.into(), model: model.into(), ..ModelConfig::default() };
         (config.provider_name().to_owned(), config.upstream_id().to_owned())
+    }
+
+    #[test]
+    fn what_is_no_http_server_cannot_be_asked() {
+        let supported = |model: &str, api_base: &str| {
+            let (model, api_base) = (model.to_owned(), api_base.to_owned());
+            ModelConfig { model, api_base, ..ModelConfig::default() }.is_supported()
+        };
+        assert!(!supported("claude-cli/claude", "") && !supported("Bedrock/x", "us-east-1"));
+        assert!(!supported("github-copilot/gpt", "localhost:4321"));
+        assert!(supported("copilot/gpt", "http://localhost:4141/v1") && supported("openai/gpt", ""));
     }
 
     #[test]

@@ -381,3 +381,18 @@ fn deep_nesting_is_refused() {
     let home = Home::new().file(".security.yml", "[".repeat(100_000));
     assert_eq!(home.problems().len(), 1);
 }
+
+#[test]
+fn a_model_of_a_provider_that_cannot_be_asked_is_left_out_and_said() {
+    let models =
+        json!([{"model_name": "cli", "model": "claude-cli/x"}, {"model_name": "b", "model": "openai/b"}]);
+    let loaded = Home::with_config(json!({"model_list": models})).load();
+    assert_eq!(loaded.config.default_model(), "b");
+    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    let text = "config.json: model_list[0]: this version cannot ask claude-cli, so the model is left out";
+    assert_eq!(warnings, [text]);
+    let default = json!({"model_list": models, "agents": {"defaults": {"model_name": "cli"}}});
+    let text = "config.json: agents.defaults.model_name: this version cannot ask the provider of \"cli\": name \
+                another model";
+    assert_eq!(Home::with_config(default).problems(), [text]);
+}

@@ -30,7 +30,7 @@ pub(in crate::providers) enum Fault {
     /// It is not what the protocol says.
     Malformed(String),
     /// The server reports a failure in the answer's place, or in the middle of it.
-    Failed(ErrorBody),
+    Failed(Box<ErrorBody>),
 }
 
 impl Fault {

@@ -1,4 +1,5 @@
-//! Why a server refused: judged by the status and by the words meant for programs, never by the text for people.
+//! Why a server refused: judged by the status and by the words meant for programs; by the text for people only where
+//! a vendor has no word for it.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +19,10 @@ pub(in crate::providers) struct ErrorBody {
     pub(in crate::providers) param: Option<String>,
     /// For a person.
     pub(in crate::providers) message: Option<String>,
+    /// The precise reason, where a vendor gives one beside its code.
+    pub(in crate::providers) reason: Option<String>,
+    /// When to ask again, where a vendor says so in the body.
+    pub(in crate::providers) wait: Option<Duration>,
 }
 
 impl ErrorBody {
@@ -45,15 +50,18 @@ impl ErrorBody {
         };
         Self {
             code: word("code"),
-            kind: word("type"),
+            kind: word("type").or_else(|| word("status")),
             param: word("param"),
             message: error.as_str().map(str::to_owned).or_else(|| word("message")),
+            reason: details(error).find_map(|detail| Some(detail.get("reason")?.as_str()?.to_owned())),
+            wait: details(error).find_map(|detail| read_delay(detail.get("retryDelay")?.as_str()?)),
         }
     }
 
     /// The word to show: the more precise one.
     pub(super) fn label(&self) -> Option<&str> {
-        self.code.as_deref().filter(|code| code.parse::<u16>().is_err()).or(self.kind.as_deref())
+        let code = self.code.as_deref().filter(|code| code.parse::<u16>().is_err());
+        code.or(self.reason.as_deref()).or(self.kind.as_deref())
     }
 }
 
@@ -62,10 +70,18 @@ pub(super) fn classify(status: Option<u16>, error: &ErrorBody) -> FailureReason 
     use FailureReason::{
         Auth, BadRequest, BadResponse, Billing, ContextOverflow, Overloaded, Server, Timeout,
     };
+    if let Some(reason) = error.reason.as_deref().and_then(known_word) {
+        return reason;
+    }
     let words = [error.code.as_deref(), error.kind.as_deref()];
     let known = words.into_iter().flatten().find_map(known_word);
     // These say more than any status they come with.
     if let Some(reason @ (Billing | Overloaded | ContextOverflow)) = known {
+        return reason;
+    }
+    if known == Some(BadRequest)
+        && let Some(reason) = error.message.as_deref().and_then(known_phrase)
+    {
         return reason;
     }
     let code = || error.code.as_deref().and_then(|code| code.parse().ok());
@@ -93,24 +109,64 @@ fn known_word(word: &str) -> Option<FailureReason> {
         | "invalid_authentication_error"
         | "permission_error"
         | "permission_denied"
-        | "unauthorized" => FailureReason::Auth,
+        | "unauthorized"
+        | "API_KEY_INVALID"
+        | "API_KEY_SERVICE_BLOCKED"
+        | "UNAUTHENTICATED"
+        | "PERMISSION_DENIED" => FailureReason::Auth,
         "insufficient_quota"
         | "billing_error"
         | "billing_not_active"
         | "billing_hard_limit_reached"
         | "exceeded_current_quota_error"
-        | "insufficient_balance" => FailureReason::Billing,
-        "rate_limit_exceeded" | "rate_limit_error" | "rate_limit_reached_error" | "too_many_requests" => {
-            FailureReason::RateLimit
+        | "insufficient_balance"
+        | "BILLING_DISABLED"
+        | "FAILED_PRECONDITION" => FailureReason::Billing,
+        "rate_limit_exceeded"
+        | "rate_limit_error"
+        | "rate_limit_reached_error"
+        | "too_many_requests"
+        | "RESOURCE_EXHAUSTED" => FailureReason::RateLimit,
+        "overloaded_error" | "engine_overloaded_error" | "overloaded" | "UNAVAILABLE" => {
+            FailureReason::Overloaded
         }
-        "overloaded_error" | "engine_overloaded_error" | "overloaded" => FailureReason::Overloaded,
-        "context_length_exceeded" | "string_above_max_length" => FailureReason::ContextOverflow,
-        "timeout_error" | "timeout" => FailureReason::Timeout,
-        "invalid_request_error" | "not_found_error" | "model_not_found" | "invalid_prompt" => {
-            FailureReason::BadRequest
-        }
+        "context_length_exceeded"
+        | "string_above_max_length"
+        | "exceed_context_size_error"
+        | "request_too_large" => FailureReason::ContextOverflow,
+        "timeout_error" | "timeout" | "DEADLINE_EXCEEDED" => FailureReason::Timeout,
+        "invalid_request_error"
+        | "not_found_error"
+        | "model_not_found"
+        | "invalid_prompt"
+        | "INVALID_ARGUMENT"
+        | "NOT_FOUND" => FailureReason::BadRequest,
         _ => return None,
     })
+}
+
+/// The details of a vendor that says more in them.
+fn details(error: &Value) -> impl Iterator<Item = &Value> {
+    error.get("details").and_then(Value::as_array).into_iter().flatten()
+}
+
+/// `38s`, `1.5s`.
+fn read_delay(text: &str) -> Option<Duration> {
+    let seconds = text.strip_suffix('s')?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(MAX_RETRY_AFTER))
+}
+
+/// What some vendors say in the text for people alone, under a word that means every kind of bad request.
+fn known_phrase(message: &str) -> Option<FailureReason> {
+    const PHRASES: &[(&str, FailureReason)] = &[
+        // Anthropic.
+        ("prompt is too long", FailureReason::ContextOverflow),
+        ("input length and `max_tokens` exceed context limit", FailureReason::ContextOverflow),
+        ("credit balance is too low", FailureReason::Billing),
+        // Gemini.
+        ("exceeds the maximum number of tokens allowed", FailureReason::ContextOverflow),
+    ];
+    PHRASES.iter().find(|(phrase, _)| message.contains(phrase)).map(|(_, reason)| *reason)
 }
 
 /// When the server wants to be asked again: `retry-after-ms`, or `retry-after` in seconds or as a date.

@@ -40,7 +40,7 @@ impl Reporter {
     pub(super) fn refused(&self, status: u16, headers: &HeaderMap, body: &[u8]) -> ProviderError {
         let error = ErrorBody::parse(body);
         let reason = classify(Some(status), &error);
-        let wait = retry_after(headers, SystemTime::now());
+        let wait = retry_after(headers, SystemTime::now()).or(error.wait);
         let said = error.message.clone().unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
         let label = error.label().map(|label| format!(" ({label})")).unwrap_or_default();
         let what = format!("{} answered {status}{label}", self.provider);

@@ -62,7 +62,7 @@ impl Answer {
     /// Takes in a chunk, or a whole answer.
     pub(super) fn add(&mut self, answer: wire::Answer) -> Result<Pieces, Fault> {
         if let Some(error) = answer.error() {
-            return Err(Fault::Failed(ErrorBody::read(&error)));
+            return Err(Fault::Failed(Box::new(ErrorBody::read(&error))));
         }
         if let Some(usage) = answer.usage.and_then(|usage| usage.usage()) {
             self.usage = Some(usage);
@@ -140,7 +140,7 @@ impl Answer {
 /// The server ended the answer with the word for a failure of its own.
 fn failed() -> Fault {
     let message = "the server ended the answer with finish_reason `error`".to_owned();
-    Fault::Failed(ErrorBody { message: Some(message), ..ErrorBody::default() })
+    Fault::Failed(Box::new(ErrorBody { message: Some(message), ..ErrorBody::default() }))
 }
 
 fn new_call(id: String) -> ToolCall {

@@ -1,9 +1,13 @@
 //! The request's body, written straight from the conversation into bytes.
 
+use std::borrow::Cow;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use crate::chat::{Message, Protocol, Role, ToolCall, ToolSpec};
+use crate::providers::exchange::Fields;
+use crate::providers::images::{self, Image};
 use crate::providers::provider::ChatRequest;
 
 /// What a server wants to be asked like.
@@ -74,7 +78,7 @@ impl Body<'_> {
 impl Serialize for Body<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { request, dialect, stream, refused } = self;
-        let mut fields = Fields { map: serializer.serialize_map(None)?, winners: &dialect.extra_body };
+        let mut fields = Fields::new(serializer.serialize_map(None)?, &dialect.extra_body);
         fields.put("model", request.model)?;
         fields.put("messages", &Messages { messages: request.messages, dialect })?;
         if !request.tools.is_empty() {
@@ -99,22 +103,7 @@ impl Serialize for Body<'_> {
                 fields.put(name, value)?;
             }
         }
-        for (name, value) in &dialect.extra_body {
-            fields.map.serialize_entry(name, value)?;
-        }
-        fields.map.end()
-    }
-}
-
-/// A JSON object under construction, which leaves the configured fields to the end.
-struct Fields<'a, M> {
-    map: M,
-    winners: &'a Map<String, Value>,
-}
-
-impl<M: SerializeMap> Fields<'_, M> {
-    fn put(&mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<(), M::Error> {
-        if self.winners.contains_key(name) { Ok(()) } else { self.map.serialize_entry(name, value) }
+        fields.end()
     }
 }
 
@@ -179,6 +168,8 @@ impl Serialize for WireMessage<'_> {
         if message.content.is_empty() && !message.tool_calls.is_empty() {
             // Some servers refuse an empty text, some a missing one.
             map.serialize_entry("content", &None::<&str>)?;
+        } else if message.role == Role::User && images::of(message).next().is_some() {
+            map.serialize_entry("content", &WithImages(message))?;
         } else {
             map.serialize_entry("content", &message.content)?;
         }
@@ -192,6 +183,33 @@ impl Serialize for WireMessage<'_> {
             map.serialize_entry("tool_call_id", id)?;
         }
         map.end()
+    }
+}
+
+/// A text with images: parts instead of a string.
+struct WithImages<'a>(&'a Message);
+
+#[derive(serde::Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Part<'a> {
+    Text { text: &'a str },
+    ImageUrl { image_url: ImageUrl<'a> },
+}
+
+#[derive(serde::Serialize)]
+struct ImageUrl<'a> {
+    url: Cow<'a, str>,
+}
+
+impl Serialize for WithImages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = Some(self.0.content.as_str()).filter(|text| !text.is_empty());
+        let images = images::of(self.0).map(|image| match image {
+            Image::Data { media_type, base64 } => Cow::Owned(format!("data:{media_type};base64,{base64}")),
+            Image::Url(url) => Cow::Borrowed(url),
+        });
+        let images = images.map(|url| Part::ImageUrl { image_url: ImageUrl { url } });
+        serializer.collect_seq(text.map(|text| Part::Text { text }).into_iter().chain(images))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The facts of an event, by name.
 
-use super::{AttemptOutcome, Event, LlmResponse, Value};
+use super::{AttemptOutcome, Cost, Event, LlmResponse, Value};
 
 impl Event {
     /// Calls `visit` with each attribute, in a fixed order. Absent facts are left out.
@@ -228,6 +228,12 @@ impl LlmResponse {
         if let Some(tokens) = self.tokens {
             visit("input_tokens", Count(tokens.input));
             visit("output_tokens", Count(tokens.output));
+            if tokens.cached > 0 {
+                visit("cached_tokens", Count(tokens.cached));
+            }
+        }
+        if let Some(Cost(pico)) = self.cost {
+            visit("cost_nano_usd", Count(pico / 1000));
         }
         if let Some(code) = self.status_code {
             visit("status_code", Count(u64::from(code)));

@@ -15,6 +15,8 @@ pub(crate) enum Behaviour {
     Answer(&'static str),
     /// This status with these headers and body.
     Status(u16, &'static str, &'static str),
+    /// A stream of events, word for word, that ends with the connection.
+    Events(&'static str),
     /// Bytes that are no JSON, with status 200.
     Garbage,
     /// A stream that ends in the middle.
@@ -94,6 +96,11 @@ fn serve(stream: TcpStream, behaviour: &Mutex<Vec<Behaviour>>, requests: &Atomic
             Behaviour::Answer(text) if stream => stream_answer(out, text, true),
             Behaviour::Answer(text) => respond(out, 200, "", &completion(text)),
             Behaviour::Status(status, headers, body) => respond(out, status, headers, body),
+            Behaviour::Events(events) => {
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
+                let _ = out.write_all([head, events].concat().as_bytes());
+                false
+            }
             Behaviour::Garbage => respond(out, 200, "", "<html>what?</html>"),
             Behaviour::Cut if stream => stream_answer(out, "half of it", false),
             Behaviour::Cut => {

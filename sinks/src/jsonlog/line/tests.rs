@@ -41,7 +41,7 @@ fn a_line_has_its_fields_in_order() {
         status: TurnStatus::Completed,
         duration: Duration::from_micros(1_234_500),
         iterations: 2,
-        tokens: Tokens { input: 10, output: 5 },
+        tokens: Tokens { input: 10, output: 5, cached: 0 },
         error: None,
         session: Detail::from("abc123"),
     };

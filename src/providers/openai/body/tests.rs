@@ -125,3 +125,20 @@ fn no_field_is_written_twice_and_the_configuration_wins() {
         })
     );
 }
+
+#[test]
+fn images_make_a_text_one_of_several_parts() {
+    let mut message = Message::new(Role::User, "what is this?");
+    message.other.insert("media".into(), json!(["data:image/png;base64,AAAA", "https://x/y.jpg"]));
+    let messages = [&message];
+    let sampling = Sampling::default();
+    let body = written(&request(&messages, &sampling), &Dialect::default(), false, Refused::default());
+    assert_eq!(
+        body["messages"][0],
+        json!({ "role": "user", "content": [
+            { "type": "text", "text": "what is this?" },
+            { "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } },
+            { "type": "image_url", "image_url": { "url": "https://x/y.jpg" } },
+        ] })
+    );
+}

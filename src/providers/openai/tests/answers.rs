@@ -1,4 +1,5 @@
 use super::*;
+use crate::providers::Thinking;
 
 #[tokio::test]
 async fn asks_as_the_protocol_says() {
@@ -216,4 +217,27 @@ async fn tool_calls_arrive_whole() {
     assert_eq!(answer.finish, FinishReason::ToolCalls);
     assert_eq!(answer.tool_calls[0].function.arguments, "{\"a\":1}");
     assert!(answer.time_to_first_token.is_some());
+}
+
+#[tokio::test]
+async fn vendors_have_their_habits() {
+    let ask_as = async |provider: &str, thinking: Option<Thinking>| {
+        let server = Server::saying([json_answer(OK).into()]).await;
+        let mut spec = spec(&server);
+        spec.api_base = Some(format!("http://{}", server.address()));
+        provider.clone_into(&mut spec.provider);
+        spec.thinking = thinking;
+        ask(&*build(&spec), false).await.answer();
+        (server.requests()[0].lines().next().unwrap_or_default().to_owned(), server.body(0))
+    };
+    let (_, body) = ask_as("openai", Some(Thinking::High)).await;
+    assert_eq!(body["reasoning_effort"], "high");
+    let (_, body) = ask_as("openai", Some(Thinking::Adaptive)).await;
+    assert_eq!(body["reasoning_effort"], Value::Null);
+    let (_, body) = ask_as("zhipu", Some(Thinking::Low)).await;
+    assert_eq!((&body["thinking"], &body["reasoning_effort"]), (&json!({"type": "enabled"}), &Value::Null));
+    let (_, body) = ask_as("minimax", None).await;
+    assert_eq!(body["reasoning_split"], true);
+    let (line, _) = ask_as("azure", None).await;
+    assert_eq!(line, "POST /openai/v1/chat/completions HTTP/1.1");
 }
