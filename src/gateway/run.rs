@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fixed::Fixed;
 use super::parts::{self, OnBus, Parts, Running};
+use super::plugin_tools::PluginTools;
 use super::reload::Reload;
 use super::signals::{self, Signals};
 use super::supply::Supply;
@@ -163,7 +164,8 @@ async fn start(
     tell_warnings(&loaded);
     judge.set_watched(parts::watched(&loaded, &bus, &sinks));
 
-    let supply = Supply { plugins: plugin_tools::start(config, &masker).await, ..Supply::default() };
+    let plugins = plugin_tools::start(config, &masker, &PluginTools::default()).await;
+    let supply = Supply { plugins, ..Supply::default() };
     let setup = setup::setup(&bus, config, &loaded.paths, &masker, &supply)?;
     let store = SessionStore::open(&loaded.paths.sessions_dir, &setup::session_options(config))?;
     judge.watch_sessions(store.clone());

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use super::plugin_tools::PluginTools;
 use crate::tools::{BackgroundCommands, Tool};
 
 /// What the toolbox is filled with beside the built-in tools. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Supply {
     /// The tools of plugins.
-    pub plugins: Vec<Arc<dyn Tool>>,
+    pub plugins: PluginTools,
     /// Commands that run in the background.
     pub background: BackgroundCommands,
 }
@@ -16,6 +17,6 @@ pub struct Supply {
 impl Supply {
     /// All tools that are not built in.
     pub fn tools(&self) -> Vec<Arc<dyn Tool>> {
-        self.plugins.clone()
+        self.plugins.iter().cloned().collect()
     }
 }
