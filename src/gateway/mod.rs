@@ -25,7 +25,7 @@ mod welcome;
 
 pub use check::{load, sink_context};
 pub use parts::console;
-pub use plugin_tools::start as plugin_tools;
+pub use plugin_tools::{PluginTools, start as plugin_tools};
 pub use run::{Options, run};
 pub use setup::{SetupError, session_options, setup};
 pub use supply::Supply;

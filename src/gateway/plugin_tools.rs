@@ -16,27 +16,64 @@ use crate::tools::{Tool, ToolOutput};
 /// The longest name of a tool that models of all providers take.
 const LONGEST_NAME: usize = 64;
 
-/// Starts the configured plugins and returns their tools. One that does not start is left out, and the log says why: the
-/// gateway works without it. The plugins stop when the last of their tools is dropped.
-pub async fn start(config: &Config, masker: &Arc<Masker>) -> Vec<Arc<dyn Tool>> {
+/// The plugins with tools that are at work. Cheap to clone; one stops when the last of its tools is dropped.
+#[derive(Clone, Default)]
+pub struct PluginTools {
+    plugins: Vec<Arc<ToolPlugin>>,
+    tools: Vec<Arc<dyn Tool>>,
+}
+
+/// Starts the configured plugins, but for those of `before` that did not change: they go on. One that does not start is
+/// left out, and the log says why: the gateway works without it.
+pub async fn start(config: &Config, masker: &Arc<Masker>, before: &PluginTools) -> PluginTools {
     let starting = config.tools.plugins.iter().map(|(name, options)| async move {
+        if let Some(running) = before.plugins.iter().find(|plugin| plugin.is(name, options)) {
+            return Some(Arc::clone(running));
+        }
         match ToolPlugin::start(name, options, Arc::clone(masker)).await {
-            Ok(plugin) => tools(name, plugin),
+            Ok(plugin) => Some(Arc::new(plugin)),
             Err(error) => {
                 tracing::error!(plugin = name, error, "Plugin does not start; its tools are left out.");
-                Vec::new()
+                None
             }
         }
     });
-    join_all(starting).await.concat()
+    let plugins: Vec<Arc<ToolPlugin>> = join_all(starting).await.into_iter().flatten().collect();
+    let tools = plugins.iter().flat_map(tools).collect();
+    PluginTools { plugins, tools }
 }
 
-fn tools(plugin: &str, host: ToolPlugin) -> Vec<Arc<dyn Tool>> {
-    let host = Arc::new(host);
+/// Says which plugin of a configuration cannot be taken over while this process runs.
+///
+/// # Errors
+/// When there is one.
+pub(super) fn replaceable(config: &Config) -> Result<(), String> {
+    for (name, options) in &config.tools.plugins {
+        if let Some(message) = options.outdated() {
+            return Err(format!("tools.plugins.{name}.path: {message}"));
+        }
+    }
+    Ok(())
+}
+
+impl PluginTools {
+    /// Their tools.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Tool>> {
+        self.tools.iter()
+    }
+
+    /// Ends the plugins in good order: each may flush what it has.
+    pub async fn stop(&self) {
+        join_all(self.plugins.iter().map(|plugin| plugin.stop())).await;
+    }
+}
+
+fn tools(host: &Arc<ToolPlugin>) -> Vec<Arc<dyn Tool>> {
+    let plugin = host.name();
     let mut tools: Vec<Arc<dyn Tool>> = Vec::new();
     for tool in host.tools() {
         match spec(tool) {
-            Some(spec) => tools.push(Arc::new(PluginTool { spec, host: Arc::clone(&host) })),
+            Some(spec) => tools.push(Arc::new(PluginTool { spec, host: Arc::clone(host) })),
             None => tracing::warn!(
                 plugin,
                 tool = tool.name,

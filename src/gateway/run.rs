@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::fixed::Fixed;
 use super::mcp::{self, McpOnBus};
 use super::parts::{self, OnBus, Parts, Running};
+use super::plugin_tools::PluginTools;
 use super::reload::Reload;
 use super::signals::{self, Signals};
 use super::supply::Supply;
@@ -168,7 +169,7 @@ async fn start(
     let mcp_changed = Arc::new(Notify::new());
     let mcp = Servers::new(Arc::new(McpOnBus::new(&bus, &mcp_changed)));
     mcp::configure(&mcp, &bus, config, &loaded.paths);
-    let plugins = plugin_tools::start(config, &masker).await;
+    let plugins = plugin_tools::start(config, &masker, &PluginTools::default()).await;
     let supply = Supply { plugins, mcp: Some(mcp), ..Supply::default() };
     let setup = setup::setup(&bus, config, &loaded.paths, &masker, &supply)?;
     let store = SessionStore::open(&loaded.paths.sessions_dir, &setup::session_options(config))?;

@@ -26,7 +26,7 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) const HTTP_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the last look at the gateway may take, and the last words.
 const LAST_WORDS: Duration = Duration::from_millis(200);
-/// How long commands in the background and MCP servers may take to end.
+/// How long commands in the background, MCP servers and plugins with tools may take to end.
 const PROGRAMS_PATIENCE: Duration = Duration::from_secs(3);
 /// How long all of it may take: service managers kill after 30 s.
 const PATIENCE: Duration = Duration::from_secs(25);
@@ -41,7 +41,8 @@ pub(super) struct Rest {
     pub(super) servers: JoinHandle<()>,
 }
 
-/// Not ready → turns in flight → commands in the background and MCP servers → end of the event stream → sinks → HTTP.
+/// Not ready → turns in flight → commands in the background, MCP servers and plugins with tools → end of the event stream
+/// → sinks → HTTP.
 pub(super) async fn shut_down(parts: &Parts, rest: Rest, cause: &'static str) {
     // Whoever waits for the process has been told by the steps what held them up.
     let _ = timeout(PATIENCE, in_order(parts, rest, cause)).await;
@@ -55,11 +56,12 @@ async fn in_order(parts: &Parts, rest: Rest, cause: &'static str) {
     if cancelled > 0 {
         tracing::warn!(cancelled, "Turns were cancelled because the gateway stops.");
     }
-    tokio::join!(rest.supply.background.close(PROGRAMS_PATIENCE), async {
+    let servers = async {
         if let Some(servers) = &rest.supply.mcp {
             servers.close(PROGRAMS_PATIENCE).await;
         }
-    });
+    };
+    tokio::join!(rest.supply.background.close(PROGRAMS_PATIENCE), servers, stop_plugins(parts));
     for channel in [CHANNEL, CLI_CHANNEL] {
         parts.bus.emit(Event::ChannelStopped { channel: parts.agent.channel_label(channel) });
     }
@@ -73,6 +75,16 @@ async fn in_order(parts: &Parts, rest: Rest, cause: &'static str) {
     stop_sinks(parts).await;
     rest.stop_http.cancel();
     let _ = timeout(HTTP_PATIENCE, rest.servers).await;
+}
+
+async fn stop_plugins(parts: &Parts) {
+    let stopping = async {
+        let plugins = parts.running.lock().await.supply.plugins.clone();
+        plugins.stop().await;
+    };
+    if timeout(PROGRAMS_PATIENCE, stopping).await.is_err() {
+        tracing::warn!("Plugins with tools did not stop in time, and are ended.");
+    }
 }
 
 async fn stop_sinks(parts: &Parts) {

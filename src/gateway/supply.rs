@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::plugin_tools::PluginTools;
 use crate::channels::courier::Courier;
 use crate::config::{Config, McpServerConfig, McpTransport, Paths, SecretString};
 use crate::mcp::{Artifacts, ServerSpec, Servers, Way};
@@ -11,7 +12,7 @@ use crate::tools::{BackgroundCommands, Tool, command_environment};
 #[derive(Clone, Default)]
 pub struct Supply {
     /// The tools of plugins.
-    pub plugins: Vec<Arc<dyn Tool>>,
+    pub plugins: PluginTools,
     /// Commands that run in the background.
     pub background: BackgroundCommands,
     /// Who takes messages to chats.

@@ -36,13 +36,12 @@ pub use hello::{Ready, Tool};
 use std::sync::Arc;
 use std::time::Duration;
 
-use picoclaw_plugin::loader::{Library, stamp};
 use picoclaw_telemetry::SinkStats;
 use tokio::sync::mpsc;
 
 use self::hello::Hello;
 use self::keeper::Keeper;
-use self::options::{Isolation, Options};
+use self::options::Options;
 use self::output::Output;
 use self::peer::Launcher;
 use self::restarts::Pauses;
@@ -63,13 +62,7 @@ const REQUESTS: usize = 4;
 pub fn build(config: &SinkConfig, index: usize, context: &Context) -> Result<Built, BuildError> {
     let options: Options = parse_options(config, index)?;
     options.check().map_err(|(key, message)| OptionsError::new(index, key, message))?;
-    if let (Isolation::InProcess, Some(path)) = (options.isolation, &options.path)
-        && Library::is_outdated(path)
-    {
-        let message = format!(
-            "{} was replaced; a library that runs in the gateway's process is replaced by a restart of the gateway only",
-            path.display()
-        );
+    if let Some(message) = options.outdated() {
         return Err(OptionsError::new(index, "path", message).into());
     }
     let name = config.name();
@@ -82,7 +75,7 @@ pub fn build(config: &SinkConfig, index: usize, context: &Context) -> Result<Bui
     let transport = PluginTransport {
         name: name.to_owned(),
         what: options.to_string(),
-        version: options.path.as_deref().and_then(stamp).map(|stamp| format!("{stamp:?}")),
+        version: options.version(),
         losses,
         requests,
         keeper: Some(Box::new(keeper)),

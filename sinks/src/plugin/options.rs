@@ -1,8 +1,9 @@
 //! The settings of a plugin.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use picoclaw_plugin::loader::{Library, Stamp, stamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -147,6 +148,28 @@ impl Options {
     }
 }
 
+impl Options {
+    /// What tells the files that would run now from other versions of them: the library, or the program with the scripts
+    /// among its arguments. Nothing when none of them is there.
+    pub fn version(&self) -> Option<String> {
+        let words = self.command.iter().map(Path::new).filter(|word| word.is_absolute());
+        let stamps: Vec<Stamp> = self.path.as_deref().into_iter().chain(words).filter_map(stamp).collect();
+        (!stamps.is_empty()).then(|| format!("{stamps:?}"))
+    }
+
+    /// Why a plugin with these options cannot run in this process any more: it holds another version of the library.
+    pub fn outdated(&self) -> Option<String> {
+        let path = self.path.as_deref().filter(|_| self.isolation == Isolation::InProcess)?;
+        Library::is_outdated(path).then(|| {
+            format!(
+                "{} was replaced; a library that runs in the gateway's process is replaced by a restart of the gateway \
+                 only",
+                path.display()
+            )
+        })
+    }
+}
+
 const fn ten_seconds() -> u64 {
     10_000
 }
@@ -178,5 +201,20 @@ mod tests {
         assert!(problem(json!({ "path": "/x", "sha256": "12" })).starts_with("sha256"));
         assert!(problem(json!({ "path": "/x", "call_timeout_ms": 0 })).starts_with("call_timeout_ms"));
         assert!(problem(json!({ "path": "/x", "limits": { "memory_mb": 1 } })).contains("memory_mb"));
+    }
+
+    #[test]
+    fn another_library_or_script_is_another_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("x");
+        for options in [json!({ "path": &file }), json!({ "command": ["/bin/sh", "-e", &file] })] {
+            std::fs::write(&file, "1").unwrap();
+            let options: Options = serde_json::from_value(options).unwrap();
+            let before = options.version();
+            assert!(before.is_some() && before == options.version());
+            std::fs::write(file.with_extension("new"), "2").unwrap();
+            std::fs::rename(file.with_extension("new"), &file).unwrap();
+            assert_ne!(options.version(), before, "{options:?}");
+        }
     }
 }

@@ -16,11 +16,21 @@ use crate::mask::Masker;
 /// How long the gateway waits at its start for a plugin to say which tools it has.
 const START_TIME: Duration = Duration::from_secs(10);
 
+/// The longest arguments of a call: a frame that is too long would cost the plugin its life.
+const LONGEST_ARGUMENTS: usize = 1024 * 1024;
+
+/// How long a plugin may take to stop.
+const STOP_TIME: Duration = Duration::from_secs(2);
+
 /// A plugin with tools, at work. It stops when this is dropped; calls come one at a time.
 #[derive(Debug)]
 pub struct ToolPlugin {
+    name: String,
     requests: mpsc::Sender<Request>,
     tools: Vec<Tool>,
+    options: Options,
+    /// What tells its files from other versions of them.
+    version: Option<String>,
 }
 
 impl ToolPlugin {
@@ -30,6 +40,8 @@ impl ToolPlugin {
     /// When an option is wrong, or the plugin does not start. It is stopped then.
     pub async fn start(name: &str, options: &Options, masker: Arc<Masker>) -> Result<Self, String> {
         options.check().map_err(|(key, message)| format!("{key}: {message}"))?;
+        // Before it is loaded: a file that is replaced meanwhile is taken as a change later.
+        let version = options.version();
         let (requests, keeper) = keep(name, options, masker, |name| Arc::new(SinkStats::new(name)));
         tokio::spawn(keeper().run());
         let (reply, answer) = oneshot::channel();
@@ -38,10 +50,32 @@ impl ToolPlugin {
             answer.await.ok()
         };
         match timeout(START_TIME, ready).await {
-            Ok(Some(Ok(ready))) => Ok(Self { requests, tools: ready.tools }),
+            Ok(Some(Ok(ready))) => {
+                let (name, options) = (name.to_owned(), options.clone());
+                Ok(Self { name, requests, tools: ready.tools, options, version })
+            }
             Ok(Some(Err(trouble))) => Err(trouble.message),
             Ok(None) => Err("it was stopped".to_owned()),
             Err(_) => Err(format!("it was not ready within {} s", START_TIME.as_secs())),
+        }
+    }
+
+    /// The name under which it is configured.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is what a configuration asks for, from the files that are there now.
+    pub fn is(&self, name: &str, options: &Options) -> bool {
+        self.name == name && self.options == *options && self.version == options.version()
+    }
+
+    /// Lets the plugin flush, and ends it, when it has answered what it was asked before.
+    pub async fn stop(&self) {
+        let (reply, stopped) = oneshot::channel();
+        if self.requests.send(Request::Stop { within: STOP_TIME, reply }).await.is_ok() {
+            // It is over in any case.
+            let _ = stopped.await;
         }
     }
 
@@ -55,10 +89,36 @@ impl ToolPlugin {
     /// # Errors
     /// A text for the model: what the tool says went wrong, or how its plugin ended.
     pub async fn call(&self, name: &str, arguments: &str) -> Result<String, String> {
+        if arguments.len() > LONGEST_ARGUMENTS {
+            return Err(format!(
+                "the arguments have {} bytes, at most {LONGEST_ARGUMENTS} are allowed",
+                arguments.len()
+            ));
+        }
         let (reply, answer) = oneshot::channel();
         let request = Request::Call { name: name.to_owned(), arguments: arguments.to_owned(), reply };
         let stopped = || "the plugin of this tool was stopped".to_owned();
         self.requests.send(request).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?.map_err(|trouble| trouble.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::frame::{Frame, LONGEST};
+
+    #[tokio::test]
+    async fn a_call_always_fits_into_a_frame() {
+        let (requests, mut asked) = mpsc::channel(1);
+        let options: Options = serde_json::from_value(serde_json::json!({ "path": "/x.so" })).unwrap();
+        let plugin = ToolPlugin { name: "p".to_owned(), requests, tools: Vec::new(), options, version: None };
+        let refused = plugin.call("t", &"x".repeat(LONGEST_ARGUMENTS + 1)).await.unwrap_err();
+        assert!(refused.contains("1048577 bytes"), "{refused}");
+        assert!(asked.try_recv().is_err(), "nobody was asked");
+        let longest = "x".repeat(LONGEST_ARGUMENTS);
+        let mut bytes = Vec::new();
+        Frame::Call { id: 1, name: &longest, arguments: &longest }.push(&mut bytes);
+        assert!(bytes.len() < LONGEST);
     }
 }

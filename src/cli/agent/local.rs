@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use picoclaw_sinks::config::SinkConfig;
 use picoclaw_sinks::supervisor::Supervisor;
 use picoclaw_telemetry::words::Level;
+use tokio::time::timeout;
 
 use super::{Answering, Arguments, write_out};
 use crate::agent::{Agent, Assistant, Conversation, Inbound, Progress};
 use crate::channels::http::CLI_CHANNEL;
 use crate::chat::{Message, Role, Sampling};
 use crate::config::Loaded;
-use crate::gateway::{Supply, console, plugin_tools, session_options, setup, sink_context};
+use crate::gateway::{PluginTools, Supply, console, plugin_tools, session_options, setup, sink_context};
 use crate::sessions::SessionStore;
 
 /// How long the end may take.
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Local {
     agent: Agent,
     store: SessionStore,
+    plugins: PluginTools,
     supervisor: tokio::sync::Mutex<Supervisor>,
     bus: picoclaw_telemetry::Bus,
     session: String,
@@ -36,7 +38,8 @@ impl Local {
         crate::diagnostics::install(&bus, Level::Debug);
         let console: SinkConfig = console(loaded.config.gateway.log_level);
         let supervisor = Supervisor::start(&[console], context)?;
-        let supply = Supply { plugins: plugin_tools(&loaded.config, &masker).await, ..Supply::default() };
+        let plugins = plugin_tools(&loaded.config, &masker, &PluginTools::default()).await;
+        let supply = Supply { plugins: plugins.clone(), ..Supply::default() };
         let setup = setup(&bus, &loaded.config, &loaded.paths, &masker, &supply)?;
         let store = SessionStore::open(&loaded.paths.sessions_dir, &session_options(&loaded.config))?;
         let window = Duration::from_secs(60 * loaded.config.telemetry.session_active_minutes);
@@ -44,6 +47,7 @@ impl Local {
         Ok(Self {
             agent,
             store,
+            plugins,
             supervisor: tokio::sync::Mutex::new(supervisor),
             bus,
             session: arguments.session.clone(),
@@ -54,6 +58,7 @@ impl Local {
     /// Makes sure that everything is on disk and said.
     pub(super) async fn stop(&self) {
         self.agent.drain(PATIENCE).await;
+        let _ = timeout(PATIENCE, self.plugins.stop()).await;
         if let Err(error) = self.store.close().await {
             tracing::error!(%error, "Sessions could not be closed.");
         }

@@ -10,6 +10,7 @@ mod reload;
 mod tools;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// The numbers of the events that a drill has written, in order; each stands there once.
@@ -17,4 +18,12 @@ fn numbers(file: &Path) -> Vec<u64> {
     let text = fs::read_to_string(file).unwrap_or_default();
     let numbers = text.lines().map(|line| line.split(' ').next().unwrap().parse().unwrap());
     numbers.collect()
+}
+
+/// Another version of a library, put in place as a package manager does.
+fn replace(path: &Path) {
+    let new = path.with_extension("new");
+    fs::copy(path, &new).unwrap();
+    fs::set_permissions(&new, PermissionsExt::from_mode(0o755)).unwrap();
+    fs::rename(&new, path).unwrap();
 }

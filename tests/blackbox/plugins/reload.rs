@@ -1,21 +1,11 @@
 //! A reload leaves plugins alone that did not change, and takes over those that did, under load and without a gap.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
-use super::numbers;
+use super::{numbers, replace};
 use crate::support::{Gateway, Home, library, plugin, wait_for, with_sinks};
-
-/// Another version of a library, put in place as a package manager does.
-fn replace(path: &std::path::Path) {
-    let new = path.with_extension("new");
-    fs::copy(path, &new).unwrap();
-    fs::set_permissions(&new, PermissionsExt::from_mode(0o755)).unwrap();
-    fs::rename(&new, path).unwrap();
-}
 
 #[test]
 fn a_changed_library_is_taken_over_with_a_reload() {

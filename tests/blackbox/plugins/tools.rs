@@ -78,3 +78,60 @@ fn a_plugin_that_does_not_start_leaves_the_gateway_without_its_tools() {
     assert!(gateway.chat("s", "!tool current_time {}").contains("UTC"));
     assert_eq!(gateway.children().len(), 1, "the other one was stopped");
 }
+
+#[test]
+fn a_reload_leaves_plugins_alone_that_did_not_change() {
+    let home = Home::new(json!({}));
+    let (clock, drill) = (library(&home, "clock"), library(&home, "drill"));
+    let configure = |home: &Home, drill_options: Value| {
+        let mut drill_options = drill_options;
+        drill_options["path"] = json!(drill);
+        home.configure(
+            json!({ "tools": { "plugins": { "clock": { "path": clock }, "drill": drill_options } } }),
+        );
+    };
+    configure(&home, json!({}));
+    let gateway = Gateway::start_in(home);
+    let before = gateway.children();
+    assert_eq!(before.len(), 2);
+    assert_eq!(gateway.reload().status, 200);
+    assert_eq!(gateway.children(), before, "nothing changed");
+    let changed = |what: &str| {
+        wait_for(what, || {
+            let now = gateway.children();
+            let kept = now.iter().filter(|pid| before.contains(pid)).count();
+            (now.len() == 2 && kept == 1).then_some(())
+        });
+    };
+    configure(&gateway.home, json!({ "call_timeout_ms": 5000 }));
+    assert_eq!(gateway.reload().status, 200);
+    changed("another process for the one that changed");
+    assert!(gateway.chat("s", "!tool current_time {}").contains("UTC"));
+    assert!(gateway.chat("s", r#"!tool obey {"drill":"nothing"}"#).contains("obeyed"));
+    let between = gateway.children();
+    super::replace(&clock);
+    assert_eq!(gateway.reload().status, 200);
+    wait_for("another process for the library that was replaced", || {
+        let now = gateway.children();
+        (now.len() == 2 && now.iter().filter(|pid| between.contains(pid)).count() == 1).then_some(())
+    });
+}
+
+#[test]
+fn one_in_the_gateways_process_that_was_replaced_refuses_the_reload_and_goes_on() {
+    let gateway = gateway("clock", json!({ "isolation": "in_process" }));
+    super::replace(&gateway.home.join("libpicoclaw_plugin_clock.so"));
+    let answer = gateway.reload();
+    assert_eq!(answer.status, 500);
+    assert!(answer.text().contains("tools.plugins.clock.path: "), "{}", answer.text());
+    assert!(answer.text().contains("by a restart of the gateway only"), "{}", answer.text());
+    assert!(gateway.chat("s", "!tool current_time {}").contains("UTC"));
+}
+
+#[test]
+fn plugins_with_tools_end_in_good_order_with_the_gateway() {
+    let home = gateway("drill", json!({ "config": { "drill": "panic_in_drop" } })).stop();
+    let log = std::fs::read_to_string(home.join("logs/picoclaw.log")).unwrap();
+    // Only an instance that is ended, and not killed, gets so far.
+    assert!(log.contains("told to panic in drop"), "{log}");
+}
