@@ -56,6 +56,8 @@ async fn in_order(parts: &Parts, rest: Rest, cause: &'static str) {
         tracing::warn!(cancelled, "Turns were cancelled because the gateway stops.");
     }
     rest.background.close(COMMANDS_PATIENCE).await;
+    // Their last answers are on the way.
+    parts.channels.stop().await;
     for channel in [CHANNEL, CLI_CHANNEL] {
         parts.bus.emit(Event::ChannelStopped { channel: parts.agent.channel_label(channel) });
     }

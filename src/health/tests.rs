@@ -16,6 +16,7 @@ fn serving(failing_after: Duration) -> (Bus, SinkRegistry, Judge) {
     let judge = Judge::new(bus.clone(), sinks.clone());
     judge.set_watched(Watched {
         providers: vec!["openai"],
+        channels: vec!["http"],
         sinks: vec![("log".into(), true), ("other".into(), false)],
         failing_after,
     });

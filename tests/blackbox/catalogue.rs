@@ -11,19 +11,19 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use picoclaw_telemetry::{Metric, MetricKind};
 use serde_json::{Value, json};
 
-use crate::support::{Agent, Behaviour, Client, Gateway, Home, Scrape, Upstream, wait_for};
+use crate::support::{
+    Agent, Behaviour, BotApi, Client, Fault, Gateway, Home, Scrape, Socket, Upstream, wait_for,
+};
 
 const CHAT: &str = "/v1/chat/completions";
 
 /// Metrics whose movement proves nothing, and what is checked instead.
-const CONSTANT: [Metric; 12] = [
+const CONSTANT: [Metric; 11] = [
     // A disk that hangs, or takes no metadata: the tests of both say so.
     Metric::SessionDiskWait,
     Metric::SessionUpkeepFailuresTotal,
     // Only a defect of a sink moves it: the tests of the supervisor make sinks panic.
     Metric::SinkRestartsTotal,
-    // Channels are up until the port is about to close: the last flush to the Agent tells of it.
-    Metric::ChannelUp,
     // These move by themselves; compared with what the system says of the process.
     Metric::EventLoopLag,
     Metric::ProcessCpu,
@@ -79,7 +79,7 @@ impl Proof<'_> {
     }
 }
 
-fn config(agent: &Agent, audit: &Path, upstream: &Upstream, models: usize) -> Value {
+fn config(agent: &Agent, network: &BotApi, audit: &Path, upstream: &Upstream, models: usize) -> Value {
     let echo = |n| json!({ "model_name": format!("model-{n}"), "provider": "echo", "model": "echo" });
     let mut models: Vec<Value> = (0..models).map(echo).collect();
     models.insert(1, upstream.model("refused", "openai"));
@@ -88,6 +88,10 @@ fn config(agent: &Agent, audit: &Path, upstream: &Upstream, models: usize) -> Va
         "model_list": models,
         // A threshold that leaves every message to the usual model.
         "agents": { "defaults": { "routing": { "enabled": true, "light_model": "model-0", "threshold": 0 } } },
+        "channel_list": {
+            "pico": { "enabled": true, "settings": { "token": "t", "allow_token_query": true } },
+            "telegram": network.channel(),
+        },
         "telemetry": { "ring": 4, "sinks": [
             { "type": "prometheus" },
             { "type": "newrelic" },
@@ -135,11 +139,12 @@ fn under_load(gateway: &Gateway, action: impl FnOnce()) {
 #[test]
 fn every_metric_moves() {
     let agent = Agent::start();
+    let network = BotApi::start();
     let upstream = Upstream::start(&[Behaviour::Status(401, "Retry-After: 2\r\n", "{}")]);
     let home = Home::new(json!({}));
     let disk = home.join("disk");
     let audit = disk.join("audit.log");
-    home.configure(config(&agent, &audit, &upstream, 1));
+    home.configure(config(&agent, &network, &audit, &upstream, 1));
     // A session of before this start, whose file cannot be read.
     let gateway = Gateway::start_in(home);
     gateway.chat("unreadable", "x");
@@ -148,6 +153,9 @@ fn every_metric_moves() {
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     let gateway = Gateway::start_in(home);
+    // The bot is not there at once.
+    let well = r#"picoclaw_health_status{status="healthy"}"#;
+    wait_for("all channels", || (gateway.scrape().get(well) == 1.0).then_some(()));
     let mut proof = Proof { gateway: &gateway, moved: Vec::new() };
 
     proof.of(
@@ -222,6 +230,23 @@ fn every_metric_moves() {
     });
     proof.of(&[Metric::CompactionsTotal], || drop(gateway.say("s", "!fail context_overflow")));
 
+    let mut client = None;
+    proof.of(&[Metric::ChannelClients], || {
+        client = Some(Socket::connect(gateway.port, "/pico/ws?token=t", &[]).unwrap().0);
+    });
+    proof.of(&[Metric::OutboundMessagesTotal], || {
+        client.take().unwrap().send(json!({ "type": "message.send", "payload": { "content": "x" } }));
+    });
+
+    let refuse = |code, retry_after| Fault::Refuse { code, description: "as the test wants", retry_after };
+    proof.of(&[Metric::OutboundPending, Metric::OutboundRetriesTotal], || {
+        network.fail("sendMessage", &[refuse(429, Some(3))]);
+        network.say(42, "x");
+    });
+    proof.of(&[Metric::ChannelUp, Metric::ChannelFailuresTotal], || {
+        network.fail("getUpdates", &[refuse(409, None)]);
+    });
+
     let mut waiting = Vec::new();
     proof.of(&[Metric::MessagesActive, Metric::ProviderRequestsActive], || {
         waiting.push(begin(&gateway, "busy", "!hang"));
@@ -261,7 +286,7 @@ fn every_metric_moves() {
     });
 
     proof.of(&[Metric::ConfigReloadsTotal, Metric::ConfigReloadTime, Metric::LabelOverflowsTotal], || {
-        gateway.home.configure(config(&agent, &audit, &upstream, 200));
+        gateway.home.configure(config(&agent, &network, &audit, &upstream, 200));
         assert_eq!(gateway.reload().status, 200);
     });
     proof.of(&[Metric::ConfigReloadSuccessful], || {
