@@ -211,6 +211,33 @@ fn every_connection_of_a_session_hears_the_answer_and_nobody_else() {
 }
 
 #[test]
+fn what_is_added_meanwhile_is_answered_together() {
+    let gateway = Gateway::start(config(json!({ "placeholder": { "enabled": true } })));
+    let mut client = connect(&gateway);
+    client.send(send("m1", "!slow 1s\none"));
+    let stands_in = |client: &mut Socket| {
+        assert_eq!(client.next()["type"], "typing.start");
+        client.next()["payload"]["message_id"].clone()
+    };
+    let first = stands_in(&mut client);
+    wait_for("the turn", || (value(&gateway, "picoclaw_messages_active") == 1.0).then_some(()));
+    client.send(send("m2", "two"));
+    let second = stands_in(&mut client);
+    let mut ends = Vec::new();
+    while ends.len() < 2 {
+        let frame = client.next();
+        if frame["type"] != "typing.stop" {
+            ends.push((frame["type"].clone(), frame["payload"]["message_id"].clone()));
+        }
+    }
+    ends.sort_by_key(|(kind, _)| kind.to_string());
+    assert_eq!(ends, [(json!("message.delete"), second), (json!("message.update"), first)]);
+    let sent = r#"picoclaw_outbound_messages_total{channel="pico",outcome="success"}"#;
+    wait_for("the answer", || (value(&gateway, sent) == 1.0).then_some(()));
+    assert_eq!(value(&gateway, r#"picoclaw_channel_messages_total{channel="pico"}"#), 2.0);
+}
+
+#[test]
 fn an_answer_that_nobody_hears_is_counted_as_not_delivered() {
     let gateway = Gateway::start(config(json!({})));
     let mut client = connect(&gateway);

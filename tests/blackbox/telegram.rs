@@ -217,12 +217,12 @@ fn groups_are_answered_when_they_ask_and_strangers_never() {
     group("nothing for you", "ann", json!([]));
     group("/ask as a stranger", "bob", json!([]));
     group("@pico_bot by name", "ann", json!([{ "type": "mention", "offset": 0, "length": 9 }]));
-    group("/ask by prefix", "ann", json!([]));
     let sent = |n| api.call("sendMessage", n);
     assert_eq!(
         sent(0),
         json!({ "chat_id": -9, "message_thread_id": 3, "text": "by name", "parse_mode": "HTML" })
     );
+    group("/ask by prefix", "ann", json!([]));
     assert_eq!(sent(1)["text"], "by prefix");
     assert_eq!(value(&gateway, r#"picoclaw_channel_messages_total{channel="telegram"}"#), 2.0);
     assert_eq!(
