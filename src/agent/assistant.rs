@@ -280,6 +280,9 @@ impl Assistant for Agent {
             Conversation::Session(name) => {
                 Some((SessionId::derive(inbound.channel, name), Detail::new(name)))
             }
+            Conversation::Chat(chat) => {
+                Some((SessionId::of_chat(inbound.channel, chat.kind, &chat.id), Detail::new(&chat.id)))
+            }
             Conversation::Stateless => None,
         };
         let meant = match &session {

@@ -7,15 +7,26 @@ use picoclaw_telemetry::words::{FailureReason, Rejection, TurnStatus};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::DropGuard;
 
-use crate::chat::{FinishReason, Message, Sampling, Usage};
+use crate::chat::{FinishReason, Message, Sampling, ToolCall, Usage};
 
 /// Where a message belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Conversation {
     /// The gateway remembers the history under this name; the inbound messages are only the new ones.
     Session(String),
+    /// The same for a chat of a network.
+    Chat(Chat),
     /// The caller sends the whole history each time; nothing is stored.
     Stateless,
+}
+
+/// A chat of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chat {
+    /// `direct` for a conversation with one person; otherwise what the network calls it: `group`, `channel`.
+    pub kind: &'static str,
+    /// The network's id of the chat.
+    pub id: String,
 }
 
 /// A message on its way from a channel to the agent.
@@ -41,12 +52,14 @@ pub struct Inbound {
 }
 
 /// What happens during a turn, for a caller who streams.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
     /// A piece of the answer.
     Text(String),
     /// A piece of the model's reasoning.
     Reasoning(String),
+    /// The model calls tools; what it said so far was no answer yet.
+    ToolCalls(Vec<ToolCall>),
 }
 
 /// The end of a successful turn. The session is on disk when this is handed out.

@@ -38,7 +38,7 @@ pub use assistant::{Agent, Limits, Setup};
 pub use budget::ContextLimits;
 pub use crew::{CrewLimits, CrewTools};
 pub use inbound::{
-    Assistant, Conversation, Inbound, ModelInfo, Progress, Refusal, Reply, TurnError, TurnHandle,
+    Assistant, Chat, Conversation, Inbound, ModelInfo, Progress, Refusal, Reply, TurnError, TurnHandle,
 };
 pub use models::{Candidate, ModelTable};
 pub use prompt::Prompt;

@@ -170,6 +170,7 @@ impl Task {
     fn caller(&self) -> Caller<'_> {
         let chat = match &self.inbound.conversation {
             Conversation::Session(name) => name,
+            Conversation::Chat(chat) => &chat.id,
             Conversation::Stateless => "",
         };
         Caller { channel: self.inbound.channel, chat }

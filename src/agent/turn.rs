@@ -114,6 +114,9 @@ pub(super) async fn run(
                 TurnStatus::Completed,
             ));
         }
+        if let Some(progress) = work.progress {
+            let _ = progress.send(Progress::ToolCalls(calls.clone())).await;
+        }
         for call in &calls {
             let result = match crew::call(work, guard.number(), call).await {
                 Some(result) => result,

@@ -2,10 +2,44 @@
 //!
 //! A channel speaks its own protocol to the outside and [`Assistant`](crate::agent::Assistant) to the inside.
 //!
-//! * [`http`]: the OpenAI-compatible channel.
+//! * [`http`]: the OpenAI-compatible channel, which is always there.
+//! * [`pico`]: the WebSocket of the web page.
+//! * [`telegram`]: bots, by long polling.
+//! * [`discord`]: a bot, over the gateway of the network.
+//! * [`slack`]: an app, by Socket Mode.
+//! * [`webhook`]: any program, by signed requests.
+//! * [`manager`]: starts, reloads and stops the channels of `channel_list`; [`kinds`] knows which types there are.
+//! * [`channel`]: what a channel is; [`link`]: what it has of the gateway.
+//! * `life`: runs a channel, and again after a pause when it broke off. `outbound`: its queue to the network.
 //! * [`courier`]: how tools and jobs send messages to chats.
+//! * `dialogue`: one message of a network, from its arrival to the answer.
+//! * `settings`, `allow`, `group`, `split`, [`inbox`], `websocket`, `socket`, `ids`: what channels share.
 
+mod allow;
+pub mod channel;
 pub mod courier;
+mod dialogue;
+pub mod discord;
+mod group;
 pub mod http;
+mod ids;
+pub mod inbox;
+pub mod kinds;
+mod life;
+pub mod link;
+pub mod manager;
+mod outbound;
+pub mod pico;
+mod settings;
+pub mod slack;
+mod socket;
+mod split;
+pub mod telegram;
+pub mod webhook;
+mod websocket;
 
 pub use courier::{Attachment, Courier, DeliveryError, Outgoing, Receipt};
+pub use inbox::Inbox;
+pub use kinds::Surroundings;
+pub use manager::Channels;
+pub use settings::SettingError;

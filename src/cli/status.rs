@@ -83,6 +83,17 @@ fn configured(loaded: &Loaded) {
         };
         say(&format!("  - {name} ({way}, {state})"));
     }
+    if !loaded.config.channel_list.is_empty() {
+        say("Channels:");
+    }
+    for (name, channel) in &loaded.config.channel_list {
+        let state = match (channel.enabled, channel.runs(name)) {
+            (false, _) => "disabled",
+            (true, true) => "enabled",
+            (true, false) => "not supported by this version, does not run",
+        };
+        say(&format!("  - {name} (type {}, {state})", channel.kind(name)));
+    }
     say("Sinks:");
     for sink in loaded.config.effective_sinks(paths) {
         let state = if sink.enabled { "enabled" } else { "disabled" };

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::problem::Warning;
+use super::sections::CHANNEL_TYPES;
 use super::tree::{KeyPath, Tree};
 
 /// The paths, with `*` for every entry of a list or a mapping, and the value that asks for nothing beyond what this
@@ -81,7 +82,8 @@ pub(super) fn take(tree: &mut Tree) -> Option<Warning> {
         });
     }
     for (name, channel) in tree.root["channel_list"].as_object().into_iter().flatten() {
-        if channel["enabled"] == Value::Bool(true) {
+        let kind = channel["type"].as_str().filter(|kind| !kind.is_empty()).unwrap_or(name);
+        if channel["enabled"] == Value::Bool(true) && !CHANNEL_TYPES.contains(&kind) {
             asked.push(format!("channel_list.{name}"));
         }
     }
@@ -143,20 +145,22 @@ mod tests {
             json!({"hooks": {"enabled": true}, "devices": {"enabled": false}, "voice": {}, "build_info": {"v": 1},
                    "agents": {"defaults": {"image_model": "", "split_on_marker": true, "max_tokens": 5}},
                    "model_list": [{"model": "a", "workspace": "w"}, {"model": "b", "workspace": ""}],
-                   "channel_list": {"telegram": {"enabled": true}, "qq": {"enabled": false}}}),
+                   "channel_list": {"line": {"enabled": true}, "qq": {"enabled": false},
+                                    "web": {"enabled": true, "type": "pico"}}}),
             Source::File("config.json".into()),
         );
         let notice = take(&mut tree).unwrap();
         assert_eq!(
             notice.to_string(),
             "config.json: accepted, but not used by this version: agents.defaults.split_on_marker, \
-             channel_list.telegram, hooks, model_list[0].workspace"
+             channel_list.line, hooks, model_list[0].workspace"
         );
         assert_eq!(
             tree.root,
             json!({"agents": {"defaults": {"max_tokens": 5}}, "model_list": [{"model": "a"}, {"model": "b"}],
-                   "channel_list": {"telegram": {"enabled": true}, "qq": {"enabled": false}}})
+                   "channel_list": {"line": {"enabled": true}, "qq": {"enabled": false},
+                                    "web": {"enabled": true, "type": "pico"}}})
         );
-        assert!(take(&mut tree).unwrap().message.ends_with(": channel_list.telegram"));
+        assert!(take(&mut tree).unwrap().message.ends_with(": channel_list.line"));
     }
 }

@@ -1,6 +1,7 @@
 //! Reads the configuration and finds everything that is wrong with it, not only the first thing: what a type cannot
 //! say, and what only the builders of models, tools and sinks know. Nothing is opened, sent or created.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -9,11 +10,14 @@ use picoclaw_sinks::mask::Masker;
 use picoclaw_sinks::registry::known_types;
 use picoclaw_sinks::supervisor::{self, StartError};
 use picoclaw_sinks::{Context, place};
+use picoclaw_telemetry::words::HttpRejection;
 use picoclaw_telemetry::{Bus, SinkRegistry};
 
-use super::setup;
+use super::{parts, setup};
+use crate::channels::kinds;
 use crate::config::{self, Checked, Config, ConfigErrors, Environment, Loaded, ModelConfig, Persistence};
 use crate::health::Judge;
+use crate::http::Observer;
 use crate::providers::{self, HttpClients};
 use crate::tools::AllowedHosts;
 
@@ -28,6 +32,7 @@ pub fn load(environment: &Environment, in_use: Option<&Path>) -> Result<Loaded, 
         sinks(loaded, &mut checked);
         models(&loaded.config, &mut checked);
         hosts(&loaded.config, &mut checked);
+        channels(loaded, &mut checked);
         api_key(&loaded.config, &mut checked);
         if in_use != Some(&loaded.paths.workspace) {
             workspace(loaded, &mut checked);
@@ -127,6 +132,36 @@ fn doubt(model: &ModelConfig) -> Option<(&'static str, String)> {
     let bears_none = model.keys().next().is_none() && model.custom_headers.is_empty();
     (bears_none && providers::wants_key(provider))
         .then(|| ("api_keys", format!("missing: {provider} refuses requests without a key")))
+}
+
+fn channels(loaded: &Loaded, checked: &mut Checked) {
+    let around = parts::surroundings(loaded, Arc::new(Nobody));
+    let mut paths = BTreeMap::new();
+    for (name, channel) in loaded.config.channel_list.iter().filter(|(name, channel)| channel.runs(name)) {
+        match kinds::build(name, channel, &around) {
+            // One channel that cannot run is no reason for all others not to: it is down, and says why.
+            Err(error) => {
+                checked.warnings.push((format!("channel_list.{name}.{}", error.path), error.problem));
+            }
+            Ok(built) => {
+                let path = built.and_then(|channel| channel.inlet()).map(|(path, _)| path);
+                if let Some(other) = path.clone().and_then(|path| paths.insert(path, name)) {
+                    let path = path.unwrap_or_default();
+                    let message =
+                        format!("{path} is answered by the channel \"{other}\" already: disable one");
+                    checked.problems.push((format!("channel_list.{name}.enabled"), message));
+                }
+            }
+        }
+    }
+}
+
+/// Hears nothing.
+struct Nobody;
+
+impl Observer for Nobody {
+    fn rejected(&self, _: HttpRejection) {}
+    fn connections(&self, _: usize) {}
 }
 
 fn hosts(config: &Config, checked: &mut Checked) {

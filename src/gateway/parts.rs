@@ -14,14 +14,17 @@ use serde_json::json;
 use super::fixed::Fixed;
 use super::routes::Guards;
 use super::supply::Supply;
-use crate::agent::Agent;
+use crate::agent::{Agent, Assistant};
 use crate::channels::http::access::Access;
-use crate::channels::http::{HttpChannel, Settings};
+use crate::channels::http::{CHANNEL, CLI_CHANNEL, HttpChannel, Settings};
+use crate::channels::{Channels, Inbox, Surroundings};
 use crate::config::{Config, Environment, Loaded};
 use crate::health::{Judge, Watched};
 use crate::http::admin::Token;
 use crate::http::body::BodyLimits;
 use crate::http::endpoints::Endpoints;
+use crate::http::inlets::Inlets;
+use crate::providers::HttpClients;
 use crate::service::Notifier;
 
 /// Everything that a reload touches.
@@ -31,6 +34,8 @@ pub(super) struct Parts {
     pub(super) judge: Arc<Judge>,
     pub(super) masker: Arc<picoclaw_sinks::mask::Masker>,
     pub(super) channel: Arc<HttpChannel>,
+    pub(super) channels: Channels,
+    pub(super) inlets: Inlets,
     pub(super) endpoints: Endpoints,
     pub(super) guards: Guards,
     pub(super) service: Arc<Notifier>,
@@ -100,14 +105,31 @@ pub(super) fn settings(config: &Config, operator: Option<Token>) -> Settings {
     }
 }
 
+/// What channels are built with.
+pub(super) fn surroundings(loaded: &Loaded, observer: Arc<dyn crate::http::Observer>) -> Surroundings {
+    Surroundings { inbox: Inbox::new(&loaded.paths.workspace), clients: HttpClients::new(), observer }
+}
+
+impl Parts {
+    /// Runs the channels of this configuration and no others.
+    pub(super) async fn run_channels(&self, loaded: &Loaded) {
+        let assistant: Arc<dyn Assistant> = Arc::new(self.agent.clone());
+        let around = surroundings(loaded, Arc::new(OnBus(self.bus.clone())));
+        self.channels.apply(&loaded.config.channel_list, &assistant, &around).await;
+    }
+}
+
 /// What the judge watches.
 pub(super) fn watched(loaded: &Loaded, bus: &Bus, sinks: &[SinkConfig]) -> Watched {
-    use picoclaw_telemetry::Dimension::Provider;
+    use picoclaw_telemetry::Dimension::{Channel, Provider};
+    let channels = loaded.config.channel_list.iter().filter(|(name, channel)| channel.runs(name));
+    let channels = [CHANNEL, CLI_CHANNEL].into_iter().chain(channels.map(|(name, _)| name.as_str()));
     let names: BTreeSet<&str> =
         loaded.config.models().map(crate::config::ModelConfig::provider_name).collect();
     Watched {
         providers: names.into_iter().map(|name| bus.vocabulary().declare(Provider, name).as_str()).collect(),
         mcp_servers: loaded.config.tools.mcp.used().map(|(name, _)| name.to_owned()).collect(),
+        channels: channels.map(|name| bus.vocabulary().declare(Channel, name).as_str()).collect(),
         sinks: sinks.iter().filter(|s| s.enabled).map(|s| (s.name().to_owned(), s.critical)).collect(),
         failing_after: Duration::from_secs(loaded.config.gateway.health_check.failing_after_seconds),
     }

@@ -121,6 +121,7 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
     }
     parts.agent.reconfigure(setup);
     parts.channel.reconfigure(parts::settings(&loaded.config, parts.operator.clone()));
+    parts.run_channels(&loaded).await;
     parts.judge.set_watched(parts::watched(&loaded, &parts.bus, &sinks));
     super::run::tell_warnings(&loaded);
     let mut text = changes.to_string();

@@ -22,12 +22,14 @@ use super::supply::Supply;
 use super::welcome::Listening;
 use super::{greeting, hot_reload, plugin_tools, routes, setup, shutdown};
 use crate::agent::Agent;
+use crate::channels::Channels;
 use crate::channels::http::{CHANNEL, CLI_CHANNEL, HttpChannel};
 use crate::config::{Environment, Loaded, Severity};
 use crate::health::{self, Judge, Phase};
 use crate::http::admin::{Admin, Reloader, Token};
 use crate::http::body::Room;
 use crate::http::endpoints::{EndpointTable, Endpoints};
+use crate::http::inlets::Inlets;
 use crate::http::{self, Bound, Limits};
 use crate::mcp::Servers;
 use crate::pidfile::{PidFile, PidRecord, new_token};
@@ -87,6 +89,7 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     for channel in [CHANNEL, CLI_CHANNEL] {
         parts.bus.emit(Event::ChannelStarted { channel: parts.agent.channel_label(channel) });
     }
+    parts.run_channels(&parts.running.lock().await.loaded).await;
     parts.judge.set_phase(Phase::Serving);
     let stop_watch = CancellationToken::new();
     let (directory, hot_reload, supply) = {
@@ -195,12 +198,16 @@ async fn start(
         drain: shutdown::HTTP_PATIENCE,
         ..Limits::default()
     };
+    let inlets = Inlets::default();
+    let channels_bus = bus.clone();
     let parts = Arc::new(Parts {
         bus,
         agent,
         judge,
         masker,
         channel,
+        channels: Channels::new(channels_bus, inlets.clone()),
+        inlets,
         endpoints,
         guards,
         service: Arc::new(Notifier::from_environment(&environment)),
@@ -232,6 +239,7 @@ fn serve(
         parts.endpoints.clone(),
         Arc::clone(&started.admin),
         Arc::clone(&parts.channel),
+        parts.inlets.clone(),
     );
     let main = http::serve(main, routes, started.limits, Arc::clone(&started.observer) as _, stop.clone());
     let probes = probes.map(|listeners| {

@@ -62,6 +62,8 @@ async fn in_order(parts: &Parts, rest: Rest, cause: &'static str) {
         }
     };
     tokio::join!(rest.supply.background.close(PROGRAMS_PATIENCE), servers, stop_plugins(parts));
+    // Their last answers are on the way.
+    parts.channels.stop().await;
     for channel in [CHANNEL, CLI_CHANNEL] {
         parts.bus.emit(Event::ChannelStopped { channel: parts.agent.channel_label(channel) });
     }

@@ -44,6 +44,8 @@ pub struct Watched {
     pub providers: Vec<&'static str>,
     /// Names of the MCP servers.
     pub mcp_servers: Vec<String>,
+    /// Labels of the channels.
+    pub channels: Vec<&'static str>,
     /// Names of the sinks that run, and whether the gateway is unwell without them.
     pub sinks: Vec<(String, bool)>,
     /// How long something of ours must be broken before the gateway is `failing`.
@@ -190,7 +192,7 @@ impl Judge {
                 checks.push(provider(ledger, name, recent, &resting));
             }
             checks.extend(watched.mcp_servers.iter().map(|name| mcp_server(ledger, name)));
-            for (name, up) in channels(ledger) {
+            for (name, up) in channels(ledger, &watched) {
                 let mut channel =
                     check_part("channel", name, !up, "down", "the channel receives no messages");
                 // Before and after that it is no issue but how a gateway starts and stops.
@@ -241,7 +243,8 @@ impl Readiness for Judge {
     fn report(&self) -> ReadinessReport {
         let report = HealthSource::report(self);
         let serving = self.phase() == Phase::Serving;
-        let up = self.bus.inspect(|ledger| channels(ledger).all(|(_, up)| up));
+        let watched = self.watched.load();
+        let up = self.bus.inspect(|ledger| channels(ledger, &watched).all(|(_, up)| up));
         ReadinessReport {
             ready: report.http_status() == 200,
             uptime: picoclaw_sinks::health_document::go_duration(self.uptime()),
@@ -303,8 +306,11 @@ fn mcp_server(ledger: &Ledger, name: &str) -> Check {
 }
 
 /// The channels, and whether each can receive messages.
-fn channels(ledger: &Ledger) -> impl Iterator<Item = (&'static str, bool)> + '_ {
-    ledger.series(Metric::ChannelUp).map(|series| (series.labels[0], series.value == SeriesValue::Gauge(1.0)))
+fn channels<'a>(ledger: &'a Ledger, watched: &'a Watched) -> impl Iterator<Item = (&'static str, bool)> + 'a {
+    let all = ledger.series(Metric::ChannelUp);
+    let all = all.map(|series| (series.labels[0], series.value == SeriesValue::Gauge(1.0)));
+    // One that a reload has taken out is not down.
+    all.filter(|(name, _)| watched.channels.contains(name))
 }
 
 fn totals(ledger: &Ledger, provider: &str) -> Totals {

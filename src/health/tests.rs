@@ -17,6 +17,7 @@ fn serving(failing_after: Duration) -> (Bus, SinkRegistry, Judge) {
     judge.set_watched(Watched {
         mcp_servers: Vec::new(),
         providers: vec!["openai"],
+        channels: vec!["http"],
         sinks: vec![("log".into(), true), ("other".into(), false)],
         failing_after,
     });

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -22,6 +22,7 @@ use warp::{Filter, Reply};
 use super::observer::{ConnInfo, Observer};
 use super::protocol::{self, Checked};
 use super::reply::{self, ApiError};
+use super::takeover::{Next, Socket, Takeover};
 use super::watch::{Tracked, Verdict, Watch, Watched};
 use super::{Limits, server::End};
 
@@ -57,10 +58,13 @@ where
     let io = TokioIo::new(Watched { stream, watch: Arc::clone(&watch) });
     let routes = TowerToHyperService::new(warp::service(routes));
     let (noted, told) = (Arc::clone(&watch), Arc::clone(&observer));
+    let next = Arc::new(Mutex::new(None));
+    let named = Arc::clone(&next);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let exchange = noted.exchange();
         request.extensions_mut().insert(info);
         let routes = routes.clone();
+        let named = Arc::clone(&named);
         let checked = protocol::check(&mut request);
         if matches!(checked, Checked::Malformed(_)) {
             told.rejected(HttpRejection::Malformed);
@@ -73,10 +77,14 @@ where
                     Checked::Answered(response) | Checked::Malformed(response) => Ok(response),
                 }
             };
-            let response = match AssertUnwindSafe(answer).catch_unwind().await {
+            let mut response = match AssertUnwindSafe(answer).catch_unwind().await {
                 Ok(Ok(response)) => response,
                 Err(_) => panicked(),
             };
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                *named.lock().unwrap_or_else(PoisonError::into_inner) =
+                    response.extensions_mut().remove::<Next>();
+            }
             Ok::<_, Infallible>(response.map(|body| Tracked::new(body, exchange)))
         }
     });
@@ -119,7 +127,13 @@ where
         }
     };
 
-    let mut socket = connection.into_parts().io.into_inner();
+    let parts = connection.into_parts();
+    let mut socket = parts.io.into_inner();
+    let next = next.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let (Ok(()), Some(Next(next))) = (&end, next) {
+        let socket = Socket::new(parts.read_buf, socket.stream);
+        return taken_over(next.as_ref(), socket, limits.drain, stop).await;
+    }
     match end {
         Ok(()) => {}
         Err(Ending::Http(error)) if error.is_parse() => observer.rejected(HttpRejection::Malformed),
@@ -137,6 +151,24 @@ where
         let _ = timeout(limit, linger(&mut socket.stream)).await;
     }
     End::Finished
+}
+
+/// Lets another protocol go on with the connection, up to the drain deadline.
+async fn taken_over(next: &dyn Takeover, socket: Socket, drain: Duration, stop: CancellationToken) -> End {
+    let deadline = async {
+        stop.cancelled().await;
+        tokio::time::sleep(drain).await;
+    };
+    let run = AssertUnwindSafe(next.run(socket, stop.clone())).catch_unwind();
+    tokio::select! {
+        end = run => {
+            if end.is_err() {
+                tracing::error!("A connection that had left HTTP was closed: its handler panicked.");
+            }
+            End::Finished
+        }
+        () = deadline => End::Cut,
+    }
 }
 
 /// Why a connection ended other than by itself.

@@ -7,6 +7,7 @@
 //! | `/reload` | POST | reads the configuration again; needs the token of the pid file |
 //! | `/v1/chat/completions` | POST | one message, answered at once or as a stream ([`crate::channels::http`]) |
 //! | `/v1/models`, `/v1/models/{id}` | GET, HEAD | the configured models |
+//! | the paths of channels, such as `/pico/ws` | any | what the [channel](inlets) says |
 //! | any other path of the [`EndpointTable`] | GET, HEAD | what the sinks offer: `/metrics`, `/health`, ...; [guarded](guard) if configured |
 //!
 //! A path matches exactly or not at all. Everything else is a 404 in the error shape of the OpenAI API.
@@ -22,12 +23,14 @@ mod connection;
 pub mod encoding;
 pub mod endpoints;
 pub mod guard;
+pub mod inlets;
 pub mod observer;
 mod protocol;
 pub mod readiness;
 pub mod reply;
 pub mod routes;
 pub mod server;
+pub mod takeover;
 mod watch;
 
 pub use bind::{BindError, Bound, bind};

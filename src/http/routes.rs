@@ -12,6 +12,7 @@ use warp::{Filter, Rejection};
 
 use super::admin::Admin;
 use super::endpoints::{self, Endpoints};
+use super::inlets::{self, Call, Inlet, Inlets};
 use super::observer::ConnInfo;
 use super::reply;
 use crate::channels::http::HttpChannel;
@@ -21,6 +22,7 @@ pub fn gateway(
     endpoints: Endpoints,
     admin: Arc<Admin>,
     channel: Arc<HttpChannel>,
+    inlets: Inlets,
 ) -> impl Filter<Extract = (Response,), Error = Infallible, Future: Send> + Clone + Send + Sync + 'static {
     let v1 = warp::path("v1")
         .and(warp::path::full())
@@ -40,7 +42,36 @@ pub fn gateway(
             let admin = Arc::clone(&admin);
             async move { admin.reload(&method, &headers).await }
         });
-    table(move |path| endpoints.find(path)).or(v1).unify().or(reload).unify().or(nothing()).unify()
+    table(move |path| endpoints.find(path))
+        .or(v1)
+        .unify()
+        .or(reload)
+        .unify()
+        .or(channels(inlets))
+        .unify()
+        .or(nothing())
+        .unify()
+}
+
+/// What channels answer.
+fn channels(
+    inlets: Inlets,
+) -> impl Filter<Extract = (Response,), Error = Rejection, Future: Send> + Clone + Send + Sync + 'static {
+    warp::path::full()
+        .and_then(move |path: FullPath| {
+            let found = inlets.find(path.as_str());
+            std::future::ready(found.map(|inlet| (inlet, path)).ok_or_else(warp::reject::not_found))
+        })
+        .and(warp::method())
+        .and(warp::query::raw().map(Some).or(warp::any().map(|| None)).unify())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::get::<ConnInfo>())
+        .and(warp::body::stream())
+        .then(|(inlet, path): (Arc<dyn Inlet>, FullPath), method, query, headers, conn, body| async move {
+            let path = path.as_str().to_owned();
+            let body = inlets::body(body);
+            inlet.call(Call { method, path, query, headers, conn, body }).await
+        })
 }
 
 /// Only the endpoints for probes, as the table in use names them: for a listener that probes reach and nobody else.

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::fake::Fake;
 use super::admin::{Admin, Reloader, Token};
 use super::body::Room;
+use super::inlets::Inlets;
 use super::{Drained, EndpointTable, Endpoints, Limits, Observer, bind, routes, serve};
 use crate::channels::http::{HttpChannel, Settings};
 
@@ -85,7 +86,8 @@ impl Setup {
         let admin = Admin::new(Token::new("operator-token"), self.reloader, observer.clone());
         let channel =
             HttpChannel::new(assistant.clone(), observer.clone(), self.settings, Room::new(1 << 20));
-        let routes = routes::gateway(endpoints.clone(), Arc::new(admin), Arc::new(channel));
+        let routes =
+            routes::gateway(endpoints.clone(), Arc::new(admin), Arc::new(channel), Inlets::default());
         let stop = CancellationToken::new();
         let address = SocketAddr::new([127, 0, 0, 1].into(), bound.port());
         let server = tokio::spawn(serve(bound.listeners, routes, self.limits, observer, stop.clone()));

@@ -65,6 +65,17 @@ impl HttpClients {
         }
     }
 
+    /// The client for the servers of chat networks: as for `https`, and for plain `http` too.
+    ///
+    /// # Errors
+    /// As [`client`](Self::client).
+    pub fn client_for_chats(&self, proxy: Option<&str>) -> Result<reqwest::Client, reqwest::Error> {
+        match self.client(true, proxy)? {
+            Client::Full(client) => Ok(client),
+            Client::Direct(_) => unreachable!("only plain http without a proxy goes directly"),
+        }
+    }
+
     /// Clients that trust this authority alone, and no proxies of the environment: for servers in tests.
     #[cfg(test)]
     pub(super) fn trusting(authority: rustls::pki_types::CertificateDer<'static>) -> Self {
@@ -77,7 +88,8 @@ impl HttpClients {
         clients
     }
 
-    fn tls(&self) -> ClientConfig {
+    /// How to speak TLS: for connections that are no HTTP exchanges.
+    pub fn tls(&self) -> ClientConfig {
         let make = || tls_config(webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect());
         self.shared.tls.get_or_init(make).clone()
     }

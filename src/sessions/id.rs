@@ -20,14 +20,21 @@ const MAX_STEM: usize = 180;
 pub struct SessionId {
     key: Arc<str>,
     channel: Arc<str>,
+    /// The kind of the chat and its id, `direct:42`.
     chat: Arc<str>,
 }
 
 impl SessionId {
     /// The session of a chat on a channel. Case and surrounding space make no difference.
     pub fn derive(channel: &str, chat: &str) -> Self {
-        let (channel, chat) = (channel.trim().to_lowercase(), chat.trim().to_lowercase());
-        let canonical = format!("v=1|agent={AGENT}|channel={channel}|account={ACCOUNT}|chat=direct:{chat}");
+        Self::of_chat(channel, "direct", chat)
+    }
+
+    /// The session of a chat of this kind (`direct`, `group`, `channel`) on a channel.
+    pub fn of_chat(channel: &str, kind: &str, chat: &str) -> Self {
+        let channel = channel.trim().to_lowercase();
+        let chat = format!("{kind}:{}", chat.trim().to_lowercase());
+        let canonical = format!("v=1|agent={AGENT}|channel={channel}|account={ACCOUNT}|chat={chat}");
         let digest = Sha256::digest(canonical.as_bytes());
         Self { key: format!("sk_v1_{}", Hex(&digest)).into(), channel: channel.into(), chat: chat.into() }
     }
@@ -35,7 +42,7 @@ impl SessionId {
     /// A session whose file bears a name that a test can read.
     #[cfg(test)]
     pub(super) fn named(key: &str) -> Self {
-        Self { key: key.into(), channel: "test".into(), chat: key.into() }
+        Self { key: key.into(), channel: "test".into(), chat: format!("direct:{key}").into() }
     }
 
     /// The key by which the session is stored.
@@ -66,12 +73,12 @@ impl SessionId {
             channel: self.channel.to_string(),
             account: ACCOUNT.to_owned(),
             dimensions: vec!["chat".to_owned()],
-            values: BTreeMap::from([("chat".to_owned(), format!("direct:{}", self.chat))]),
+            values: BTreeMap::from([("chat".to_owned(), self.chat.to_string())]),
         }
     }
 
     fn legacy_key(&self) -> String {
-        format!("agent:{AGENT}:{}:direct:{}", self.channel, self.chat)
+        format!("agent:{AGENT}:{}:{}", self.channel, self.chat)
     }
 }
 
@@ -119,6 +126,14 @@ mod tests {
         let scope = id.scope();
         assert_eq!((scope.channel.as_str(), scope.account.as_str()), ("pico", "default"));
         assert_eq!(scope.values["chat"], "direct:pico:abc");
+    }
+
+    #[test]
+    fn kinds_of_chats_stay_apart() {
+        let group = SessionId::of_chat("telegram", "group", "-100/42");
+        assert_ne!(group, SessionId::derive("telegram", "-100/42"));
+        assert_eq!(group.aliases(), ["agent:main:telegram:group:-100/42"]);
+        assert_eq!(group.scope().values["chat"], "group:-100/42");
     }
 
     #[test]

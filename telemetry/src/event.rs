@@ -116,6 +116,9 @@ pub enum Event {
         channel: Label,
         error: Detail,
     },
+    ChannelRemoved {
+        channel: Label,
+    },
     MessageReceived {
         channel: Label,
         session: Detail,
@@ -133,6 +136,36 @@ pub enum Event {
         channel: Label,
         session: Detail,
         error: Detail,
+    },
+    OutboundQueued {
+        channel: Label,
+        chat: Detail,
+    },
+    OutboundSent {
+        channel: Label,
+        chat: Detail,
+        tries: u32,
+        duration: Duration,
+    },
+    OutboundRetry {
+        channel: Label,
+        chat: Detail,
+        tries: u32,
+        delay: Duration,
+        error: Detail,
+    },
+    OutboundFailed {
+        channel: Label,
+        chat: Detail,
+        tries: u32,
+        error: Detail,
+    },
+    ClientConnected {
+        channel: Label,
+    },
+    ClientDisconnected {
+        channel: Label,
+        duration: Duration,
     },
     TurnQueued {
         channel: Label,

@@ -109,7 +109,12 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
         Event::ChannelStarted { channel } => ledger.set(M::ChannelUp, one(*channel), 1.0),
         Event::ChannelStopped { channel } | Event::ChannelFailed { channel, .. } => {
             ledger.set(M::ChannelUp, one(*channel), 0.0);
+            if let Event::ChannelFailed { .. } = event {
+                ledger.add(M::ChannelFailuresTotal, one(*channel), 1);
+            }
         }
+        // Neither up nor down, so that no alert waits for it. A series cannot go away.
+        Event::ChannelRemoved { channel } => ledger.set(M::ChannelUp, one(*channel), f64::NAN),
         Event::MessageReceived { channel, .. } => {
             ledger.add(M::MessagesTotal, NONE, 1);
             ledger.add(M::ChannelMessagesTotal, one(*channel), 1);
@@ -119,6 +124,18 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
             ledger.add(M::MessagesRejectedTotal, word!(one(*channel), *reason), 1);
         }
         Event::ReplySent { duration, .. } => ledger.observe(M::ResponseTime, NONE, *duration),
+        Event::OutboundQueued { channel, .. } => ledger.shift(M::OutboundPending, one(*channel), 1.0),
+        Event::OutboundSent { channel, .. } => {
+            ledger.shift(M::OutboundPending, one(*channel), -1.0);
+            ledger.add(M::OutboundMessagesTotal, word!(one(*channel), Outcome::Success), 1);
+        }
+        Event::OutboundRetry { channel, .. } => ledger.add(M::OutboundRetriesTotal, one(*channel), 1),
+        Event::OutboundFailed { channel, .. } => {
+            ledger.shift(M::OutboundPending, one(*channel), -1.0);
+            ledger.add(M::OutboundMessagesTotal, word!(one(*channel), Outcome::Failure), 1);
+        }
+        Event::ClientConnected { channel } => ledger.shift(M::ChannelClients, one(*channel), 1.0),
+        Event::ClientDisconnected { channel, .. } => ledger.shift(M::ChannelClients, one(*channel), -1.0),
         Event::TurnQueued { .. } => ledger.shift(M::QueueDepth, NONE, 1.0),
         Event::TurnDequeued { .. } => ledger.shift(M::QueueDepth, NONE, -1.0),
         Event::TurnStart { origin, .. } => {
@@ -277,8 +294,19 @@ fn declare(ledger: &mut Ledger, declaration: Declaration) {
         }
         Declaration::Priced(provider, model) => ledger.declare(M::CostUsdTotal, two(provider, model)),
         Declaration::Channel(label) => {
-            for metric in [M::ChannelMessagesTotal, M::ChannelUp, M::ChannelLastActivity] {
+            for metric in [
+                M::ChannelMessagesTotal,
+                M::ChannelUp,
+                M::ChannelFailuresTotal,
+                M::ChannelLastActivity,
+                M::ChannelClients,
+                M::OutboundPending,
+                M::OutboundRetriesTotal,
+            ] {
                 ledger.declare(metric, one(label));
+            }
+            for outcome in Outcome::ALL {
+                ledger.declare(M::OutboundMessagesTotal, word!(one(label), *outcome));
             }
             for reason in Rejection::ALL {
                 ledger.declare(M::MessagesRejectedTotal, word!(one(label), *reason));

@@ -217,3 +217,87 @@ impl Drop for ToolRun {
         self.emit(ToolStatus::Cancelled, None);
     }
 }
+
+/// A message on its way to a chat. Dropped without a result it counts as failed.
+#[derive(Debug)]
+pub struct Delivery {
+    bus: Bus,
+    channel: Label,
+    chat: Detail,
+    started: Instant,
+    tries: u32,
+    is_over: bool,
+}
+
+impl Delivery {
+    /// The message waits to be sent.
+    pub fn start(bus: &Bus, channel: Label, chat: Detail) -> Self {
+        bus.emit(Event::OutboundQueued { channel, chat: chat.clone() });
+        Self { bus: bus.clone(), channel, chat, started: Instant::now(), tries: 0, is_over: false }
+    }
+
+    /// Notes an attempt: the n-th at this piece of the message.
+    pub fn attempt(&mut self, n: u32) {
+        self.tries = self.tries.max(n);
+    }
+
+    /// The most attempts that a piece of the message took.
+    pub fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// The attempt failed, and after `delay` there will be another.
+    pub fn retry(&self, delay: Duration, error: Detail) {
+        let (channel, chat, tries) = (self.channel, self.chat.clone(), self.tries);
+        self.bus.emit(Event::OutboundRetry { channel, chat, tries, delay, error });
+    }
+
+    /// The network took the message.
+    pub fn sent(mut self) {
+        self.is_over = true;
+        let (channel, chat, tries) = (self.channel, self.chat.clone(), self.tries);
+        self.bus.emit(Event::OutboundSent { channel, chat, tries, duration: self.started.elapsed() });
+    }
+
+    /// The message is given up.
+    pub fn failed(mut self, error: Detail) {
+        self.fail(error);
+    }
+
+    fn fail(&mut self, error: Detail) {
+        self.is_over = true;
+        let (channel, chat, tries) = (self.channel, self.chat.clone(), self.tries);
+        self.bus.emit(Event::OutboundFailed { channel, chat, tries, error });
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.fail(Detail::new("the channel stopped before the message was sent"));
+        }
+    }
+}
+
+/// A client that is connected to a channel, until it is dropped.
+#[derive(Debug)]
+pub struct Client {
+    bus: Bus,
+    channel: Label,
+    since: Instant,
+}
+
+impl Client {
+    /// The client connected.
+    pub fn connected(bus: &Bus, channel: Label) -> Self {
+        bus.emit(Event::ClientConnected { channel });
+        Self { bus: bus.clone(), channel, since: Instant::now() }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let duration = self.since.elapsed();
+        self.bus.emit(Event::ClientDisconnected { channel: self.channel, duration });
+    }
+}

@@ -114,9 +114,19 @@ catalogue! {
     MessagesRejectedTotal: Ledger Counter, "picoclaw_messages_rejected_total", "messages_rejected", ["channel", "reason"],
         "Messages refused before a turn began, by channel and reason.";
     ChannelUp: Ledger Gauge, "picoclaw_channel_up", "channel.up", ["channel"],
-        "Whether a channel can receive messages (1) or not (0).";
+        "Whether a channel can receive messages (1) or not (0); NaN once a reload has taken it out.";
     ChannelLastActivity: Ledger Gauge, "picoclaw_channel_last_activity_timestamp_seconds", "channel.last_activity", ["channel"],
         "When a channel last received a message, as Unix time; 0 for never.";
+    ChannelFailuresTotal: Ledger Counter, "picoclaw_channel_failures_total", "channel.failures", ["channel"],
+        "Times that a channel could not start, or broke off.";
+    ChannelClients: Ledger Gauge, "picoclaw_channel_clients", "channel.clients", ["channel"],
+        "Clients that are connected to a channel that clients connect to.";
+    OutboundMessagesTotal: Ledger Counter, "picoclaw_outbound_messages_total", "outbound.messages", ["channel", "outcome"],
+        "Messages to chats, by whether the network took them.";
+    OutboundRetriesTotal: Ledger Counter, "picoclaw_outbound_retries_total", "outbound.retries", ["channel"],
+        "Attempts to send a message that repeated a failed one.";
+    OutboundPending: Ledger Gauge, "picoclaw_outbound_pending", "outbound.pending", ["channel"],
+        "Messages to chats that wait to be sent.";
     QueueDepth: Ledger Gauge, "picoclaw_queue_depth", "queue_depth", [],
         "Accepted messages that wait for their session or for a free worker.";
 

@@ -192,6 +192,8 @@ words! {
         Invalid = "invalid",
         /// No valid credential.
         Unauthorized = "unauthorized",
+        /// The sender is not in the channel's `allow_from`.
+        NotAllowed = "not_allowed",
         /// The session's queue is full.
         Busy = "busy",
         /// The model is not configured.

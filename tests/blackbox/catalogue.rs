@@ -12,19 +12,19 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use picoclaw_telemetry::{Metric, MetricKind};
 use serde_json::{Value, json};
 
-use crate::support::{Agent, Behaviour, Client, Gateway, Home, Scrape, Upstream, wait_for};
+use crate::support::{
+    Agent, Behaviour, BotApi, Client, Fault, Gateway, Home, Scrape, Socket, Upstream, wait_for,
+};
 
 const CHAT: &str = "/v1/chat/completions";
 
 /// Metrics whose movement proves nothing, and what is checked instead.
-const CONSTANT: [Metric; 12] = [
+const CONSTANT: [Metric; 11] = [
     // A disk that hangs, or takes no metadata: the tests of both say so.
     Metric::SessionDiskWait,
     Metric::SessionUpkeepFailuresTotal,
     // Only a defect of a sink moves it: the tests of the supervisor make sinks panic.
     Metric::SinkRestartsTotal,
-    // Channels are up until the port is about to close: the last flush to the Agent tells of it.
-    Metric::ChannelUp,
     // These move by themselves; compared with what the system says of the process.
     Metric::EventLoopLag,
     Metric::ProcessCpu,
@@ -80,7 +80,14 @@ impl Proof<'_> {
     }
 }
 
-fn config(agent: &Agent, audit: &Path, upstream: &Upstream, paid: &Upstream, models: usize) -> Value {
+fn config(
+    agent: &Agent,
+    network: &BotApi,
+    audit: &Path,
+    upstream: &Upstream,
+    paid: &Upstream,
+    models: usize,
+) -> Value {
     let echo = |n| json!({ "model_name": format!("model-{n}"), "provider": "echo", "model": "echo" });
     let mut models: Vec<Value> = (0..models).map(echo).collect();
     models.insert(1, upstream.model("refused", "openai"));
@@ -98,6 +105,10 @@ fn config(agent: &Agent, audit: &Path, upstream: &Upstream, paid: &Upstream, mod
         "tools": { "mcp": { "enabled": true, "servers": {
             "late": { "enabled": true, "command": audit.with_file_name("mcp-server") },
         } } },
+        "channel_list": {
+            "pico": { "enabled": true, "settings": { "token": "t", "allow_token_query": true } },
+            "telegram": network.channel(),
+        },
         "telemetry": { "ring": 4, "sinks": [
             { "type": "prometheus" },
             { "type": "newrelic" },
@@ -154,6 +165,7 @@ fn under_load(gateway: &Gateway, action: impl FnOnce()) {
 #[test]
 fn every_metric_moves() {
     let agent = Agent::start();
+    let network = BotApi::start();
     let upstream = Upstream::start(&[Behaviour::Status(401, "Retry-After: 2\r\n", "{}")]);
     let paid = Upstream::start(&[Behaviour::Status(
         200,
@@ -164,7 +176,7 @@ fn every_metric_moves() {
     let home = Home::new(json!({}));
     let disk = home.join("disk");
     let audit = disk.join("audit.log");
-    home.configure(config(&agent, &audit, &upstream, &paid, 1));
+    home.configure(config(&agent, &network, &audit, &upstream, &paid, 1));
     // A session of before this start, whose file cannot be read.
     let gateway = Gateway::start_in(home);
     gateway.chat("unreadable", "x");
@@ -173,6 +185,9 @@ fn every_metric_moves() {
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     let gateway = Gateway::start_in(home);
+    // The bot is not there at once.
+    let well = r#"picoclaw_health_status{status="healthy"}"#;
+    wait_for("all channels", || (gateway.scrape().get(well) == 1.0).then_some(()));
     let mut proof = Proof { gateway: &gateway, moved: Vec::new() };
 
     proof.of(
@@ -255,6 +270,23 @@ fn every_metric_moves() {
     });
     proof.of(&[Metric::CompactionsTotal], || drop(gateway.say("s", "!fail context_overflow")));
 
+    let mut client = None;
+    proof.of(&[Metric::ChannelClients], || {
+        client = Some(Socket::connect(gateway.port, "/pico/ws?token=t", &[]).unwrap().0);
+    });
+    proof.of(&[Metric::OutboundMessagesTotal], || {
+        client.take().unwrap().send(json!({ "type": "message.send", "payload": { "content": "x" } }));
+    });
+
+    let refuse = |code, retry_after| Fault::Refuse { code, description: "as the test wants", retry_after };
+    proof.of(&[Metric::OutboundPending, Metric::OutboundRetriesTotal], || {
+        network.fail("sendMessage", &[refuse(429, Some(3))]);
+        network.say(42, "x");
+    });
+    proof.of(&[Metric::ChannelUp, Metric::ChannelFailuresTotal], || {
+        network.fail("getUpdates", &[refuse(409, None)]);
+    });
+
     let mut waiting = Vec::new();
     proof.of(&[Metric::MessagesActive, Metric::ProviderRequestsActive], || {
         waiting.push(begin(&gateway, "busy", "!hang"));
@@ -294,7 +326,7 @@ fn every_metric_moves() {
     });
 
     proof.of(&[Metric::ConfigReloadsTotal, Metric::ConfigReloadTime, Metric::LabelOverflowsTotal], || {
-        gateway.home.configure(config(&agent, &audit, &upstream, &paid, 200));
+        gateway.home.configure(config(&agent, &network, &audit, &upstream, &paid, 200));
         assert_eq!(gateway.reload().status, 200);
     });
     proof.of(&[Metric::ConfigReloadSuccessful], || {

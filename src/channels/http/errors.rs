@@ -62,6 +62,7 @@ pub fn of_refusal(refusal: &Refusal) -> ApiError {
     let (status, code, param, wait) = match refusal.reason {
         Rejection::Invalid => (StatusCode::BAD_REQUEST, "invalid_request", None, None),
         Rejection::Unauthorized => (StatusCode::UNAUTHORIZED, "invalid_api_key", None, None),
+        Rejection::NotAllowed => (StatusCode::FORBIDDEN, "not_allowed", None, None),
         Rejection::Busy => (StatusCode::TOO_MANY_REQUESTS, "session_busy", None, Some(1)),
         Rejection::UnknownModel => (StatusCode::NOT_FOUND, "model_not_found", Some("model"), None),
         Rejection::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining", None, Some(5)),

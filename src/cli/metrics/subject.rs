@@ -7,6 +7,7 @@ const SUBJECTS: &[(&str, &[&str])] = &[
         &[
             "picoclaw_messages",
             "picoclaw_channel_",
+            "picoclaw_outbound_",
             "picoclaw_queue_",
             "picoclaw_turns_",
             "picoclaw_subturns_",

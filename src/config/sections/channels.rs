@@ -6,6 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// The types of channels that run. Others of the existing PicoClaw are accepted and do not.
+pub const CHANNEL_TYPES: &[&str] = &["discord", "pico", "slack", "telegram", "webhook"];
+
 /// A connection to a chat network.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -33,6 +36,11 @@ impl ChannelConfig {
     /// Which network the channel called `name` connects to.
     pub fn kind<'a>(&'a self, name: &'a str) -> &'a str {
         if self.kind.is_empty() { name } else { &self.kind }
+    }
+
+    /// Whether the channel called `name` is enabled and of a type that runs.
+    pub fn runs(&self, name: &str) -> bool {
+        self.enabled && CHANNEL_TYPES.contains(&self.kind(name))
     }
 }
 

@@ -14,7 +14,7 @@ mod telemetry;
 mod tools;
 
 pub use agents::{AgentDefaults, AgentsConfig, RoutingConfig, SteeringMode, SubturnConfig};
-pub use channels::ChannelConfig;
+pub use channels::{CHANNEL_TYPES, ChannelConfig};
 pub use gateway::{GatewayConfig, HealthCheckConfig, MetricsConfig};
 pub use logging::{LogFormat, LoggingConfig};
 pub use models::{ECHO, ModelConfig, PriceConfig, StreamingConfig, ThinkingLevel, ToolSchemaTransform};

@@ -31,7 +31,9 @@ impl Event {
                 visit("error", Text(error.as_str()));
             }
             Self::HttpRejected { reason } => visit("reason", Text(reason.as_str())),
-            Self::ChannelStarted { channel } | Self::ChannelStopped { channel } => {
+            Self::ChannelStarted { channel }
+            | Self::ChannelStopped { channel }
+            | Self::ChannelRemoved { channel } => {
                 visit("channel", Text(channel.as_str()));
             }
             Self::ChannelFailed { channel, error } => {
@@ -56,6 +58,34 @@ impl Event {
                 visit("session_id", Text(session.as_str()));
                 visit("channel", Text(channel.as_str()));
                 visit("error", Text(error.as_str()));
+            }
+            Self::OutboundQueued { channel, chat } => {
+                visit("channel", Text(channel.as_str()));
+                visit("chat_id", Text(chat.as_str()));
+            }
+            Self::OutboundSent { channel, chat, tries, duration } => {
+                visit("duration_ms", Millis(*duration));
+                visit("channel", Text(channel.as_str()));
+                visit("chat_id", Text(chat.as_str()));
+                visit("tries", Count(u64::from(*tries)));
+            }
+            Self::OutboundRetry { channel, chat, tries, delay, error } => {
+                visit("channel", Text(channel.as_str()));
+                visit("chat_id", Text(chat.as_str()));
+                visit("tries", Count(u64::from(*tries)));
+                visit("delay_ms", Millis(*delay));
+                visit("error", Text(error.as_str()));
+            }
+            Self::OutboundFailed { channel, chat, tries, error } => {
+                visit("channel", Text(channel.as_str()));
+                visit("chat_id", Text(chat.as_str()));
+                visit("tries", Count(u64::from(*tries)));
+                visit("error", Text(error.as_str()));
+            }
+            Self::ClientConnected { channel } => visit("channel", Text(channel.as_str())),
+            Self::ClientDisconnected { channel, duration } => {
+                visit("duration_ms", Millis(*duration));
+                visit("channel", Text(channel.as_str()));
             }
             Self::TurnStart { turn, origin, channel, session } => {
                 visit("session_id", Text(session.as_str()));

@@ -27,6 +27,8 @@ words! {
         ChannelStopped = "channel.lifecycle.stopped",
         /// A channel cannot receive messages.
         ChannelFailed = "channel.lifecycle.start_failed",
+        /// A channel was taken out of the configuration.
+        ChannelRemoved = "channel.lifecycle.removed",
         /// A message of a person was accepted.
         MessageReceived = "channel.message.received",
         /// A message was refused.
@@ -35,6 +37,18 @@ words! {
         ReplySent = "channel.message.outbound_sent",
         /// The final reply could not be handed to the channel.
         ReplyFailed = "channel.message.outbound_failed",
+        /// A message for a chat waits to be sent.
+        OutboundQueued = "channel.outbound.queued",
+        /// The chat network took a message.
+        OutboundSent = "channel.outbound.sent",
+        /// The chat network did not take a message; it will be sent again.
+        OutboundRetry = "channel.outbound.retry",
+        /// A message could not be sent.
+        OutboundFailed = "channel.outbound.failed",
+        /// A client connected to a channel.
+        ClientConnected = "channel.client.connected",
+        /// A client of a channel is gone.
+        ClientDisconnected = "channel.client.disconnected",
         /// A message has to wait for its session or a worker.
         TurnQueued = "agent.turn.queued",
         /// A message waits no longer.

@@ -20,10 +20,17 @@ impl Event {
             Self::ChannelStarted { .. } => Kind::ChannelStarted,
             Self::ChannelStopped { .. } => Kind::ChannelStopped,
             Self::ChannelFailed { .. } => Kind::ChannelFailed,
+            Self::ChannelRemoved { .. } => Kind::ChannelRemoved,
             Self::MessageReceived { .. } => Kind::MessageReceived,
             Self::MessageRejected { .. } => Kind::MessageRejected,
             Self::ReplySent { .. } => Kind::ReplySent,
             Self::ReplyFailed { .. } => Kind::ReplyFailed,
+            Self::OutboundQueued { .. } => Kind::OutboundQueued,
+            Self::OutboundSent { .. } => Kind::OutboundSent,
+            Self::OutboundRetry { .. } => Kind::OutboundRetry,
+            Self::OutboundFailed { .. } => Kind::OutboundFailed,
+            Self::ClientConnected { .. } => Kind::ClientConnected,
+            Self::ClientDisconnected { .. } => Kind::ClientDisconnected,
             Self::TurnQueued { .. } => Kind::TurnQueued,
             Self::TurnDequeued { .. } => Kind::TurnDequeued,
             Self::TurnStart { .. } => Kind::TurnStart,
@@ -87,8 +94,11 @@ impl Event {
             | Self::LlmRetry { .. }
             | Self::CooldownStarted { .. }
             | Self::ReplyFailed { .. }
+            | Self::OutboundRetry { .. }
+            | Self::OutboundFailed { .. }
             | Self::MessageRejected { .. } => Level::Warn,
             Self::HttpRejected { .. }
+            | Self::OutboundQueued { .. }
             | Self::ReloadStarted
             | Self::TurnQueued { .. }
             | Self::TurnDequeued { .. }
@@ -111,12 +121,16 @@ impl Event {
             | Self::ReloadCompleted { .. }
             | Self::ChannelStarted { .. }
             | Self::ChannelStopped { .. }
+            | Self::ChannelRemoved { .. }
             | Self::MessageReceived { .. }
             | Self::CooldownEnded { .. }
             | Self::McpServerConnected { .. }
             | Self::McpToolsChanged { .. }
             | Self::McpServerStopped { .. }
-            | Self::ReplySent { .. } => Level::Info,
+            | Self::ReplySent { .. }
+            | Self::OutboundSent { .. }
+            | Self::ClientConnected { .. }
+            | Self::ClientDisconnected { .. } => Level::Info,
         }
     }
 
@@ -135,9 +149,16 @@ impl Event {
             Self::ChannelStarted { .. }
             | Self::ChannelStopped { .. }
             | Self::ChannelFailed { .. }
+            | Self::ChannelRemoved { .. }
             | Self::MessageRejected { .. }
             | Self::ReplySent { .. }
-            | Self::ReplyFailed { .. } => Component::Channel,
+            | Self::ReplyFailed { .. }
+            | Self::OutboundQueued { .. }
+            | Self::OutboundSent { .. }
+            | Self::OutboundRetry { .. }
+            | Self::OutboundFailed { .. }
+            | Self::ClientConnected { .. }
+            | Self::ClientDisconnected { .. } => Component::Channel,
             Self::MessageReceived { .. }
             | Self::TurnQueued { .. }
             | Self::TurnDequeued { .. }
@@ -208,10 +229,17 @@ impl Event {
             Self::ChannelStarted { .. } => "Channel started",
             Self::ChannelStopped { .. } => "Channel stopped",
             Self::ChannelFailed { .. } => "Channel failed",
+            Self::ChannelRemoved { .. } => "Channel removed",
             Self::MessageReceived { .. } => "Processing message",
             Self::MessageRejected { .. } => "Message refused",
             Self::ReplySent { .. } => "Reply sent",
             Self::ReplyFailed { .. } => "Reply could not be sent",
+            Self::OutboundQueued { .. } => "Message waits to be sent",
+            Self::OutboundSent { .. } => "Message sent",
+            Self::OutboundRetry { .. } => "Message will be sent again",
+            Self::OutboundFailed { .. } => "Message could not be sent",
+            Self::ClientConnected { .. } => "Client connected",
+            Self::ClientDisconnected { .. } => "Client disconnected",
             Self::TurnQueued { .. } => "Message waits",
             Self::TurnDequeued { .. } => "Message waits no longer",
             Self::TurnStart { .. } => "Turn started",

@@ -233,6 +233,12 @@ impl Gateway {
         self.release()
     }
 
+    /// Waits for its good end and gives its home back.
+    pub(crate) fn ended(mut self) -> Home {
+        assert!(self.wait().success(), "{}", self.output());
+        self.release()
+    }
+
     /// Kills it and gives its home back.
     pub(crate) fn kill(mut self) -> Home {
         self.signal("KILL");

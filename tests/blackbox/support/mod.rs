@@ -2,23 +2,31 @@
 //! plugins.
 
 mod agent;
+mod bot_api;
 mod disk;
 mod gateway;
 mod http;
+mod network;
 mod plugin;
+mod receiver;
 mod scrape;
 mod upstream;
+mod websocket;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 pub(crate) use agent::Agent;
+pub(crate) use bot_api::{BOT_TOKEN, BotApi, Fault};
 pub(crate) use disk::HangingDisk;
 pub(crate) use gateway::{Gateway, Home, picoclaw};
 pub(crate) use http::{Client, request};
+pub(crate) use network::{Network, Peer};
 pub(crate) use plugin::{Account, c_library, library, plugin, with_sinks};
+pub(crate) use receiver::Receiver;
 pub(crate) use scrape::Scrape;
 pub(crate) use upstream::{Behaviour, Upstream};
+pub(crate) use websocket::Socket;
 
 /// How long a condition may take on a busy machine before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,106 @@
+//! What a channel is to those who run it and send through it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::courier::{Attachment, Outgoing};
+use super::link::Link;
+use crate::http::inlets::Inlet;
+
+/// A part of a message that goes out in one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Text.
+    Text {
+        /// As the model writes it.
+        text: String,
+        /// The network's id of the message that it answers.
+        reply_to: Option<String>,
+    },
+    /// A file.
+    File {
+        /// The file.
+        file: Attachment,
+        /// What is said about it; may be empty.
+        caption: String,
+    },
+}
+
+/// Why an attempt to send failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// Another attempt may work.
+    #[error("{reason}")]
+    Passing {
+        /// What happened, free of secrets.
+        reason: String,
+        /// When the network wants to see the next attempt.
+        after: Option<Duration>,
+    },
+    /// No attempt will work.
+    #[error("{0}")]
+    Final(String),
+}
+
+impl SendError {
+    /// A failure that may pass by itself.
+    pub fn passing(reason: impl Into<String>) -> Self {
+        Self::Passing { reason: reason.into(), after: None }
+    }
+}
+
+/// Why a channel broke off, free of secrets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Broken(pub String);
+
+/// A connection to a chat network.
+#[async_trait]
+pub trait Channel: Send + Sync {
+    /// Receives messages until [`Link::stop`] is cancelled, telling the link when it can and when it cannot. What it
+    /// breaks off with is reported, and it is run again after a pause.
+    async fn run(&self, link: &Arc<Link>) -> Result<(), Broken>;
+
+    /// Makes one attempt to send one piece to a chat, in place of the message `replace` if there is one. Returns the
+    /// network's id of the message.
+    async fn send(
+        &self,
+        chat: &str,
+        piece: &Piece,
+        replace: Option<&str>,
+    ) -> Result<Option<String>, SendError>;
+
+    /// Cuts a message into pieces that the network takes.
+    fn pieces(&self, message: &Outgoing) -> Vec<Piece> {
+        pieces(message, |text| vec![text.to_owned()])
+    }
+
+    /// Shows in a chat that an answer is being written, for some seconds.
+    async fn typing(&self, _chat: &str) {}
+
+    /// The most messages a second that the network takes.
+    fn rate(&self) -> f64 {
+        10.0
+    }
+
+    /// The path that it answers on the gateway's own HTTP server.
+    fn inlet(&self) -> Option<(String, Arc<dyn Inlet>)> {
+        None
+    }
+}
+
+/// The pieces of a message: its text, split, and each of its files.
+pub(super) fn pieces(message: &Outgoing, split: impl Fn(&str) -> Vec<String>) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    if !message.text.trim().is_empty() {
+        let mut reply_to = message.reply_to.clone();
+        pieces.extend(
+            split(&message.text).into_iter().map(|text| Piece::Text { text, reply_to: reply_to.take() }),
+        );
+    }
+    let file = |file: &Attachment| Piece::File { file: file.clone(), caption: String::new() };
+    pieces.extend(message.attachments.iter().map(file));
+    pieces
+}

@@ -1,0 +1,122 @@
+//! Files that people send: kept in the workspace for a while, where tools find them.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use std::io::Write;
+
+use super::ids::uuid;
+
+/// Where they lie below the workspace.
+const FOLDER: &str = "media/inbound";
+/// How long they stay.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How many there are at most: the oldest goes first.
+const MOST: usize = 200;
+
+/// The folder. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Inbox {
+    workspace: PathBuf,
+}
+
+impl Inbox {
+    /// The folder in this workspace, which is created when the first file comes.
+    pub fn new(workspace: impl Into<PathBuf>) -> Self {
+        Self { workspace: workspace.into() }
+    }
+
+    /// The workspace.
+    pub(super) fn workspace(&self) -> &Path {
+        &self.workspace
+    }
+
+    /// Keeps a file and returns its path below the workspace.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn keep(&self, channel: &str, name: &str, bytes: Bytes) -> io::Result<String> {
+        let path = format!("{FOLDER}/{}-{}-{}", plain(channel), &uuid()[..8], plain(name));
+        let (workspace, written) = (self.workspace.clone(), path.clone());
+        let write = move || write(&workspace.join(FOLDER), &workspace.join(written), &bytes);
+        tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+        Ok(path)
+    }
+
+    /// Keeps a file and says in words for the model where it is: `[image: media/inbound/...]`.
+    pub async fn note(&self, channel: &str, name: &str, bytes: Bytes, kind: &str) -> String {
+        match self.keep(channel, name, bytes).await {
+            Ok(path) => format!("[{kind}: {path}]"),
+            Err(error) => {
+                tracing::warn!(channel, %error, "A file that somebody sent could not be kept.");
+                format!("[{kind}: {name}, which could not be stored]")
+            }
+        }
+    }
+}
+
+/// A name of letters, digits, `-`, `_` and `.`, which does not begin with a dot and is not long.
+fn plain(name: &str) -> String {
+    let fits = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    let name: String = name.chars().map(|c| if fits(c) { c } else { '_' }).collect();
+    let name = name.trim_start_matches('.');
+    // The end says what the file is.
+    let from = name.ceil_char_boundary(name.len().saturating_sub(80));
+    let name = name[from..].trim_start_matches('.');
+    if name.is_empty() { "file".to_owned() } else { name.to_owned() }
+}
+
+fn write(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    tidy(folder)?;
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(bytes)
+}
+
+fn tidy(folder: &Path) -> io::Result<()> {
+    let mut files: Vec<(SystemTime, PathBuf)> = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        if metadata.is_file() {
+            files.push((metadata.modified()?, entry.path()));
+        }
+    }
+    files.sort_unstable();
+    let surplus = (files.len() + 1).saturating_sub(MOST);
+    for (n, (modified, path)) in files.iter().enumerate() {
+        if n < surplus || modified.elapsed().is_ok_and(|age| age > KEPT) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn files_stay_in_their_folder_and_are_bounded_in_number() {
+        let workspace = tempfile::tempdir().unwrap();
+        let inbox = Inbox::new(workspace.path());
+        let path = inbox.keep("tele/gram", "../../etc/passwd", Bytes::from_static(b"x")).await.unwrap();
+        assert!(path.starts_with("media/inbound/tele_gram-") && path.ends_with("_.._etc_passwd"), "{path}");
+        assert_eq!(fs::read(workspace.path().join(&path)).unwrap(), b"x");
+        for _ in 0..MOST + 3 {
+            inbox.keep("c", "a.png", Bytes::new()).await.unwrap();
+        }
+        assert_eq!(fs::read_dir(workspace.path().join(FOLDER)).unwrap().count(), MOST);
+        assert!(!workspace.path().join(&path).exists(), "the oldest goes first");
+    }
+
+    #[test]
+    fn names_are_plain_and_keep_their_end() {
+        assert_eq!(plain("..a b/ä.png"), "a_b_ä.png");
+        assert_eq!(plain(""), "file");
+        assert!(plain(&format!("{}.pdf", "é".repeat(200))).ends_with(".pdf"));
+    }
+}

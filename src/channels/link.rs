@@ -1,0 +1,113 @@
+//! What a channel has of the gateway.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use picoclaw_telemetry::guard::{Client, Delivery};
+use picoclaw_telemetry::words::Rejection;
+use picoclaw_telemetry::{Bus, Detail, Event, Label};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::courier::{DeliveryError, Outgoing, Receipt};
+use super::outbound::Post;
+use crate::agent::Assistant;
+
+/// The gateway, as one channel sees it.
+pub struct Link {
+    name: &'static str,
+    label: Label,
+    bus: Bus,
+    assistant: Arc<dyn Assistant>,
+    post: Post,
+    is_up: AtomicBool,
+    /// Cancelled when the channel is to stop.
+    pub stop: CancellationToken,
+    /// What the channel has under way.
+    pub tasks: TaskTracker,
+}
+
+impl Link {
+    pub(super) fn new(
+        name: &'static str,
+        label: Label,
+        bus: Bus,
+        assistant: Arc<dyn Assistant>,
+        post: Post,
+    ) -> Self {
+        Self {
+            name,
+            label,
+            bus,
+            assistant,
+            post,
+            is_up: AtomicBool::new(false),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// The channel's configured name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The same as a label.
+    pub(super) fn label(&self) -> Label {
+        self.label
+    }
+
+    /// Who answers.
+    pub fn assistant(&self) -> &dyn Assistant {
+        self.assistant.as_ref()
+    }
+
+    /// The channel can receive messages.
+    pub fn up(&self) {
+        if !self.is_up.swap(true, Ordering::AcqRel) {
+            self.bus.emit(Event::ChannelStarted { channel: self.label });
+        }
+    }
+
+    /// The channel cannot receive messages, and does what it can about it.
+    pub fn down(&self, error: &str) {
+        self.is_up.store(false, Ordering::Release);
+        self.bus.emit(Event::ChannelFailed { channel: self.label, error: Detail::new(error) });
+    }
+
+    /// Whether it can receive messages.
+    pub fn is_up(&self) -> bool {
+        self.is_up.load(Ordering::Acquire)
+    }
+
+    /// The channel has stopped on purpose.
+    pub(super) fn stopped(&self) {
+        self.is_up.store(false, Ordering::Release);
+        self.bus.emit(Event::ChannelStopped { channel: self.label });
+    }
+
+    /// Counts a message that the channel itself refuses.
+    pub fn refused(&self, reason: Rejection) {
+        self.assistant.refused(self.name, reason);
+    }
+
+    /// Sends a message through the queue, in place of the message `replace` if there is one.
+    pub async fn deliver(
+        &self,
+        chat: &str,
+        message: Outgoing,
+        replace: Option<String>,
+    ) -> Result<Receipt, DeliveryError> {
+        self.post.deliver(chat, message, replace).await
+    }
+
+    /// Counts a message that the channel sends by itself, past the queue.
+    pub fn delivery(&self, chat: &str) -> Delivery {
+        Delivery::start(&self.bus, self.label, Detail::new(chat))
+    }
+
+    /// Counts a client that is connected, until the guard is dropped.
+    pub fn client(&self) -> Client {
+        Client::connected(&self.bus, self.label)
+    }
+}

@@ -1,0 +1,133 @@
+//! Slack, by Socket Mode: the gateway connects to Slack, so that it needs no public address.
+//!
+//! [`api`] calls methods, [`session`] is one connection, [`event`] what Slack tells, [`format`] Markdown as Slack shows
+//! it. An event is acknowledged when the agent has accepted it; Slack sends again what is not acknowledged.
+//!
+//! Missing: files in both directions.
+
+mod api;
+mod event;
+mod format;
+mod session;
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use rustls::ClientConfig;
+use serde::Deserialize;
+use serde_json::json;
+
+use self::api::Api;
+use self::event::Recent;
+use super::allow::Allowed;
+use super::channel::{self, Broken, Channel, Piece, SendError};
+use super::courier::Outgoing;
+use super::dialogue::Dialogue;
+use super::group::GroupTrigger;
+use super::kinds::Surroundings;
+use super::link::Link;
+use super::settings::{self, SettingError};
+use super::split::split;
+use crate::config::{ChannelConfig, SecretString};
+
+const API: &str = "https://slack.com/api";
+/// The longest text that Slack recommends is 4000 characters; it cuts beyond 40,000.
+const LONGEST_TEXT: usize = 4000;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Settings {
+    bot_token: SecretString,
+    app_token: SecretString,
+    base_url: String,
+    proxy: SecretString,
+}
+
+struct Slack {
+    api: Api,
+    tls: ClientConfig,
+    allowed: Allowed,
+    group: GroupTrigger,
+    placeholder: Option<String>,
+    /// Events that came already, also over an earlier connection.
+    recent: Mutex<Recent>,
+}
+
+/// The channel.
+pub struct SlackChannel(Arc<Slack>);
+
+impl SlackChannel {
+    /// A bot as configured.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub fn new(config: &ChannelConfig, around: &Surroundings) -> Result<Self, SettingError> {
+        let settings: Settings = settings::network(config)?;
+        for (key, token, mark) in
+            [("bot_token", &settings.bot_token, "xoxb-"), ("app_token", &settings.app_token, "xapp-")]
+        {
+            let token = token.expose().trim();
+            if !token.starts_with(mark) || !token.chars().all(|c| c.is_ascii_graphic()) {
+                let problem = format!("missing or malformed: expected a token that begins with {mark}");
+                return Err(SettingError::new(key, problem));
+            }
+        }
+        let base = Some(settings.base_url.trim()).filter(|url| !url.is_empty()).unwrap_or(API);
+        let proxy = Some(settings.proxy.expose().trim()).filter(|proxy| !proxy.is_empty());
+        let client = around.clients.client_for_chats(proxy).map_err(|error| {
+            SettingError::new("proxy", format!("not the address of a proxy: {}", error.without_url()))
+        })?;
+        Ok(Self(Arc::new(Slack {
+            api: Api::new(client, base, &settings.bot_token, &settings.app_token),
+            tls: around.clients.tls(),
+            allowed: Allowed::new(&config.allow_from),
+            group: settings::group_trigger(config)?,
+            placeholder: settings::placeholder(config)?,
+            recent: Mutex::default(),
+        })))
+    }
+}
+
+#[async_trait]
+impl Channel for SlackChannel {
+    async fn run(&self, link: &Arc<Link>) -> Result<(), Broken> {
+        let slack = &self.0;
+        let channel = Arc::new(Self(Arc::clone(slack)));
+        let dialogue = Dialogue::new(channel, Arc::clone(link), false, slack.placeholder.clone());
+        session::run(slack, link, &dialogue).await
+    }
+
+    async fn send(
+        &self,
+        chat: &str,
+        piece: &Piece,
+        replace: Option<&str>,
+    ) -> Result<Option<String>, SendError> {
+        let Piece::Text { text, reply_to } = piece else {
+            return Err(SendError::Final("files cannot be sent to Slack by this version".to_owned()));
+        };
+        let (channel, thread) = match chat.split_once('/') {
+            Some((channel, thread)) => (channel, Some(thread)),
+            None => (chat, reply_to.as_deref()),
+        };
+        let mut arguments = json!({ "channel": channel, "text": format::mrkdwn(text) });
+        let sent = if let Some(ts) = replace {
+            arguments["ts"] = json!(ts);
+            self.0.api.call("chat.update", &arguments).await?
+        } else {
+            if let Some(thread) = thread {
+                arguments["thread_ts"] = json!(thread);
+            }
+            self.0.api.call("chat.postMessage", &arguments).await?
+        };
+        Ok(sent["ts"].as_str().map(str::to_owned))
+    }
+
+    fn pieces(&self, message: &Outgoing) -> Vec<Piece> {
+        channel::pieces(message, |text| split(text, LONGEST_TEXT))
+    }
+
+    fn rate(&self) -> f64 {
+        1.0
+    }
+}

@@ -1,0 +1,141 @@
+//! Connections to Slack, one after another: Slack ends each of them from time to time.
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use picoclaw_telemetry::words::Rejection;
+use serde_json::{Value, json};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Slack;
+use super::api::ApiError;
+use super::event::Event;
+use crate::channels::channel::Broken;
+use crate::channels::dialogue::{Dialogue, Heard as Message};
+use crate::channels::link::Link;
+use crate::channels::socket::{Heard, Socket};
+
+/// How often Slack is asked for a sign of life, and how long it may be silent.
+const PING_PERIOD: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(25);
+
+/// A connection that Slack ends sooner is a failure, so that there is a pause before the next.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Receives until the link says stop.
+pub(super) async fn run(slack: &Slack, link: &Arc<Link>, dialogue: &Dialogue) -> Result<(), Broken> {
+    let nothing = json!({});
+    let me = slack.api.call("auth.test", &nothing).await.map_err(|error| broken(&error))?;
+    let bot = me["user_id"].as_str().unwrap_or_default().to_owned();
+    loop {
+        let url = slack.api.open().await.map_err(|error| broken(&error))?;
+        let socket = Socket::connect(&url, &slack.tls).await.map_err(Broken)?;
+        let session = Session { slack, link, dialogue, bot: &bot };
+        let began = Instant::now();
+        if session.listen(socket).await? {
+            return Ok(());
+        }
+        if began.elapsed() < SHORTEST {
+            return Err(Broken("slack ended the connection at once".to_owned()));
+        }
+    }
+}
+
+struct Session<'a> {
+    slack: &'a Slack,
+    link: &'a Arc<Link>,
+    dialogue: &'a Dialogue,
+    bot: &'a str,
+}
+
+impl Session<'_> {
+    /// Listens until Slack wants another connection (`false`) or the link says stop (`true`).
+    async fn listen(&self, mut socket: Socket) -> Result<bool, Broken> {
+        let mut ping = interval(PING_PERIOD);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heard = Instant::now();
+        loop {
+            tokio::select! {
+                next = socket.next() => {
+                    heard = Instant::now();
+                    match next.map_err(Broken)? {
+                        Heard::Life => {}
+                        Heard::Closed(_) => return Ok(false),
+                        Heard::Json(document) => match document["type"].as_str() {
+                            Some("hello") => self.link.up(),
+                            Some("disconnect") => return Ok(false),
+                            _ => {
+                                if !self.envelope(&mut socket, &document).await? {
+                                    // What is not acknowledged comes again.
+                                    self.link.stop.cancelled().await;
+                                    return Ok(true);
+                                }
+                            }
+                        },
+                    }
+                }
+                _ = ping.tick() => {
+                    if heard.elapsed() > SILENCE {
+                        let seconds = SILENCE.as_secs();
+                        return Err(Broken(format!("slack has said nothing for {seconds} s, not even pong")));
+                    }
+                    socket.ping().await.map_err(Broken)?;
+                }
+                () = self.link.stop.cancelled() => {
+                    socket.close(1000).await;
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    /// Takes an envelope and acknowledges it. `false` when the gateway is stopping.
+    async fn envelope(&self, socket: &mut Socket, document: &Value) -> Result<bool, Broken> {
+        let payload = &document["payload"];
+        if document["type"] == "events_api" {
+            let id = payload["event_id"].as_str().unwrap_or_default();
+            let recent = || self.slack.recent.lock().unwrap_or_else(PoisonError::into_inner);
+            let again = !id.is_empty() && recent().contains(id);
+            if !again {
+                if !self.event(&payload["event"]).await {
+                    return Ok(false);
+                }
+                recent().add(id);
+            }
+        }
+        if let Some(id) = document["envelope_id"].as_str() {
+            socket.send(&json!({ "envelope_id": id })).await.map_err(Broken)?;
+        }
+        Ok(true)
+    }
+
+    async fn event(&self, event: &Value) -> bool {
+        let Ok(event) = serde_json::from_value::<Event>(event.clone()) else {
+            return true;
+        };
+        let Some(said) = event.said(self.bot) else {
+            return true;
+        };
+        let Some(text) = self.slack.group.heard(&said.text, said.addressed).filter(|text| !text.is_empty())
+        else {
+            return true;
+        };
+        if !self.slack.allowed.any("slack", &[&event.user]) {
+            self.link.refused(Rejection::NotAllowed);
+            return true;
+        }
+        let address = said.chat.id.clone();
+        let message = Message { chat: said.chat, address, text, received: Instant::now() };
+        self.dialogue.hear(message).await.is_ok()
+    }
+}
+
+fn broken(error: &ApiError) -> Broken {
+    let remedy = match error {
+        ApiError::Refused(why) if why.contains("auth") || why.contains("token") => {
+            ": set settings.bot_token and settings.app_token to tokens of an app with Socket Mode"
+        }
+        _ => "",
+    };
+    Broken(format!("{error}{remedy}"))
+}

@@ -1,0 +1,192 @@
+//! Waits for messages.
+//!
+//! The question "anything new?" is answered within `poll_timeout` if the connection is alive: Telegram says "nothing"
+//! then. When neither an answer nor an error comes shortly after, the connection is dead, whatever the socket says.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::Telegram;
+use super::api::ApiError;
+use super::update::{FilePath, FileRef, Message, Update, User, without_mention};
+use crate::agent::Chat;
+use crate::channels::channel::Broken;
+use crate::channels::dialogue::{Dialogue, Heard};
+use crate::channels::link::Link;
+use picoclaw_telemetry::words::Rejection;
+
+/// The largest file that bots may fetch.
+const LARGEST_FILE: usize = 20 << 20;
+/// Files of one message that are fetched.
+const MOST_FILES: usize = 10;
+/// How long the last acknowledgement may take when the channel stops.
+const LAST_CALL: Duration = Duration::from_secs(2);
+/// The pause before a failed question is asked again, once.
+const SECOND_TRY: Duration = Duration::from_millis(500);
+
+/// "Nothing new" that comes sooner than this was not waited for; the pause before the next question then.
+const AT_ONCE: Duration = Duration::from_millis(300);
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Receives until the link says stop.
+pub(super) async fn run(telegram: &Telegram, link: &Arc<Link>, dialogue: &Dialogue) -> Result<(), Broken> {
+    let nothing = json!({});
+    let me = tokio::select! {
+        me = telegram.api.call::<User>("getMe", &nothing) => me.map_err(|error| broken(&error))?,
+        () = link.stop.cancelled() => return Ok(()),
+    };
+    let mut poll = Poll { telegram, link, dialogue, next: telegram.offset.read(me.id).await, me };
+    let end = poll.run().await;
+    if let Some(next) = poll.next.filter(|_| end.is_ok()) {
+        let last = json!({ "offset": next, "timeout": 0, "limit": 1, "allowed_updates": ["message"] });
+        let _ = telegram.api.call_within::<Value>("getUpdates", &last, LAST_CALL).await;
+    }
+    end
+}
+
+struct Poll<'a> {
+    telegram: &'a Telegram,
+    link: &'a Arc<Link>,
+    dialogue: &'a Dialogue,
+    me: User,
+    /// The first update that is not accepted yet.
+    next: Option<i64>,
+}
+
+impl Poll<'_> {
+    async fn run(&mut self) -> Result<(), Broken> {
+        let mut failed = false;
+        loop {
+            let asked = Instant::now();
+            let updates = tokio::select! {
+                updates = self.ask() => updates,
+                () = self.link.stop.cancelled() => return Ok(()),
+            };
+            match updates {
+                Ok(updates) => {
+                    self.link.up();
+                    failed = false;
+                    if updates.is_empty() && asked.elapsed() < AT_ONCE {
+                        // Some servers do not wait for news: asking again at once would keep both busy.
+                        sleep(PAUSE).await;
+                    }
+                    for update in updates {
+                        if !self.take(update).await {
+                            // What is not acknowledged comes again after the next start.
+                            self.link.stop.cancelled().await;
+                            return Ok(());
+                        }
+                    }
+                }
+                Err(ApiError::Refused { code: 429, retry_after, .. }) => {
+                    sleep(retry_after.unwrap_or(Duration::from_secs(1))).await;
+                }
+                // One failure is the weather.
+                Err(ApiError::Unreachable(_) | ApiError::Refused { code: 500.., .. }) if !failed => {
+                    failed = true;
+                    sleep(SECOND_TRY).await;
+                }
+                Err(error) => return Err(broken(&error)),
+            }
+        }
+    }
+
+    async fn ask(&self) -> Result<Vec<Update>, ApiError> {
+        let patience = self.telegram.poll_timeout;
+        let mut arguments = json!({ "timeout": patience.as_secs(), "allowed_updates": ["message"] });
+        if let Some(next) = self.next {
+            arguments["offset"] = json!(next);
+        }
+        let margin = (patience / 4).clamp(Duration::from_secs(1), Duration::from_secs(10));
+        self.telegram.api.call_within("getUpdates", &arguments, patience + margin).await
+    }
+
+    /// Takes an update, unless the gateway is stopping.
+    async fn take(&mut self, update: Update) -> bool {
+        // After a restart of the server some may come again.
+        if self.next.is_some_and(|next| update.update_id < next) {
+            return true;
+        }
+        if let Some(message) = update.message
+            && !self.hear(message).await
+        {
+            return false;
+        }
+        let next = update.update_id + 1;
+        self.next = Some(next);
+        self.telegram.offset.write(self.me.id, next).await;
+        true
+    }
+
+    /// Hands a message on if it is for the agent. `false` when the gateway is stopping.
+    async fn hear(&self, message: Message) -> bool {
+        let received = Instant::now();
+        let Some(from) = message.from.as_ref().filter(|from| !from.is_bot) else {
+            return true;
+        };
+        let id = from.id.to_string();
+        let is_allowed = self.telegram.allowed.any("telegram", &[&id, &from.username]);
+        let Some(mut text) = self.words(&message) else {
+            return true;
+        };
+        if !is_allowed {
+            self.link.refused(Rejection::NotAllowed);
+            return true;
+        }
+        for (kind, file) in message.files().into_iter().take(MOST_FILES) {
+            let note = self.fetch(kind, file).await;
+            text.push_str(if text.is_empty() { "" } else { "\n" });
+            text.push_str(&note);
+        }
+        if text.trim().is_empty() {
+            return true;
+        }
+        let address = message.address();
+        let kind = if message.is_group() { "group" } else { "direct" };
+        let chat = Chat { kind, id: address.clone() };
+        self.dialogue.hear(Heard { chat, address, text, received }).await.is_ok()
+    }
+
+    /// What the message says to the bot; `None` when it says nothing to it.
+    fn words(&self, message: &Message) -> Option<String> {
+        let text = message.words();
+        if !message.is_group() {
+            return Some(text.to_owned());
+        }
+        let mentioned = message.mentions(&self.me);
+        let text = if mentioned { without_mention(text, &self.me) } else { text.to_owned() };
+        self.telegram.group.heard(&text, mentioned)
+    }
+
+    /// Fetches a file, and says in words for the model what became of it.
+    async fn fetch(&self, kind: &str, file: FileRef) -> String {
+        let failed = |why: &str| format!("[{kind}: {}, {why}]", file.file_name);
+        if file.file_size.is_some_and(|size| size > LARGEST_FILE) {
+            return failed("larger than the 20 MB that bots may fetch");
+        }
+        let api = &self.telegram.api;
+        let found = async {
+            let place: FilePath = api.call("getFile", &json!({ "file_id": file.file_id })).await?;
+            api.download(&place.file_path, LARGEST_FILE).await
+        };
+        match found.await {
+            Ok(bytes) => self.telegram.inbox.note(self.link.name(), &file.file_name, bytes, kind).await,
+            Err(error) => {
+                tracing::warn!(channel = self.link.name(), %error, "A file could not be fetched.");
+                failed("which could not be fetched")
+            }
+        }
+    }
+}
+
+fn broken(error: &ApiError) -> Broken {
+    let remedy = match error.code() {
+        Some(401 | 404) => ": the bot's token is wrong or was revoked; set settings.token",
+        Some(409) => ": another program receives this bot's messages, or a webhook is set; stop that one",
+        _ => "",
+    };
+    Broken(format!("{error}{remedy}"))
+}

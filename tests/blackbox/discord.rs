@@ -1,0 +1,83 @@
+//! Discord's gateway: heartbeats, and sessions that go on over another connection.
+
+use serde_json::{Value, json};
+
+use crate::support::{Gateway, Network, Peer, wait_for};
+
+fn answer(path: &str, _: &Value, url: &str) -> Value {
+    match path {
+        "/gateway/bot" => json!({ "url": url }),
+        _ => json!({ "id": "77" }),
+    }
+}
+
+fn config(network: &Network) -> Value {
+    json!({ "channel_list": { "discord": {
+        "enabled": true, "typing": { "enabled": false },
+        "settings": { "token": "secret.of.the.test", "base_url": network.url() },
+    } } })
+}
+
+/// Says hello and returns what the gateway introduces itself with.
+fn hello(peer: &mut Peer, period: u64) -> Value {
+    peer.send(json!({ "op": 10, "d": { "heartbeat_interval": period } }));
+    peer.next()
+}
+
+fn ready(peer: &mut Peer, url: &str) {
+    let data = json!({ "session_id": "s1", "resume_gateway_url": url, "user": { "id": "9" } });
+    peer.send(json!({ "op": 0, "t": "READY", "s": 1, "d": data }));
+}
+
+fn say(peer: &mut Peer, sequence: u64, text: &str) {
+    let message =
+        json!({ "id": "1", "channel_id": "5", "author": { "id": "1", "username": "ann" }, "content": text });
+    peer.send(json!({ "op": 0, "t": "MESSAGE_CREATE", "s": sequence, "d": message }));
+}
+
+fn up(gateway: &Gateway) -> f64 {
+    gateway.scrape().get(r#"picoclaw_channel_up{channel="discord"}"#)
+}
+
+#[test]
+fn a_session_goes_on_over_another_connection() {
+    let network = Network::start(answer);
+    let gateway = Gateway::start(config(&network));
+    let mut peer = network.accept();
+    let introduced = hello(&mut peer, 60_000);
+    assert_eq!((&introduced["op"], &introduced["d"]["token"]), (&json!(2), &json!("secret.of.the.test")));
+    ready(&mut peer, &network.socket_url());
+    wait_for("the bot", || (up(&gateway) == 1.0).then_some(()));
+    say(&mut peer, 2, "hello");
+    let sent = network.call("/channels/5/messages", 0);
+    assert_eq!(sent, json!({ "content": "hello", "allowed_mentions": { "parse": [] } }));
+    peer.cut();
+    let mut peer = network.accept();
+    let resumed = hello(&mut peer, 60_000);
+    assert_eq!(
+        (&resumed["op"], &resumed["d"]["session_id"], &resumed["d"]["seq"]),
+        (&json!(6), &json!("s1"), &json!(2))
+    );
+    // What came meanwhile comes now.
+    say(&mut peer, 3, "missed");
+    peer.send(json!({ "op": 0, "t": "RESUMED", "s": 4, "d": {} }));
+    assert_eq!(network.call("/channels/5/messages", 1)["content"], "missed");
+    wait_for("the bot", || (up(&gateway) == 1.0).then_some(()));
+    let log = gateway.stop().log();
+    assert!(!log.iter().any(|line| line.to_string().contains("secret.of.the.test")));
+}
+
+#[test]
+fn a_connection_without_heartbeats_is_dead() {
+    let network = Network::start(answer);
+    let gateway = Gateway::start(config(&network));
+    let mut peer = network.accept();
+    hello(&mut peer, 1000);
+    ready(&mut peer, &network.socket_url());
+    assert_eq!(peer.next(), json!({ "op": 1, "d": 1 }));
+    wait_for("the bot", || (up(&gateway) == 1.0).then_some(()));
+    // Nobody answers.
+    wait_for("the end", || (up(&gateway) == 0.0).then_some(()));
+    let mut peer = network.accept();
+    assert_eq!(hello(&mut peer, 60_000)["op"], 6);
+}

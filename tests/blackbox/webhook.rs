@@ -1,0 +1,93 @@
+//! The signed webhook trusts nobody without the secret, and answers everything once.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::support::{Gateway, Receiver, wait_for};
+
+const SECRET: &str = "webhook-secret-of-the-test";
+
+fn config(callback: Option<&Receiver>) -> Value {
+    let url = callback.map(Receiver::url).unwrap_or_default();
+    json!({ "channel_list": { "hook": {
+        "enabled": true, "type": "webhook", "settings": { "secret": SECRET, "callback_url": url },
+    } } })
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn signature(id: &str, at: u64, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(format!("{id}.{at}.{body}").as_bytes());
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+fn post(gateway: &Gateway, id: &str, at: u64, signed: &str, body: &str) -> (u16, Value) {
+    let (signature, at) = (signature(id, at, signed), at.to_string());
+    let headers = [("webhook-id", id), ("webhook-timestamp", &at), ("webhook-signature", &signature)];
+    let answer = gateway.post("/webhook/hook", &headers, body);
+    (answer.status, answer.json())
+}
+
+#[test]
+fn without_a_callback_the_answer_is_that_of_the_request() {
+    let gateway = Gateway::start(config(None));
+    let body = json!({ "content": "hello", "chat_id": "c1" }).to_string();
+    let (status, answer) = post(&gateway, "m1", now(), &body, &body);
+    assert_eq!(status, 200);
+    let expected = json!({ "type": "message", "chat_id": "c1", "content": "hello", "model_name": "echo" });
+    assert_eq!(answer, expected);
+    let (status, answer) = post(&gateway, "m1", now(), &body, &body);
+    assert_eq!((status, &answer["status"]), (202, &json!("duplicate")));
+    let code = |id: &str, at: u64, signed: &str, body: &str| {
+        let (status, answer) = post(&gateway, id, at, signed, body);
+        (status, answer["error"]["code"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(code("m2", now() - 1000, &body, &body), (401, "stale".into()));
+    assert_eq!(code("m2", now(), "other", &body), (401, "wrong_signature".into()));
+    assert_eq!(code("m2", now(), "{}", "{}"), (400, "invalid_request".into()));
+    let unsigned = gateway.post("/webhook/hook", &[], &body);
+    assert_eq!((unsigned.status, unsigned.json()["error"]["code"].clone()), (401, json!("unsigned")));
+    assert_eq!(gateway.get("/webhook/hook").status, 405);
+    // What failed may come again.
+    let failing = json!({ "content": "!fail 500" }).to_string();
+    for _ in 0..2 {
+        assert_eq!(post(&gateway, "m3", now(), &failing, &failing).0, 502);
+    }
+    let scrape = gateway.scrape();
+    let rejected = |reason: &str| {
+        scrape.get(&format!(r#"picoclaw_messages_rejected_total{{channel="hook",reason="{reason}"}}"#))
+    };
+    assert_eq!((rejected("unauthorized"), rejected("invalid")), (3.0, 1.0));
+    assert_eq!(scrape.get(r#"picoclaw_channel_messages_total{channel="hook"}"#), 3.0);
+    let log = gateway.stop().log();
+    assert!(!log.iter().any(|line| line.to_string().contains(SECRET)));
+}
+
+#[test]
+fn with_a_callback_the_answer_comes_signed_and_is_repeated_until_it_is_taken() {
+    let receiver = Receiver::start(&[503, 200]);
+    let gateway = Gateway::start(config(Some(&receiver)));
+    let body = json!({ "content": "hello", "chat_id": "c1" }).to_string();
+    let (status, answer) = post(&gateway, "m1", now(), &body, &body);
+    assert_eq!((status, answer), (202, json!({ "id": "m1", "status": "accepted" })));
+    let sent = r#"picoclaw_outbound_messages_total{channel="hook",outcome="success"}"#;
+    wait_for("the answer", || (gateway.scrape().get(sent) == 1.0).then_some(()));
+    let received = receiver.received();
+    assert_eq!(received.len(), 2);
+    for request in received {
+        let header = |name: &str| request.header(name).to_owned();
+        let at = header("webhook-timestamp").parse().unwrap();
+        assert_eq!(header("webhook-signature"), signature(&header("webhook-id"), at, &request.body));
+        let document: Value = serde_json::from_str(&request.body).unwrap();
+        assert_eq!((&document["content"], &document["chat_id"]), (&json!("hello"), &json!("c1")));
+    }
+    assert_eq!(gateway.scrape().get(r#"picoclaw_outbound_retries_total{channel="hook"}"#), 1.0);
+}
