@@ -33,7 +33,7 @@ fn wrong_libraries_are_refused_with_the_reason() {
     let (sound, text) = check(&home, &file, &["--config", "{}"]);
     assert!(sound && text.contains("takes events"), "{text}");
     fs::write(home.join("text.so"), "not ELF").unwrap();
-    assert!(check(&home, &home.join("text.so"), &[]).1.contains("the file"));
+    assert!(check(&home, &home.join("text.so"), &[]).1.contains("text.so: not a shared library"));
     symlink(&file, home.join("link.so")).unwrap();
     assert!(check(&home, &home.join("link.so"), &[]).1.contains("symbolic link"));
     assert!(check(&home, &home.join("absent.so"), &[]).1.contains("No such file"));

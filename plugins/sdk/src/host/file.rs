@@ -111,7 +111,9 @@ pub(super) fn open(path: &Path, sha256: Option<&str>) -> Result<(File, Stamp), F
         return Err(FileError::NotRegular { path: named() });
     }
     trusted(path, &opened)?;
-    for parent in path.ancestors().skip(1) {
+    // Where it lies by its name, and where it really lies, should a directory above it be a link.
+    let folder = path.parent().map(std::fs::canonicalize).transpose().map_err(open_error)?;
+    for parent in path.ancestors().skip(1).chain(folder.iter().flat_map(|folder| folder.ancestors())) {
         trusted(parent, &std::fs::metadata(parent).map_err(open_error)?)?;
     }
     if let Some(expected) = sha256 {

@@ -86,7 +86,28 @@ pub(super) type EventsFn = unsafe extern "C" fn(Handle, *const abi::Batch, *mut 
 pub(super) type FlushFn = unsafe extern "C" fn(Handle, u64, *mut abi::ErrorText) -> i32;
 pub(super) type HealthFn = unsafe extern "C" fn(Handle, *mut abi::ErrorText) -> i32;
 
-pub(super) static LOADED: Mutex<Option<HashMap<PathBuf, (Stamp, Library)>>> = Mutex::new(None);
+/// What was loaded, by its path: what was found to be no plugin stays loaded as well, and is not loaded again.
+pub(super) static LOADED: Mutex<Option<HashMap<PathBuf, Known>>> = Mutex::new(None);
+
+/// Which version of a file was loaded, and what was found in it.
+type Known = (Stamp, Result<Library, Refusal>);
+
+/// Why a library that was loaded is no plugin.
+#[derive(Clone, Debug)]
+pub(super) enum Refusal {
+    NoEntry,
+    Descriptor(String),
+}
+
+impl Refusal {
+    fn of(self, path: &Path) -> LoadError {
+        let path = path.to_owned();
+        match self {
+            Self::NoEntry => LoadError::NoEntry { path },
+            Self::Descriptor(problem) => LoadError::Descriptor { path, problem },
+        }
+    }
+}
 
 impl Library {
     /// Loads a plugin, or finds the one that was loaded before.
@@ -100,48 +121,52 @@ impl Library {
         let loaded = loaded.get_or_insert_default();
         let (file, stamp) = file::open(path, sha256)?;
         match loaded.get(path) {
-            Some((before, library)) if *before == stamp => return Ok(library.clone()),
-            Some(_) => return Err(LoadError::Changed { path: path.to_owned() }),
-            None => {}
+            Some((before, known)) if *before == stamp => {
+                return known.clone().map_err(|refusal| refusal.of(path));
+            }
+            Some((_, Ok(_))) => return Err(LoadError::Changed { path: path.to_owned() }),
+            Some((_, Err(_))) | None => {}
         }
         let library = Self::open(path, file)?;
         loaded.insert(path.to_owned(), (stamp, library.clone()));
-        Ok(library)
+        library.map_err(|refusal| refusal.of(path))
     }
 
     /// Whether another version of this file is loaded in this process than the one that is there now.
     pub fn is_outdated(path: &Path) -> bool {
         let loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         let before = loaded.as_ref().and_then(|loaded| loaded.get(path));
-        before.is_some_and(|(stamp, _)| file::stamp(path).as_ref() != Some(stamp))
+        before.is_some_and(|(stamp, known)| known.is_ok() && file::stamp(path).as_ref() != Some(stamp))
     }
 
-    fn open(path: &Path, file: File) -> Result<Self, LoadError> {
-        // Exactly the file that was checked. Its number must never be another file's: the dynamic linker goes by name.
+    /// Loads it for ever. Within is what was found in it.
+    fn open(path: &Path, file: File) -> Result<Result<Self, Refusal>, LoadError> {
+        let unloadable = |error: String| LoadError::Library { path: path.to_owned(), error };
+        #[cfg(target_os = "linux")]
+        if let Some(problem) = super::elf::stranger(&file) {
+            return Err(unloadable(problem));
+        }
+        // Exactly the file that was checked.
         let name = format!("/proc/self/fd/{}", file.as_raw_fd());
         let before = signals();
         // SAFETY: the initialisers of the library run. That they keep to the rules is what the operator vouches for by
         // configuring the file; that nobody else can have put it there was checked.
         let opened = unsafe { Loaded::open(Some(&name), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) };
+        let library = opened.map_err(|error| unloadable(detail(&error).replace(&format!("{name}: "), "")))?;
+        // Its number must never be another file's: the dynamic linker goes by name, and remembers those of what it loaded.
         std::mem::forget(file);
-        let library = opened.map_err(|error| LoadError::Library {
-            path: path.to_owned(),
-            error: detail(&error).replace(&name, "the file"),
-        })?;
         // SAFETY: a plugin exports a function of this type under this name; again the operator vouches for it.
         let entry = unsafe { library.get::<abi::Entry>(abi::ENTRY.as_bytes()) }.map(|symbol| *symbol);
         // Never unloaded.
         std::mem::forget(library);
-        let entry = entry.map_err(|_| LoadError::NoEntry { path: path.to_owned() })?;
+        let Ok(entry) = entry else { return Ok(Err(Refusal::NoEntry)) };
         // SAFETY: the function takes two numbers and returns a descriptor that lives as long as the library: for ever.
         let descriptor =
             unsafe { entry(u32::from(abi::PICOCLAW_ABI_MAJOR), u32::from(abi::PICOCLAW_ABI_MINOR)) };
         // SAFETY: as above.
         let library = unsafe { Self::describe(descriptor) };
-        let mut library =
-            library.map_err(|problem| LoadError::Descriptor { path: path.to_owned(), problem })?;
-        library.signals = signals() & !before;
-        Ok(library)
+        let signals = signals() & !before;
+        Ok(library.map(|library| Self { signals, ..library }).map_err(Refusal::Descriptor))
     }
 
     /// Reads a descriptor no further than it goes.
@@ -187,9 +212,14 @@ impl Library {
         let create = descriptor.create.ok_or_else(|| missing("create"))?;
         let destroy = descriptor.destroy.ok_or_else(|| missing("destroy"))?;
         let tools = descriptor.get_extension.and_then(|get| {
-            // SAFETY: the text lives during the call; what is returned lives for ever and has the extension's type.
-            let extension = unsafe { get(Text::new(abi::TOOL_EXTENSION)).cast::<ToolExtension>().as_ref() };
-            extension.filter(|extension| extension.size as usize >= abi::least::TOOL_EXTENSION)
+            // SAFETY: the text lives during the call.
+            let extension = unsafe { get(Text::new(abi::TOOL_EXTENSION)) }.cast::<ToolExtension>();
+            // SAFETY: what is returned lives for ever and begins with its size; only what has all of version 1.0 is
+            // referred to.
+            unsafe {
+                (!extension.is_null() && (*extension).size as usize >= abi::least::TOOL_EXTENSION)
+                    .then(|| &*extension)
+            }
         });
         if descriptor.on_events.is_none() && tools.is_none() {
             return Err(missing("on_events, and the plugin offers no tools"));

@@ -9,6 +9,8 @@
 //! file vouches for it, and a process of its own keeps its crashes away from the gateway.
 
 mod descriptors;
+#[cfg(target_os = "linux")]
+mod elf;
 mod file;
 mod instance;
 mod library;

@@ -263,13 +263,46 @@ fn only_files_that_can_be_trusted_are_loaded() {
     assert!(wrong.contains("sha256 is"), "{wrong}");
     let right = wrong.split("sha256 is ").nth(1).unwrap().split(',').next().unwrap().to_owned();
     let refused = refusal(&file, Some(&right.to_uppercase()));
-    assert!(refused.contains("the file:"), "{refused}");
+    assert!(refused.ends_with("plugin.so: not a shared library"), "{refused}");
     mode(&file, 0o666);
     assert!(refusal(&file, None).contains("writable by others (mode 0666)"));
     mode(&file, 0o644);
     mode(home.path(), 0o777);
     assert!(refusal(&file, None).contains("writable by others (mode 0777)"));
     mode(home.path(), 0o700);
+    // A directory that others may write to is none the better for being reached through a link.
+    let open = home.path().join("open");
+    std::fs::create_dir_all(open.join("inner")).unwrap();
+    std::fs::copy(&file, open.join("inner/plugin.so")).unwrap();
+    mode(&open, 0o777);
+    symlink(open.join("inner"), home.path().join("folder")).unwrap();
+    let refused = refusal(&home.path().join("folder/plugin.so"), None);
+    assert!(refused.contains("open: writable by others (mode 0777)"), "{refused}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "loads files")]
+fn a_library_for_another_machine_is_called_so() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("plugin.so");
+    let mut header = std::fs::read("/proc/self/exe").unwrap();
+    header.truncate(4096);
+    let machine = if cfg!(target_arch = "aarch64") { 62 } else { 183 };
+    (header[18], header[19]) = (machine, 0);
+    std::fs::write(&file, header).unwrap();
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    let refused = refusal(&file, None);
+    assert!(refused.contains(": built for ") && refused.contains("; build the library for "), "{refused}");
+    // And one that is tried again and again takes up nothing.
+    assert_eq!(open_files(&file), 0);
+}
+
+/// How often this process has a file open.
+#[cfg(target_os = "linux")]
+fn open_files(file: &Path) -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    open.filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|found| found == file)).count()
 }
 
 #[test]
@@ -279,5 +312,11 @@ fn another_library_is_no_plugin() {
     let libc = libc.lines().find_map(|line| line.split_whitespace().last().filter(|p| p.contains("libc.so")));
     // Statically linked tests have none.
     let Some(libc) = libc else { return };
-    assert!(refusal(&std::fs::canonicalize(libc).unwrap(), None).contains("not a plugin"));
+    let libc = std::fs::canonicalize(libc).unwrap();
+    for _ in 0..3 {
+        assert!(refusal(&libc, None).contains("not a plugin"));
+    }
+    // It stays open, as long as it is loaded, but once.
+    #[cfg(target_os = "linux")]
+    assert_eq!(open_files(&libc), 1);
 }

@@ -206,12 +206,17 @@ impl WayBack {
     }
 
     fn log(&self) -> Log {
-        let way_back = self.clone();
+        // A plugin may keep its log for ever, and must not keep the connection with it.
+        let connection = Arc::downgrade(&self.0);
         let limiter = Mutex::new(Limiter::new());
         Arc::new(move |level, text| {
             let verdict = limiter.lock().unwrap_or_else(PoisonError::into_inner).line(Instant::now());
             // Whoever logs cannot help it when the gateway is gone.
-            let say = |level, text: &str| drop(way_back.send(Frame::Log { level: level as u8, text }));
+            let say = |level, text: &str| {
+                if let Some(way_back) = connection.upgrade().map(WayBack) {
+                    let _ = way_back.send(Frame::Log { level: level as u8, text });
+                }
+            };
             match verdict {
                 Verdict::Suppress { first: true } => {
                     say(Level::Warn, "it says too much; lines are suppressed");
@@ -225,5 +230,25 @@ impl WayBack {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_outlives_its_plugin_keeps_no_connection_open() {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let way_back = WayBack(Arc::new(Mutex::new(theirs)));
+        let log = way_back.log();
+        log(Level::Info, "in time");
+        drop(way_back);
+        log(Level::Info, "too late");
+        let mut received = Vec::new();
+        ours.read_to_end(&mut received).expect("the end of the connection");
+        let said = Frame::Log { level: Level::Info as u8, text: "in time" };
+        assert_eq!(Frame::first(&received).unwrap(), Some((said, received.len())));
     }
 }
