@@ -12,7 +12,9 @@ use std::time::Duration;
 use picoclaw_plugin::Level;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::host::process::SUBCOMMAND;
@@ -56,13 +58,13 @@ impl Launcher {
     pub(super) fn launch(&self, output: &Output) -> io::Result<(Peer, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         let peer = match self.isolation {
-            Isolation::Process => Peer::Process(self.process(theirs, output)?),
+            Isolation::Process => self.process(theirs, output)?,
             Isolation::InProcess => self.thread(theirs, output.clone())?,
         };
         Ok((peer, ours))
     }
 
-    fn process(&self, connection: UnixStream, output: &Output) -> io::Result<Child> {
+    fn process(&self, connection: UnixStream, output: &Output) -> io::Result<Peer> {
         let mut arguments: Vec<OsString> =
             vec![SUBCOMMAND.into(), "--name".into(), self.name.as_str().into()];
         let limits = [("--memory-mb", self.limits.memory_mb), ("--open-files", self.limits.open_files)];
@@ -89,13 +91,14 @@ impl Launcher {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
+        let mut streams = Streams(Vec::new());
         if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(output.clone().stream(stdout, Level::Info));
+            streams.0.push(tokio::spawn(output.clone().stream(stdout, Level::Info)));
         }
         if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(output.clone().stream(stderr, Level::Warn));
+            streams.0.push(tokio::spawn(output.clone().stream(stderr, Level::Warn)));
         }
-        Ok(child)
+        Ok(Peer::Process { child, _streams: streams })
     }
 
     fn thread(&self, connection: UnixStream, output: Output) -> io::Result<Peer> {
@@ -112,9 +115,27 @@ impl Launcher {
 
 /// Who is at the other end.
 pub(super) enum Peer {
-    Process(Child),
+    Process {
+        child: Child,
+        _streams: Streams,
+    },
     /// Hears when the thread ends.
     Thread(oneshot::Receiver<()>),
+}
+
+/// The reading of a process's standard streams.
+pub(super) struct Streams(Vec<JoinHandle<()>>);
+
+/// Its last words are heard. But whoever left its group, and holds the streams open, must not keep ours open for ever.
+impl Drop for Streams {
+    fn drop(&mut self) {
+        let streams = std::mem::take(&mut self.0);
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
+            tokio::time::sleep(GONE).await;
+            streams.iter().for_each(JoinHandle::abort);
+        });
+    }
 }
 
 /// How a peer ended.
@@ -130,7 +151,7 @@ impl Peer {
     /// Its process, if it is one.
     pub(super) fn pid(&self) -> Option<u32> {
         match self {
-            Self::Process(child) => child.id(),
+            Self::Process { child, .. } => child.id(),
             Self::Thread(_) => None,
         }
     }
@@ -138,7 +159,7 @@ impl Peer {
     /// Waits until one whose connection ended, or that was told to stop, has gone. One that does not is killed.
     pub(super) async fn end(mut self, patience: Duration) -> End {
         match &mut self {
-            Self::Process(child) => {
+            Self::Process { child, .. } => {
                 let group = group(child);
                 match timeout(patience.max(GONE), child.wait()).await {
                     Ok(Ok(status)) => {
@@ -156,7 +177,7 @@ impl Peer {
     /// Ends it now.
     pub(super) async fn kill(mut self) -> End {
         match &mut self {
-            Self::Process(child) => {
+            Self::Process { child, .. } => {
                 kill_rest(group(child));
                 let _ = child.start_kill();
                 let _ = timeout(GONE, child.wait()).await;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::support::{Gateway, Home, library, plugin, wait_for, with_sinks};
+use crate::support::{Gateway, Home, c_library, library, plugin, wait_for, with_sinks};
 
 fn gateway(config: serde_json::Value) -> Gateway {
     let home = Home::new(json!({}));
@@ -59,6 +59,50 @@ fn it_ends_with_a_gateway_that_is_killed_even_when_it_hangs() {
         gateway.kill();
         wait_for("its end", || (!is_alive(pid)).then_some(()));
     }
+}
+
+/// What the system runs at the exit of a process is the plugin's, too.
+#[test]
+fn it_ends_with_a_gateway_that_is_killed_even_when_its_exit_hangs() {
+    let home = Home::new(json!({}));
+    let path = c_library(&home, "drill/wrong.c", "hang.so", &["-DHANG_AT_EXIT"]);
+    home.configure(with_sinks(&[plugin("p", json!({ "path": path }))]));
+    let gateway = Gateway::start_in(home);
+    gateway.logged("Plugin is ready");
+    let [pid] = gateway.children()[..] else { panic!("{:?}", gateway.children()) };
+    gateway.kill();
+    wait_for("its end", || (!is_alive(pid)).then_some(()));
+}
+
+/// Somebody who leaves the process group cannot be found, but must not cost the gateway anything.
+#[test]
+fn processes_that_escape_keep_no_file_of_the_gateway_open() {
+    let home = Home::new(json!({}));
+    let folder = home.join("escaped");
+    fs::create_dir(&folder).unwrap();
+    let script = format!(
+        r#"f={}/$$; setsid sh -c 'echo $$ > "$0"; exec sleep 300' $f & until [ -s $f ]; do sleep 0.01; done; exit 1"#,
+        folder.display()
+    );
+    home.configure(with_sinks(&[plugin("p", json!({ "command": ["/bin/sh", "-c", script] }))]));
+    let gateway = Gateway::start_in(home);
+    wait_for("restarts", || (gateway.sink("restarts_total", "p") >= 2.0).then_some(()));
+    let files = fs::read_dir(&folder).unwrap().flatten();
+    let escaped: Vec<String> =
+        files.map(|file| fs::read_to_string(file.path()).unwrap().trim().to_owned()).collect();
+    let link = |pid: &str, fd: &str| fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok();
+    let theirs: Vec<_> = escaped.iter().filter_map(|pid| link(pid, "1")).collect();
+    assert!(theirs.len() >= 2, "they live: {escaped:?}");
+    let gateway_pid = gateway.pid().to_string();
+    let ours = || {
+        let open = fs::read_dir(format!("/proc/{gateway_pid}/fd")).unwrap().flatten();
+        open.filter_map(|entry| link(&gateway_pid, entry.file_name().to_str()?)).collect::<Vec<_>>()
+    };
+    wait_for("the pipes to be closed", || {
+        let ours = ours();
+        (!theirs.iter().any(|pipe| ours.contains(pipe))).then_some(())
+    });
+    std::process::Command::new("kill").args(&escaped).status().unwrap();
 }
 
 /// Also with nothing to hand over, a plugin that dies is noticed and started again.

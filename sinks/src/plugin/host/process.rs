@@ -11,7 +11,9 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, Signal, getpgrp, getpid, kill_process, kill_process_group, setrlimit,
+};
 
 use super::serve;
 
@@ -74,5 +76,9 @@ fn end_with_the_gateway() {
     // A signal may interrupt the waiting; any other error cannot happen with a descriptor that is open.
     while poll(&mut connection, None).is_err() {}
     std::thread::sleep(GRACE);
-    std::process::exit(1);
+    // Not by an exit, which runs code of the plugin: that may hang as well. Whom it has started goes with it, if they are
+    // its own, as they are when the gateway has started it.
+    let us = getpid();
+    let _ =
+        if getpgrp() == us { kill_process_group(us, Signal::KILL) } else { kill_process(us, Signal::KILL) };
 }
