@@ -73,8 +73,10 @@ def main():
             ready = {"protocol": 1, "name": "frames.py", "version": "1", "events": True}
             try:
                 file = open(hello["config"]["file"], "a", encoding="utf-8")
-            except (KeyError, OSError) as error:
-                ready["error"] = f"file: {error!r}"
+            except KeyError:
+                ready["error"] = "configuration: file: missing; give the path of the file to write"
+            except OSError as error:
+                ready["error"] = f"configuration: file: {error}"
             send(READY, json.dumps(ready).encode())
         elif kind == EVENTS:
             ident, lost, count = reader.number("Q"), reader.number("Q"), reader.number("I")

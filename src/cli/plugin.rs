@@ -5,6 +5,7 @@ mod new;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use picoclaw_sinks::plugin::Ready;
 use picoclaw_sinks::plugin::inspect::inspect;
 use picoclaw_sinks::plugin::options::Options;
@@ -55,6 +56,11 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
 
 fn list(loaded: &Loaded) {
     let sinks = loaded.config.effective_sinks(&loaded.paths);
+    if loaded.config.tools.plugins.is_empty() && !sinks.iter().any(|sink| sink.kind == "plugin") {
+        say(
+            "No plugin is configured: telemetry.sinks has none of the type \"plugin\", and tools.plugins none at all.",
+        );
+    }
     for sink in sinks.iter().filter(|sink| sink.kind == "plugin") {
         let state = if sink.enabled { "sink" } else { "sink, disabled" };
         match serde_json::from_value::<Options>(sink.options.clone()) {
@@ -68,7 +74,8 @@ fn list(loaded: &Loaded) {
 }
 
 fn check(file: &std::path::Path, config: Option<&str>) -> anyhow::Result<ExitCode> {
-    let config: Option<Map<String, Value>> = config.map(serde_json::from_str).transpose()?;
+    let config: Option<Map<String, Value>> =
+        config.map(serde_json::from_str).transpose().context("--config: give a JSON object")?;
     let given = config.is_some();
     let file = std::path::absolute(file)?;
     let runtime = small_runtime()?;

@@ -100,10 +100,19 @@ fn check(name: &str) -> anyhow::Result<()> {
         && name.starts_with(|c: char| c.is_ascii_lowercase())
         && !name.ends_with('-')
         && name.len() <= 40
-        && name != "test";
-    ensure!(right, "\"{name}\" is no name of a plugin: use lower-case letters, digits and -, a letter first");
+        && !TAKEN.split(' ').any(|taken| taken == name);
+    ensure!(
+        right,
+        "\"{name}\" is no name of a plugin: use lower-case letters, digits and -, a letter first, and no word of Rust"
+    );
     Ok(())
 }
+
+/// Names that a crate cannot have, and that of the interface.
+const TAKEN: &str = "\
+    abstract alloc as async await become box break const continue core crate do dyn else enum extern false final fn \
+    for gen if impl in let loop macro match mod move mut override picoclaw-plugin priv proc-macro pub ref return \
+    self static std struct super test trait true try type typeof unsafe unsized use virtual where while yield";
 
 #[cfg(test)]
 mod tests {
@@ -117,7 +126,7 @@ mod tests {
         assert!(read("Makefile").contains("libmy-sink.so: my-sink.c"));
         assert!(read("my-sink.c").contains("\"my-sink\""));
         assert!(create(parent.path(), "my-sink", Language::Rust).unwrap_err().to_string().contains("exists"));
-        for wrong in ["", "A", "1a", "../x", "a b", "a-", "test"] {
+        for wrong in ["", "A", "1a", "../x", "a b", "a-", "test", "fn", "picoclaw-plugin"] {
             assert!(create(parent.path(), wrong, Language::C).is_err(), "{wrong}");
         }
     }

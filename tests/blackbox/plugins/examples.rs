@@ -172,7 +172,7 @@ fn a_python_program_speaks_the_frames_itself() {
     let home = gateway.stop();
     let options = json!({ "command": [python, program] });
     let gateway = self::gateway(home, options);
-    gateway.logged("KeyError");
+    gateway.logged("file: missing; give the path");
 }
 
 /// Two libraries with the same symbols, in one process.
