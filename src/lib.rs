@@ -10,6 +10,7 @@ pub mod health;
 mod hex;
 pub mod http;
 pub mod integrations;
+pub mod jobs;
 pub mod pidfile;
 pub mod providers;
 pub mod quote;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use picoclaw_telemetry::event::Declaration;
-use picoclaw_telemetry::words::{Command, Rejection};
+use picoclaw_telemetry::words::{Command, Origin, Rejection};
 use picoclaw_telemetry::{Bus, Detail, Dimension, Event, Label};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -127,7 +127,7 @@ impl std::fmt::Debug for Agent {
 
 pub(super) struct Inner {
     pub(super) bus: Bus,
-    setup: ArcSwap<Setup>,
+    pub(super) setup: ArcSwap<Setup>,
     pub(super) store: SessionStore,
     pub(super) gates: Arc<Gates>,
     pub(super) workers: Arc<Semaphore>,
@@ -265,9 +265,12 @@ impl Agent {
     }
 }
 
-#[async_trait]
-impl Assistant for Agent {
-    async fn submit(&self, mut inbound: Inbound) -> Result<TurnHandle, Refusal> {
+impl Agent {
+    /// Accepts a message and starts its turn. What no person sent is not counted as a message, and is no command.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn begin(&self, mut inbound: Inbound, origin: Origin) -> Result<TurnHandle, Refusal> {
         let inner = &self.0;
         let setup = inner.setup.load_full();
         let refuse = |reason, message: String| {
@@ -281,11 +284,12 @@ impl Assistant for Agent {
             Conversation::Session(name) => {
                 Some((SessionId::derive(inbound.channel, name), Detail::new(name)))
             }
-            Conversation::Stateless => None,
+            Conversation::Key(key) => Some((SessionId::exact(key), Detail::new(key))),
+            Conversation::Single(_) | Conversation::Stateless => None,
         };
         let meant = match &session {
-            Some(_) => commands::meant(&mut inbound.messages),
-            None => Meant::Turn,
+            Some(_) if origin == Origin::User => commands::meant(&mut inbound.messages),
+            _ => Meant::Turn,
         };
         let chosen = session
             .as_ref()
@@ -313,11 +317,16 @@ impl Assistant for Agent {
             _ => None,
         };
         let label = self.channel_label(inbound.channel);
-        let detail = session.as_ref().map_or_else(
-            || Detail::from(format!("stateless-{}", inner.stateless.fetch_add(1, Ordering::Relaxed) + 1)),
-            |(_, detail)| detail.clone(),
-        );
-        inner.bus.emit(Event::MessageReceived { channel: label, session: detail.clone() });
+        let detail = match (&session, &inbound.conversation) {
+            (Some((_, detail)), _) => detail.clone(),
+            (None, Conversation::Single(name)) => Detail::new(name),
+            (None, _) => {
+                Detail::from(format!("stateless-{}", inner.stateless.fetch_add(1, Ordering::Relaxed) + 1))
+            }
+        };
+        if origin == Origin::User {
+            inner.bus.emit(Event::MessageReceived { channel: label, session: detail.clone() });
+        }
         if let Some((id, _)) = &session {
             self.touch(id.key(), Instant::now());
         }
@@ -337,6 +346,7 @@ impl Assistant for Agent {
         let cancel = inner.cancel_all.child_token();
         let task = Task {
             agent: self.clone(),
+            origin,
             setup,
             candidates,
             label,
@@ -351,6 +361,13 @@ impl Assistant for Agent {
         };
         inner.turns.spawn(task.run(place));
         Ok(TurnHandle { progress: pieces, reply, cancel: cancel.drop_guard() })
+    }
+}
+
+#[async_trait]
+impl Assistant for Agent {
+    async fn submit(&self, inbound: Inbound) -> Result<TurnHandle, Refusal> {
+        self.begin(inbound, Origin::User).await
     }
 
     fn refused(&self, channel: &'static str, reason: Rejection) {

@@ -14,6 +14,10 @@ use crate::chat::{FinishReason, Message, Sampling, Usage};
 pub enum Conversation {
     /// The gateway remembers the history under this name; the inbound messages are only the new ones.
     Session(String),
+    /// The same under exactly this key, for conversations that no person holds.
+    Key(String),
+    /// A single turn of this name, which knows nothing of others and is not stored.
+    Single(String),
     /// The caller sends the whole history each time; nothing is stored.
     Stateless,
 }

@@ -11,12 +11,14 @@
 //!   `summary`: what takes the place of the older part of a long conversation.
 //! * [`prompt`]: what opens every conversation. [`commands`]: what people can say beside talking to the model.
 //! * [`crew`]: sub-agents. [`routing`]: a lighter model for easy messages.
+//! * `automatic`: turns that no person asked for.
 //! * `assistant`: accepts messages. `task`: one of them on its way to its reply. `failures`: why there is none.
 //!
 //! Every step is reported on the telemetry bus by guards, so that an abandoned turn is counted like any other.
 
 mod assistant;
 mod attempts;
+mod automatic;
 mod budget;
 pub mod commands;
 pub mod crew;

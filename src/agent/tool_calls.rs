@@ -56,6 +56,11 @@ impl Tools {
         *self.bytes.get_or_init(|| budget::weigh_tools(&self.specs))
     }
 
+    /// The tool of this name.
+    pub(super) fn get(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        self.by_name.get(name).map(|(tool, _)| Arc::clone(tool))
+    }
+
     /// The labels, for declaring their series.
     pub(super) fn labels(&self) -> impl Iterator<Item = Label> {
         self.by_name.values().map(|(_, label)| *label)

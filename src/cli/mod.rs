@@ -5,6 +5,7 @@
 mod agent;
 mod ask;
 mod config;
+mod cron;
 mod gateway;
 mod health;
 mod integrations;
@@ -44,6 +45,9 @@ enum Command {
     Metrics(metrics::Arguments),
     /// Let the running gateway read its configuration again and open its log files anew; say what changed.
     Reload,
+    /// List, add, remove and switch scheduled jobs.
+    #[command(subcommand)]
+    Cron(cron::Command),
     /// Print the version.
     Version,
     /// List the files for other programs, or print or write them filled in for this gateway.
@@ -76,6 +80,7 @@ pub fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Command::Integrations(arguments) => integrations::run(&arguments),
+        Command::Cron(command) => cron::run(command),
         Command::Config(command) => config::run(&command),
         Command::Sinks(command) => sinks::run(&command),
         Command::Plugin(command) => plugin::run(&command),

@@ -11,6 +11,7 @@ mod check;
 mod fixed;
 mod greeting;
 mod hot_reload;
+mod jobs;
 mod parts;
 mod plugin_tools;
 mod reload;
@@ -22,6 +23,7 @@ mod signals;
 mod supply;
 mod welcome;
 
+pub use jobs::cron_tool;
 pub use check::{load, sink_context};
 pub use parts::console;
 pub use plugin_tools::start as plugin_tools;

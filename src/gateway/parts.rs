@@ -37,6 +37,8 @@ pub(super) struct Parts {
     pub(super) operator: Option<Token>,
     pub(super) environment: Environment,
     pub(super) debug: bool,
+    /// The scheduled jobs, of the workspace with which the gateway started.
+    pub(super) jobs: crate::jobs::JobStore,
     pub(super) fixed: Fixed,
     /// Where the store was opened.
     pub(super) sessions_dir: PathBuf,

@@ -103,7 +103,8 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
     let sinks = parts::sinks(&loaded, parts.debug);
     // The store stays where it was opened.
     let paths = Paths { sessions_dir: parts.sessions_dir.clone(), ..loaded.paths.clone() };
-    let plugins = plugin_tools::start(&loaded.config, &parts.masker).await;
+    let mut plugins = plugin_tools::start(&loaded.config, &parts.masker).await;
+    plugins.extend(super::jobs::cron_tool(&loaded.config, &parts.jobs));
     let supply = Supply { plugins, ..running.supply.clone() };
     let setup = setup::setup(&parts.bus, &loaded.config, &paths, &parts.masker, &supply)
         .map_err(|error| error.to_string())?;

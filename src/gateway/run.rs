@@ -108,10 +108,12 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     if hot_reload {
         tokio::spawn(hot_reload::run(Arc::clone(&parts), watch));
     }
+    let jobs = super::jobs::start(&parts).await;
     tokio::spawn(remember_sessions(parts.agent.clone(), started.store.clone(), started.session_window));
 
     let cause = signals::serve(&parts, &mut signals).await;
-    let rest = shutdown::Rest { store: started.store, background, stop_watch, watching, stop_http, servers };
+    let rest =
+        shutdown::Rest { jobs, store: started.store, background, stop_watch, watching, stop_http, servers };
     tokio::select! {
         () = shutdown::shut_down(&parts, rest, cause) => {}
         () = signals::second_stop(&mut signals) => anyhow::bail!("stopped at once by a second signal"),
@@ -163,7 +165,10 @@ async fn start(
     tell_warnings(&loaded);
     judge.set_watched(parts::watched(&loaded, &bus, &sinks));
 
-    let supply = Supply { plugins: plugin_tools::start(config, &masker).await, ..Supply::default() };
+    let jobs = crate::jobs::JobStore::new(&loaded.paths.workspace);
+    let mut plugins = plugin_tools::start(config, &masker).await;
+    plugins.extend(super::jobs::cron_tool(config, &jobs));
+    let supply = Supply { plugins, ..Supply::default() };
     let setup = setup::setup(&bus, config, &loaded.paths, &masker, &supply)?;
     let store = SessionStore::open(&loaded.paths.sessions_dir, &setup::session_options(config))?;
     judge.watch_sessions(store.clone());
@@ -200,6 +205,7 @@ async fn start(
         operator: operator.clone(),
         environment,
         debug: options.debug,
+        jobs,
         fixed: Fixed::at_start(&loaded),
         sessions_dir: loaded.paths.sessions_dir.clone(),
         running: tokio::sync::Mutex::new(Running { loaded, supervisor, supply }),

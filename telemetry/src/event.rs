@@ -15,8 +15,8 @@ pub use kind::Kind;
 
 use crate::label::{Detail, Label};
 use crate::words::{
-    Command, Compaction, Component, CooldownEnd, FailureReason, HealthStatus, HttpRejection, Level, Origin,
-    Outcome, Rejection, Route, SkipReason, ToolStatus, TurnStatus,
+    Command, Compaction, Component, CooldownEnd, FailureReason, HealthStatus, HeartbeatOutcome, HttpRejection,
+    JobStatus, Level, Missed, Origin, Outcome, Rejection, Route, SkipReason, ToolStatus, TurnStatus,
 };
 
 /// A name that becomes known, so that its series exist at 0 before anything happens: a rate over a series that
@@ -240,6 +240,36 @@ pub enum Event {
     SessionReadFailed {
         session: Detail,
         error: Detail,
+    },
+    CronRunStart {
+        job: Detail,
+        name: Detail,
+    },
+    CronRunEnd {
+        job: Detail,
+        name: Detail,
+        status: JobStatus,
+        duration: Duration,
+        error: Option<Detail>,
+    },
+    CronRunMissed {
+        job: Detail,
+        name: Detail,
+        reason: Missed,
+        late: Duration,
+    },
+    CronJobsChanged {
+        enabled: u64,
+        disabled: u64,
+        invalid: u64,
+    },
+    CronStoreFailed {
+        error: Detail,
+    },
+    HeartbeatEnd {
+        outcome: HeartbeatOutcome,
+        duration: Duration,
+        error: Option<Detail>,
     },
     Declared(Arc<[Declaration]>),
     Log(Arc<LogLine>),

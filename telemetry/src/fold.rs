@@ -7,8 +7,8 @@ use crate::label::Label;
 use crate::ledger::{Labels, Ledger};
 use crate::metric::Metric as M;
 use crate::words::{
-    Command, Compaction, Direction, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome,
-    Rejection, Route, SkipReason, ToolStatus, TurnStatus,
+    Command, Compaction, Direction, FailureReason, HealthStatus, HeartbeatOutcome, HttpRejection, JobState,
+    JobStatus, Level, Missed, Origin, Outcome, Rejection, Route, SkipReason, ToolStatus, TurnStatus,
 };
 
 const NONE: Labels = Labels::NONE;
@@ -47,9 +47,17 @@ pub(crate) fn predeclare(ledger: &mut Ledger) {
         M::SessionConsecutiveFailures,
         M::ConfigReloadSuccessful,
         M::ConfigReloadTime,
+        M::CronRunsActive,
+        M::CronRunDuration,
+        M::CronLastSuccess,
+        M::CronStoreFailuresTotal,
     ] {
         ledger.declare(metric, NONE);
     }
+    JobStatus::ALL.iter().for_each(|status| ledger.declare(M::CronRunsTotal, word!(*status)));
+    Missed::ALL.iter().for_each(|reason| ledger.declare(M::CronMissedTotal, word!(*reason)));
+    JobState::ALL.iter().for_each(|state| ledger.declare(M::CronJobs, word!(*state)));
+    HeartbeatOutcome::ALL.iter().for_each(|outcome| ledger.declare(M::HeartbeatsTotal, word!(*outcome)));
     for origin in Origin::ALL {
         for status in TurnStatus::ALL {
             ledger.declare(M::TurnsTotal, word!(word!(*origin), *status));
@@ -171,6 +179,23 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
             ledger.add(M::SessionReadFailuresTotal, NONE, 1);
             ledger.shift(M::SessionConsecutiveFailures, NONE, 1.0);
         }
+        Event::CronRunStart { .. } => ledger.shift(M::CronRunsActive, NONE, 1.0),
+        Event::CronRunEnd { status, duration, .. } => {
+            ledger.shift(M::CronRunsActive, NONE, -1.0);
+            ledger.add(M::CronRunsTotal, word!(*status), 1);
+            ledger.observe(M::CronRunDuration, NONE, *duration);
+            if *status == JobStatus::Ok {
+                ledger.set_time(M::CronLastSuccess, NONE, time);
+            }
+        }
+        Event::CronRunMissed { reason, .. } => ledger.add(M::CronMissedTotal, word!(*reason), 1),
+        Event::CronJobsChanged { enabled, disabled, invalid } => {
+            ledger.set(M::CronJobs, word!(JobState::Enabled), *enabled as f64);
+            ledger.set(M::CronJobs, word!(JobState::Disabled), *disabled as f64);
+            ledger.set(M::CronJobs, word!(JobState::Invalid), *invalid as f64);
+        }
+        Event::CronStoreFailed { .. } => ledger.add(M::CronStoreFailuresTotal, NONE, 1),
+        Event::HeartbeatEnd { outcome, .. } => ledger.add(M::HeartbeatsTotal, word!(*outcome), 1),
         Event::Declared(declarations) => declarations.iter().for_each(|d| declare(ledger, *d)),
         Event::GatewayReady { .. }
         | Event::GatewayShutdown { .. }

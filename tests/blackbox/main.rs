@@ -23,6 +23,7 @@ mod faults;
 mod hanging_disk;
 mod health;
 mod hostile;
+mod jobs;
 mod lifecycle;
 mod logs;
 mod metrics;

@@ -12,7 +12,8 @@ use crate::agent::{Agent, Assistant, Conversation, Inbound, Progress};
 use crate::channels::http::CLI_CHANNEL;
 use crate::chat::{Message, Role, Sampling};
 use crate::config::Loaded;
-use crate::gateway::{Supply, console, plugin_tools, session_options, setup, sink_context};
+use crate::gateway::{Supply, console, cron_tool, plugin_tools, session_options, setup, sink_context};
+use crate::jobs::JobStore;
 use crate::sessions::SessionStore;
 
 /// How long the end may take.
@@ -36,7 +37,9 @@ impl Local {
         crate::diagnostics::install(&bus, Level::Debug);
         let console: SinkConfig = console(loaded.config.gateway.log_level);
         let supervisor = Supervisor::start(&[console], context)?;
-        let supply = Supply { plugins: plugin_tools(&loaded.config, &masker).await, ..Supply::default() };
+        let mut plugins = plugin_tools(&loaded.config, &masker).await;
+        plugins.extend(cron_tool(&loaded.config, &JobStore::new(&loaded.paths.workspace)));
+        let supply = Supply { plugins, ..Supply::default() };
         let setup = setup(&bus, &loaded.config, &loaded.paths, &masker, &supply)?;
         let store = SessionStore::open(&loaded.paths.sessions_dir, &session_options(&loaded.config))?;
         let window = Duration::from_secs(60 * loaded.config.telemetry.session_active_minutes);

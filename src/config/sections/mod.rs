@@ -5,6 +5,7 @@
 mod agents;
 mod channels;
 mod gateway;
+mod jobs;
 mod level;
 mod logging;
 mod models;
@@ -16,6 +17,7 @@ mod tools;
 pub use agents::{AgentDefaults, AgentsConfig, RoutingConfig, SteeringMode, SubturnConfig};
 pub use channels::ChannelConfig;
 pub use gateway::{GatewayConfig, HealthCheckConfig, MetricsConfig};
+pub use jobs::{CronConfig, HeartbeatConfig};
 pub use logging::{LogFormat, LoggingConfig};
 pub use models::{ECHO, ModelConfig, StreamingConfig};
 pub use scrape::{HealthDetails, ScrapeAuth};
@@ -47,6 +49,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// What the agent can do.
     pub tools: ToolsConfig,
+    /// The periodic check of `HEARTBEAT.md`.
+    pub heartbeat: HeartbeatConfig,
     /// The log file: the short form of a `jsonlog` sink.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "LoggingConfig")]

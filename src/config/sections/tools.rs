@@ -7,6 +7,8 @@ use picoclaw_sinks::plugin::options::Options as PluginOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::jobs::CronConfig;
+
 /// What the agent can do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -40,6 +42,8 @@ pub struct ToolsConfig {
     pub spawn_status: Toggle,
     /// Fetches a web page.
     pub web_fetch: Toggle,
+    /// Scheduled jobs.
+    pub cron: CronConfig,
     /// How web pages are fetched.
     pub web: WebConfig,
     /// Plugins that offer tools, by name.
@@ -63,6 +67,7 @@ impl Default for ToolsConfig {
             spawn: Toggle::default(),
             spawn_status: Toggle { enabled: false },
             web_fetch: Toggle::default(),
+            cron: CronConfig::default(),
             web: WebConfig::default(),
             plugins: BTreeMap::new(),
         }

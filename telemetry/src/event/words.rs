@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::{AttemptOutcome, Event, Kind};
-use crate::words::{Component, HealthStatus, Level, Outcome, Route, ToolStatus, TurnStatus};
+use crate::words::{
+    Component, HealthStatus, HeartbeatOutcome, JobStatus, Level, Outcome, Route, ToolStatus, TurnStatus,
+};
 
 impl Event {
     /// Its dotted name.
@@ -46,6 +48,12 @@ impl Event {
             Self::SessionExpired { .. } => Kind::SessionExpired,
             Self::SessionWrite { .. } => Kind::SessionWrite,
             Self::SessionReadFailed { .. } => Kind::SessionReadFailed,
+            Self::CronRunStart { .. } => Kind::CronRunStart,
+            Self::CronRunEnd { .. } => Kind::CronRunEnd,
+            Self::CronRunMissed { .. } => Kind::CronRunMissed,
+            Self::CronJobsChanged { .. } => Kind::CronJobsChanged,
+            Self::CronStoreFailed { .. } => Kind::CronStoreFailed,
+            Self::HeartbeatEnd { .. } => Kind::HeartbeatEnd,
             Self::Declared(_) => Kind::Declared,
             Self::Log(_) => Kind::Log,
         }
@@ -59,6 +67,7 @@ impl Event {
             Self::SessionWrite { outcome: Outcome::Failure, .. }
             | Self::SessionReadFailed { .. }
             | Self::ReloadFailed { .. }
+            | Self::CronStoreFailed { .. }
             | Self::ChannelFailed { .. } => Level::Error,
             Self::HealthChanged { to: HealthStatus::Failing, .. } => Level::Error,
             Self::HealthChanged { to: HealthStatus::Degraded, .. } => Level::Warn,
@@ -71,11 +80,17 @@ impl Event {
                 AttemptOutcome::Success | AttemptOutcome::Cancelled => Level::Info,
             },
             Self::ToolEnd { status: ToolStatus::Success | ToolStatus::Cancelled, .. } => Level::Info,
+            Self::CronRunEnd { status: JobStatus::Ok | JobStatus::Cancelled, .. } => Level::Info,
+            Self::HeartbeatEnd { outcome: HeartbeatOutcome::Silent, .. } => Level::Debug,
+            Self::HeartbeatEnd { outcome: HeartbeatOutcome::Delivered, .. } => Level::Info,
             Self::MessageJoined { .. }
             | Self::CommandRun { .. }
             | Self::ContextCompacted { outcome: Outcome::Success, .. } => Level::Info,
             Self::ContextCompacted { outcome: Outcome::Failure, .. }
             | Self::ToolEnd { .. }
+            | Self::CronRunEnd { .. }
+            | Self::CronRunMissed { .. }
+            | Self::HeartbeatEnd { .. }
             | Self::ToolSkipped { .. }
             | Self::LlmRetry { .. }
             | Self::CooldownStarted { .. }
@@ -94,12 +109,14 @@ impl Event {
             | Self::SessionActivated { .. }
             | Self::SessionExpired { .. }
             | Self::SessionWrite { .. }
+            | Self::CronRunStart { .. }
             | Self::Declared(_) => Level::Debug,
             Self::GatewayStart { .. }
             | Self::GatewayReady { .. }
             | Self::GatewayShutdown { .. }
             | Self::HealthChanged { .. }
             | Self::ReloadCompleted { .. }
+            | Self::CronJobsChanged { .. }
             | Self::ChannelStarted { .. }
             | Self::ChannelStopped { .. }
             | Self::MessageReceived { .. }
@@ -147,6 +164,12 @@ impl Event {
             | Self::SessionExpired { .. }
             | Self::SessionWrite { .. }
             | Self::SessionReadFailed { .. } => Component::Session,
+            Self::CronRunStart { .. }
+            | Self::CronRunEnd { .. }
+            | Self::CronRunMissed { .. }
+            | Self::CronJobsChanged { .. }
+            | Self::CronStoreFailed { .. }
+            | Self::HeartbeatEnd { .. } => Component::Cron,
             Self::Declared(_) => Component::Bus,
         }
     }
@@ -179,6 +202,22 @@ impl Event {
             Self::SessionWrite { outcome: Outcome::Success, .. } => "Session written",
             Self::SessionWrite { .. } => "Session could not be written",
             Self::SessionReadFailed { .. } => "Session could not be read",
+            Self::CronRunEnd { status, .. } => match status {
+                JobStatus::Ok => "Job done",
+                JobStatus::Error => "Job failed",
+                JobStatus::Timeout => "Job timed out",
+                JobStatus::Cancelled => "Job cancelled",
+            },
+            Self::HeartbeatEnd { outcome, .. } => match outcome {
+                HeartbeatOutcome::Silent => "Heartbeat: nothing to say",
+                HeartbeatOutcome::Delivered => "Heartbeat delivered",
+                HeartbeatOutcome::Undelivered => "Heartbeat could not be delivered",
+                HeartbeatOutcome::Failed => "Heartbeat failed",
+            },
+            Self::CronRunStart { .. } => "Job started",
+            Self::CronRunMissed { .. } => "Job did not run in time",
+            Self::CronJobsChanged { .. } => "Jobs read",
+            Self::CronStoreFailed { .. } => "Jobs could not be read or written",
             Self::GatewayStart { .. } => "Gateway starting",
             Self::GatewayReady { .. } => "Gateway ready",
             Self::GatewayShutdown { .. } => "Gateway stopping",
