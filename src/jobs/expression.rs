@@ -9,7 +9,7 @@ mod field;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::TimeZone;
 
 use self::days::Days;
 use self::field::{Field, MONTHS, parse};
@@ -95,18 +95,21 @@ impl Expression {
         let mut start = Timestamp::from_second(after.as_second() + 1).ok()?;
         loop {
             let offset = zone.to_offset(start);
-            let from = self.not_before(start, offset, zone);
+            let (seen, shown) = (seen_before(start, zone), offset.to_datetime(start));
+            let changes_now = seen.filter(|_| !self.any_hour);
+            if let Some((_, seen)) = changes_now.filter(|(at, seen)| *at == start && *seen < shown)
+                && self.first_from(seen).is_some_and(|civil| civil < shown)
+            {
+                return Some(start);
+            }
+            // What clocks show for the second time has had its turn.
+            let from = changes_now.map_or(shown, |(_, seen)| shown.max(seen));
             let change = zone.following(start).next();
             let found = self.first_from(from).and_then(|civil| offset.to_timestamp(civil).ok());
             let Some(change) = change.filter(|change| found.is_none_or(|found| found >= change.timestamp()))
             else {
                 return found;
             };
-            let (until, then) = (offset.to_datetime(change.timestamp()), change.offset().to_datetime(change.timestamp()));
-            let left_out = then > until && !self.any_hour;
-            if left_out && self.first_from(from.max(until)).is_some_and(|civil| civil < then) {
-                return Some(change.timestamp());
-            }
             // Nothing until the change: from there on clocks show something else.
             found?;
             start = change.timestamp();
@@ -117,20 +120,6 @@ impl Expression {
     pub fn matches(&self, at: Timestamp, zone: &TimeZone) -> bool {
         Timestamp::from_second(at.as_second() - 1)
             .is_ok_and(|before| self.next(before, zone).is_some_and(|next| next.as_second() == at.as_second()))
-    }
-
-    /// What clocks show at `start`, or the first moment after those that they show for the second time.
-    fn not_before(&self, start: Timestamp, offset: Offset, zone: &TimeZone) -> DateTime {
-        let shown = offset.to_datetime(start);
-        if self.any_hour {
-            return shown;
-        }
-        let Ok(behind) = Timestamp::from_second(start.as_second() + 1) else { return shown };
-        let seen_until = zone.preceding(behind).next().and_then(|change| {
-            let before = Timestamp::from_second(change.timestamp().as_second() - 1).ok()?;
-            Some(zone.to_offset(before).to_datetime(change.timestamp()))
-        });
-        seen_until.map_or(shown, |until| shown.max(until))
     }
 
     /// The first time from this one on, whatever the clocks do.
@@ -178,6 +167,14 @@ impl Expression {
         }
         make(self.hours.from(hour + 1)?, self.minutes.from(0)?, self.seconds.from(0)?)
     }
+}
+
+/// When clocks were last changed, now included, and what they would have shown then without that.
+fn seen_before(now: Timestamp, zone: &TimeZone) -> Option<(Timestamp, DateTime)> {
+    let behind = Timestamp::from_second(now.as_second() + 1).ok()?;
+    let change = zone.preceding(behind).next()?.timestamp();
+    let before = Timestamp::from_second(change.as_second() - 1).ok()?;
+    Some((change, zone.to_offset(before).to_datetime(change)))
 }
 
 fn is_year(field: &str) -> bool {

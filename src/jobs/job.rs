@@ -28,8 +28,9 @@ pub struct Job {
     pub updated_at_ms: i64,
     /// Whether a job that runs once is removed then.
     pub delete_after_run: bool,
+    /// What other programs keep here.
     #[serde(flatten)]
-    pub(super) other: Map<String, Value>,
+    pub other: Map<String, Value>,
 }
 
 /// What a job does.
@@ -52,8 +53,9 @@ pub struct Payload {
     /// The chat in it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub to: String,
+    /// What other programs keep here.
     #[serde(flatten)]
-    pub(super) other: Map<String, Value>,
+    pub other: Map<String, Value>,
 }
 
 /// How a job stands.
@@ -72,8 +74,9 @@ pub struct State {
     /// What went wrong then.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub last_error: String,
+    /// What other programs keep here.
     #[serde(flatten)]
-    pub(super) other: Map<String, Value>,
+    pub other: Map<String, Value>,
 }
 
 impl Job {

@@ -52,6 +52,7 @@ pub struct Jobs {
 /// The running service.
 pub struct Service {
     stop: CancellationToken,
+    cut: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -62,8 +63,9 @@ impl Service {
         self.tasks.close();
     }
 
-    /// Completes when everything under way has ended and is written down.
+    /// Cuts off what is still under way, and completes when that is written down.
     pub async fn ended(&self) {
+        self.cut.cancel();
         self.tasks.wait().await;
     }
 }
@@ -71,13 +73,15 @@ impl Service {
 impl Jobs {
     /// Starts the service.
     pub fn start(self) -> Service {
-        let service = Service { stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+        let service = Service { stop, cut, tasks: TaskTracker::new() };
         let work = Work {
             jobs: self,
             running: Arc::default(),
             workers: Arc::new(Semaphore::new(PARALLEL)),
             tasks: service.tasks.clone(),
             stop: service.stop.clone(),
+            cut: service.cut.clone(),
         };
         service.tasks.spawn(work.watch());
         service
@@ -91,6 +95,7 @@ struct Work {
     workers: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    cut: CancellationToken,
 }
 
 /// What is known of the file.
@@ -156,8 +161,8 @@ impl Work {
     }
 
     fn begin(&self, begun: Begun) {
-        let Self { jobs, running, workers, stop, .. } = self;
-        let (jobs, workers, stop) = (jobs.clone(), Arc::clone(workers), stop.clone());
+        let Self { jobs, running, workers, stop, cut, .. } = self;
+        let (jobs, workers, stop, cut) = (jobs.clone(), Arc::clone(workers), stop.clone(), cut.clone());
         let id = begun.job.id.clone();
         running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
         let place = Running { id, running: Arc::clone(running) };
@@ -168,17 +173,23 @@ impl Work {
                 // It has not begun. A job that runs once is found by the next start; others come again.
                 () = stop.cancelled() => return,
             };
-            attend(&jobs, &begun.job, &stop).await;
+            attend(&jobs, &begun.job, &stop, &cut).await;
             drop(worker);
         });
     }
 }
 
 /// Runs a job and writes down how it ended.
-async fn attend(jobs: &Jobs, job: &Job, stop: &CancellationToken) {
+async fn attend(jobs: &Jobs, job: &Job, stop: &CancellationToken, cut: &CancellationToken) {
     let started = jobs.clock.now();
     let guard = JobRun::start(&jobs.bus, Detail::new(&job.id), Detail::new(&job.name));
-    let Outcome { mut status, error } = run::run(job, jobs.world.as_ref(), jobs.limits, started).await;
+    let Outcome { mut status, error } = tokio::select! {
+        biased;
+        outcome = run::run(job, jobs.world.as_ref(), jobs.limits, started) => outcome,
+        () = cut.cancelled() => {
+            Outcome { status: JobStatus::Cancelled, error: Some("the gateway stopped".to_owned()) }
+        }
+    };
     if error.is_some() && stop.is_cancelled() {
         status = JobStatus::Cancelled;
         if job.schedule.kind == "at" {

@@ -16,7 +16,9 @@ use crate::support::{Agent, Behaviour, Client, Gateway, Home, Scrape, Upstream, 
 const CHAT: &str = "/v1/chat/completions";
 
 /// Metrics whose movement proves nothing, and what is checked instead.
-const CONSTANT: [Metric; 12] = [
+const CONSTANT: [Metric; 13] = [
+    // It beats a second after the start, before anybody could look: the tests of jobs see it.
+    Metric::HeartbeatsTotal,
     // A disk that hangs, or takes no metadata: the tests of both say so.
     Metric::SessionDiskWait,
     Metric::SessionUpkeepFailuresTotal,
@@ -239,6 +241,27 @@ fn every_metric_moves() {
     proof.of(&[Metric::SessionReadFailuresTotal, Metric::SessionConsecutiveFailures], || {
         assert_eq!(gateway.say("unreadable", "x").status, 503);
     });
+
+    let jobs = gateway.home.join("workspace/cron/jobs.json");
+    proof.of(
+        &[
+            Metric::CronJobs,
+            Metric::CronRunsTotal,
+            Metric::CronRunDuration,
+            Metric::CronLastSuccess,
+            Metric::CronMissedTotal,
+        ],
+        || {
+            let job = json!({ "id": "a", "enabled": true, "schedule": { "kind": "at", "atMs": 1 },
+                              "payload": { "message": "x" }, "state": { "nextRunAtMs": 1 } });
+            fs::create_dir_all(jobs.parent().unwrap()).unwrap();
+            fs::write(&jobs, json!({ "version": 1, "jobs": [job] }).to_string()).unwrap();
+        },
+    );
+    proof.of(&[Metric::CronRunsActive], || {
+        drop(gateway.chat("s", r#"!tool cron {"action":"add","message":"!hang","at_seconds":1}"#));
+    });
+    proof.of(&[Metric::CronStoreFailuresTotal], || fs::write(&jobs, "{").unwrap());
 
     under_load(&gateway, || proof.of(&[Metric::SinkGapsTotal, Metric::SinkLagEvents], || {}));
     // The log's directory goes away and a file takes its place, as if the disk were gone.

@@ -27,6 +27,7 @@ mod jobs;
 mod lifecycle;
 mod logs;
 mod metrics;
+mod onboarding;
 mod operator_cli;
 mod plugins;
 mod protocol;

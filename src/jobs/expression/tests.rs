@@ -1,4 +1,5 @@
 use jiff::civil::DateTime;
+use jiff::tz::Offset;
 use proptest::prelude::*;
 
 use super::*;
