@@ -8,6 +8,7 @@ pub mod diagnostics;
 pub mod gateway;
 pub mod health;
 mod hex;
+pub mod hooks;
 pub mod http;
 pub mod integrations;
 pub mod jobs;

@@ -18,6 +18,7 @@ use super::budget::{ContextLimits, Correction};
 use super::commands::{self, Desk, Errand, Meant};
 use super::crew::{CrewLimits, CrewTools, Roster};
 use super::gate::{Gates, QUEUE_LIMIT};
+use super::hooks::Hooks;
 use super::inbound::{Assistant, Conversation, Inbound, ModelInfo, Refusal, TurnHandle};
 use super::models::{Candidate, ModelTable};
 use super::prompt::Prompt;
@@ -73,6 +74,8 @@ pub struct Setup {
     pub(super) limits: Limits,
     pub(super) prompt: Prompt,
     corrections: HashMap<String, Correction>,
+    /// Who may watch and change turns.
+    pub(super) hooks: Option<Arc<dyn Hooks>>,
 }
 
 impl Setup {
@@ -95,7 +98,14 @@ impl Setup {
             limits,
             prompt,
             crew,
+            hooks: None,
         }
+    }
+
+    /// The same with somebody who may watch and change turns.
+    #[must_use]
+    pub fn with_hooks(self, hooks: Option<Arc<dyn Hooks>>) -> Self {
+        Self { hooks, ..self }
     }
 
     /// How a model's count of tokens differs from the general rule.

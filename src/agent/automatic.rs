@@ -18,7 +18,12 @@ impl Agent {
     ///
     /// # Errors
     /// Why there is no answer, for a person.
-    pub async fn ask(&self, conversation: Conversation, text: &str, origin: Origin) -> Result<String, String> {
+    pub async fn ask(
+        &self,
+        conversation: Conversation,
+        text: &str,
+        origin: Origin,
+    ) -> Result<String, String> {
         let inbound = Inbound {
             channel: CHANNEL,
             conversation,

@@ -22,4 +22,5 @@ pub(super) fn say_so(instead: &str, arguments: &Arguments) -> ExitCode {
 pub(super) const AUTH: &str = "Keys of providers stand in .security.yml; `picoclaw model add NAME PROVIDER/MODEL --key` \
                                adds one. Signing in with an account is not supported";
 /// Instead of `update`.
-pub(super) const UPDATE: &str = "Install a new version the way this one was installed, then restart the gateway";
+pub(super) const UPDATE: &str =
+    "Install a new version the way this one was installed, then restart the gateway";

@@ -78,15 +78,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     result.map(|()| ExitCode::SUCCESS)
 }
 
-async fn talk(
-    arguments: &Arguments,
-    agent: &dyn Answering,
-    history: Option<PathBuf>,
-) -> anyhow::Result<()> {
+async fn talk(arguments: &Arguments, agent: &dyn Answering, history: Option<PathBuf>) -> anyhow::Result<()> {
     if let Some(message) = &arguments.message {
         return agent.answer(message).await;
     }
-    if let Some(history) = history.filter(|_| std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+    if let Some(history) =
+        history.filter(|_| std::io::stdin().is_terminal() && std::io::stdout().is_terminal())
+    {
         return repl::talk(agent, &history).await;
     }
     let mut failed = 0;

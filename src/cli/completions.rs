@@ -60,7 +60,10 @@ mod tests {
             fs::write(&path, text).unwrap();
         } else {
             let present = fs::read_to_string(&path).unwrap_or_default();
-            assert!(present == text, "config/{file} is stale: run UPDATE_DOCS=1 cargo test --lib completions");
+            assert!(
+                present == text,
+                "config/{file} is stale: run UPDATE_DOCS=1 cargo test --lib completions"
+            );
         }
     }
 

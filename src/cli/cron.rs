@@ -39,7 +39,8 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(id = "when", required = true, multiple = false, args = ["every", "cron", "at"])]
+#[group(skip)]
+#[command(group(clap::ArgGroup::new("when").required(true).args(["every", "cron", "at"])))]
 pub(super) struct Add {
     /// Its name.
     #[arg(short, long)]

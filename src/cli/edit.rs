@@ -119,7 +119,8 @@ pub(super) fn add_key(paths: &Paths, model: &str, key: &str) -> anyhow::Result<(
     let after = with_key(&before, model, key)
         .with_context(|| format!("{}: add the key of {model} by hand, under model_list", file.display()))?;
     let beside: PathBuf = file.with_extension("yml.new");
-    write_file(&beside, &after, 0o600).and_then(|()| fs::rename(&beside, file))
+    write_file(&beside, &after, 0o600)
+        .and_then(|()| fs::rename(&beside, file))
         .with_context(|| format!("writing {}", file.display()))
 }
 

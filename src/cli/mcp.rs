@@ -62,8 +62,8 @@ pub(super) struct Add {
     /// Its address, or the program to start.
     #[arg(value_name = "URL|PROGRAM")]
     target: String,
-    /// The program's arguments; put -- before the name if one begins with a dash.
-    #[arg(trailing_var_arg = true)]
+    /// The program's arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
 }
 
@@ -72,7 +72,11 @@ fn pair(separator: char) -> impl Fn(&str) -> Result<(String, String), String> + 
         let (name, value) =
             text.split_once(separator).ok_or_else(|| format!("expected a name, {separator} and a value"))?;
         let name = name.trim();
-        if name.is_empty() { Err("the name is empty".to_owned()) } else { Ok((name.into(), value.trim().into())) }
+        if name.is_empty() {
+            Err("the name is empty".to_owned())
+        } else {
+            Ok((name.into(), value.trim().into()))
+        }
     }
 }
 
@@ -112,7 +116,11 @@ fn servers() -> anyhow::Result<BTreeMap<String, Value>> {
 fn add(add: Add) -> anyhow::Result<()> {
     let editing = Editing::begin()?;
     let exists = !editing.file.get(&at(&add.name)).is_null();
-    anyhow::ensure!(add.force || !exists, "there is an MCP server \"{}\" already: --force replaces it", add.name);
+    anyhow::ensure!(
+        add.force || !exists,
+        "there is an MCP server \"{}\" already: --force replaces it",
+        add.name
+    );
     let (name, server) = (add.name.clone(), server(add)?);
     editing.file.set(&at(&name), &server)?;
     editing.file.set(&["tools", "mcp", "enabled"], &json!(true))?;
@@ -141,7 +149,10 @@ fn server(add: Add) -> anyhow::Result<Value> {
             server.insert("headers".into(), object(add.header).into());
         }
     } else {
-        anyhow::ensure!(add.header.is_empty(), "only an address, which begins with http:// or https://, has headers");
+        anyhow::ensure!(
+            add.header.is_empty(),
+            "only an address, which begins with http:// or https://, has headers"
+        );
         anyhow::ensure!(
             add.transport.as_deref().is_none_or(|transport| transport == "stdio"),
             "a program is spoken to over stdio; an address begins with http:// or https://"
@@ -230,7 +241,8 @@ mod tests {
     }
 
     fn made(words: &[&str]) -> Result<Value, String> {
-        let line = Line::try_parse_from(std::iter::once(&"x").chain(words)).map_err(|error| error.to_string())?;
+        let line =
+            Line::try_parse_from(std::iter::once(&"x").chain(words)).map_err(|error| error.to_string())?;
         server(line.add).map_err(|error| error.to_string())
     }
 

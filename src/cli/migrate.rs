@@ -46,8 +46,13 @@ pub(super) fn reset(force: bool) -> anyhow::Result<ExitCode> {
         file.display()
     );
     std::fs::create_dir_all(paths.config_dir())?;
-    let backup =
-        config::replace(file, super::onboard::USUAL_CONFIG, &dated_suffix(file), &environment, &known_types())?;
+    let backup = config::replace(
+        file,
+        super::onboard::USUAL_CONFIG,
+        &dated_suffix(file),
+        &environment,
+        &known_types(),
+    )?;
     say(&format!("✓ {} is the usual configuration now.", file.display()));
     told(backup, &paths);
     Ok(ExitCode::SUCCESS)

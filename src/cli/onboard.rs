@@ -60,7 +60,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let environment = Environment::process();
     let paths = paths(&environment)?;
     let is_new = !paths.config_file.exists();
-    fs::create_dir_all(paths.config_dir()).with_context(|| format!("creating {}", paths.config_dir().display()))?;
+    fs::create_dir_all(paths.config_dir())
+        .with_context(|| format!("creating {}", paths.config_dir().display()))?;
     fs::create_dir_all(&paths.home).with_context(|| format!("creating {}", paths.home.display()))?;
     create(&paths.config_file, USUAL_CONFIG, 0o600)?;
 
@@ -99,7 +100,8 @@ fn choose_model() -> anyhow::Result<()> {
     say("  0  none for now: the built-in model echo repeats what you say");
     let answer = ask("Number or name", "0")?;
     let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-    let chosen = number.and_then(|at| OFFERED.get(at)).or_else(|| OFFERED.iter().find(|(name, _)| *name == answer));
+    let chosen =
+        number.and_then(|at| OFFERED.get(at)).or_else(|| OFFERED.iter().find(|(name, _)| *name == answer));
     let Some((provider, model)) = chosen else { return Ok(()) };
     let model = ask("Model", model)?;
     let key = match *provider {

@@ -100,7 +100,8 @@ fn jobs(loaded: &Loaded) {
     match JobStore::new(&loaded.paths.workspace).read() {
         Ok(jobs) if jobs.jobs().next().is_none() => {}
         Ok(jobs) => {
-            let [on, off, wrong] = [JobState::Enabled, JobState::Disabled, JobState::Invalid].map(|s| jobs.count(s));
+            let [on, off, wrong] =
+                [JobState::Enabled, JobState::Disabled, JobState::Invalid].map(|s| jobs.count(s));
             say(&format!("Jobs: {on} enabled, {off} disabled, {wrong} that cannot be understood"));
             for job in jobs.jobs().filter(|job| job.state.last_status == "error") {
                 say(&format!("  ✗ {} ({}): {}", job.name, job.id, job.state.last_error));

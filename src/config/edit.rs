@@ -215,7 +215,10 @@ mod tests {
     const TEXT: &str = "{\n    \"_comment\": \"mine\",\n    \"model_list\": [ { \"model_name\": \"a\", \"model\": \"echo/echo\" } ],\n    \
                         \"theirs\": { \"z\": 1, \"a\": [1,2] }\n}\n";
 
-    fn edited(text: Option<&str>, edit: impl FnOnce(&ConfigFile)) -> (Result<Option<PathBuf>, EditError>, String) {
+    fn edited(
+        text: Option<&str>,
+        edit: impl FnOnce(&ConfigFile),
+    ) -> (Result<Option<PathBuf>, EditError>, String) {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("config.json");
         if let Some(text) = text {
@@ -259,7 +262,10 @@ mod tests {
         });
         assert_eq!(saved.unwrap(), None);
         let value: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(value, json!({ "version": 3, "model_list": [{ "model_name": "e", "model": "echo/echo" }] }));
+        assert_eq!(
+            value,
+            json!({ "version": 3, "model_list": [{ "model_name": "e", "model": "echo/echo" }] })
+        );
     }
 
     #[test]

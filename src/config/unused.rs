@@ -26,7 +26,7 @@ const UNUSED: &[(&str, &str)] = &[
     ("devices", "{}"),
     ("events", "{}"),
     ("evolution", "{}"),
-    ("hooks", "{}"),
+    ("hooks.builtins", "{}"),
     ("isolation", "{}"),
     ("model_list.*.auth_method", "\"\""),
     ("model_list.*.connect_mode", "\"\""),
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn one_notice_names_what_asks_for_something() {
         let mut tree = Tree::new(
-            json!({"hooks": {"enabled": true}, "devices": {"enabled": false}, "voice": {}, "build_info": {"v": 1},
+            json!({"evolution": {"enabled": true}, "devices": {"enabled": false}, "voice": {}, "build_info": {"v": 1},
                    "agents": {"defaults": {"image_model": "", "split_on_marker": true, "max_tokens": 5}},
                    "model_list": [{"model": "a", "workspace": "w"}, {"model": "b", "workspace": ""}],
                    "channel_list": {"telegram": {"enabled": true}, "qq": {"enabled": false}}}),
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(
             notice.to_string(),
             "config.json: accepted, but not used by this version: agents.defaults.split_on_marker, \
-             channel_list.telegram, hooks, model_list[0].workspace"
+             channel_list.telegram, evolution, model_list[0].workspace"
         );
         assert_eq!(
             tree.root,

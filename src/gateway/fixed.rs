@@ -27,7 +27,8 @@ impl Fixed {
 }
 
 fn values(loaded: &Loaded) -> Vec<(&'static str, Value)> {
-    let Config { gateway, session, telemetry, agents, tools, heartbeat: config_heartbeat, .. } = &loaded.config;
+    let Config { gateway, session, telemetry, agents, tools, heartbeat: config_heartbeat, .. } =
+        &loaded.config;
     let health = &gateway.health_check;
     vec![
         ("gateway.host", json!(gateway.host)),

@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The tool by which models manage jobs, if it is enabled.
 pub fn cron_tool(config: &Config, jobs: &JobStore) -> Option<Arc<dyn Tool>> {
     let cron = &config.tools.cron;
-    cron.enabled.then(|| Arc::new(CronTool::new(jobs.clone(), Arc::new(SystemClock), cron.allow_command)) as _)
+    cron.enabled
+        .then(|| Arc::new(CronTool::new(jobs.clone(), Arc::new(SystemClock), cron.allow_command)) as _)
 }
 
 /// What runs by itself.

@@ -23,8 +23,8 @@ mod signals;
 mod supply;
 mod welcome;
 
-pub use jobs::cron_tool;
 pub use check::{load, sink_context};
+pub use jobs::cron_tool;
 pub use parts::console;
 pub use plugin_tools::start as plugin_tools;
 pub use run::{Options, run};

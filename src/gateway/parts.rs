@@ -50,6 +50,8 @@ pub(super) struct Parts {
 pub(super) struct Running {
     pub(super) loaded: Loaded,
     pub(super) supervisor: Supervisor,
+    /// The hooks, if there are any.
+    pub(super) hooks: Option<Arc<crate::hooks::Chain>>,
     pub(super) supply: Supply,
 }
 

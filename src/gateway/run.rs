@@ -169,7 +169,9 @@ async fn start(
     let mut plugins = plugin_tools::start(config, &masker).await;
     plugins.extend(super::jobs::cron_tool(config, &jobs));
     let supply = Supply { plugins, ..Supply::default() };
+    let hooks = crate::hooks::Chain::start(&config.hooks, &loaded.paths.workspace, &bus);
     let setup = setup::setup(&bus, config, &loaded.paths, &masker, &supply)?;
+    let setup = setup.with_hooks(hooks.clone().map(|hooks| hooks as _));
     let store = SessionStore::open(&loaded.paths.sessions_dir, &setup::session_options(config))?;
     judge.watch_sessions(store.clone());
     tell_recovery(&store);
@@ -208,7 +210,7 @@ async fn start(
         jobs,
         fixed: Fixed::at_start(&loaded),
         sessions_dir: loaded.paths.sessions_dir.clone(),
-        running: tokio::sync::Mutex::new(Running { loaded, supervisor, supply }),
+        running: tokio::sync::Mutex::new(Running { loaded, supervisor, hooks, supply }),
     });
     let reload = Arc::new(Reload(Arc::clone(&parts)));
     parts.agent.reload_with(&(Arc::clone(&reload) as _));

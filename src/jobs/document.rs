@@ -142,7 +142,12 @@ impl Document {
     ///
     /// # Errors
     /// When there is none, or it would never run.
-    pub fn change(&mut self, text: &str, now: i64, change: impl FnOnce(&mut Job)) -> Result<Job, ChangeError> {
+    pub fn change(
+        &mut self,
+        text: &str,
+        now: i64,
+        change: impl FnOnce(&mut Job),
+    ) -> Result<Job, ChangeError> {
         let id = self.find(text)?.id.clone();
         let job = self.jobs_mut().find(|job| job.id == id).ok_or(ChangeError::Unknown(id))?;
         let mut changed = job.clone();
@@ -160,7 +165,11 @@ impl Document {
     /// Gives every job the time of its next run where that does not follow from its schedule: after an edit by hand, or
     /// when another program left it out. Running jobs are left alone. Returns whether anything changed.
     pub fn settle(&mut self, now: i64, running: &dyn Fn(&str) -> bool) -> bool {
-        self.jobs_mut().filter(|job| !running(&job.id)).fold(false, |changed, job| settle(job, now) || changed)
+        let mut changed = false;
+        for job in self.jobs_mut().filter(|job| !running(&job.id)) {
+            changed |= settle(job, now);
+        }
+        changed
     }
 
     /// The earliest time at which a job has to run.

@@ -118,8 +118,9 @@ impl Expression {
 
     /// Whether this is one of its times.
     pub fn matches(&self, at: Timestamp, zone: &TimeZone) -> bool {
-        Timestamp::from_second(at.as_second() - 1)
-            .is_ok_and(|before| self.next(before, zone).is_some_and(|next| next.as_second() == at.as_second()))
+        Timestamp::from_second(at.as_second() - 1).is_ok_and(|before| {
+            self.next(before, zone).is_some_and(|next| next.as_second() == at.as_second())
+        })
     }
 
     /// The first time from this one on, whatever the clocks do.

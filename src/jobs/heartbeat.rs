@@ -78,7 +78,9 @@ impl Heartbeat {
         let answer = answer.unwrap_or_else(|_| Err(format!("no answer within {} s", self.limit.as_secs())));
         let (outcome, error) = match answer {
             Err(error) => (HeartbeatOutcome::Failed, Some(error)),
-            Ok(answer) if answer.contains(SILENT) || answer.trim().is_empty() => (HeartbeatOutcome::Silent, None),
+            Ok(answer) if answer.contains(SILENT) || answer.trim().is_empty() => {
+                (HeartbeatOutcome::Silent, None)
+            }
             Ok(answer) => match self.tell(chat, &answer).await {
                 Ok(()) => (HeartbeatOutcome::Delivered, None),
                 Err(error) => (HeartbeatOutcome::Undelivered, Some(error)),

@@ -87,7 +87,10 @@ impl Job {
             name: name.to_owned(),
             enabled: true,
             delete_after_run: schedule.kind == "at",
-            state: State { next_run_at_ms: schedule.timing().ok().and_then(|t| t.next(now)), ..State::default() },
+            state: State {
+                next_run_at_ms: schedule.timing().ok().and_then(|t| t.next(now)),
+                ..State::default()
+            },
             schedule,
             payload: Payload { kind: "agent_turn".to_owned(), ..payload },
             created_at_ms: now,

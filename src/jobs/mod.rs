@@ -14,11 +14,11 @@ mod expression;
 pub mod heartbeat;
 pub mod job;
 mod run;
-#[cfg(test)]
-mod testing;
 pub mod schedule;
 pub mod service;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod tool;
 pub mod world;
 

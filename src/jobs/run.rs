@@ -38,12 +38,10 @@ async fn act(job: &Job, world: &dyn World, limit: Duration, now: i64) -> Result<
         // Whoever asked for it hears of both, but only one of them is a success.
         return match world.command(&payload.command, limit).await {
             Ok(output) => tell(format!("Scheduled command '{}' executed:\n{output}", payload.command)).await,
-            Err(error) => {
-                match tell(format!("Error executing scheduled command: {error}")).await {
-                    Ok(()) => Err(error),
-                    Err(also) => Err(format!("{error}; and {also}")),
-                }
-            }
+            Err(error) => match tell(format!("Error executing scheduled command: {error}")).await {
+                Ok(()) => Err(error),
+                Err(also) => Err(format!("{error}; and {also}")),
+            },
         };
     }
     match payload.kind.as_str() {

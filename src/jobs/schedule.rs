@@ -51,7 +51,9 @@ pub enum ScheduleError {
         error: ExpressionError,
     },
     /// The time zone.
-    #[error("the time zone \"{0}\" is not known to this machine: use a name such as Europe/Berlin, and install tzdata")]
+    #[error(
+        "the time zone \"{0}\" is not known to this machine: use a name such as Europe/Berlin, and install tzdata"
+    )]
     Zone(String),
 }
 
@@ -131,7 +133,7 @@ impl Timing {
 
 /// A time for people, in UTC.
 pub fn time(ms: i64) -> String {
-    let stamp = Timestamp::from_millisecond(ms).map(|at| at.as_second()).and_then(Timestamp::from_second);
+    let stamp = Timestamp::from_millisecond(ms).map(Timestamp::as_second).and_then(Timestamp::from_second);
     stamp.map_or_else(|_| format!("{ms} ms"), |at| at.to_string())
 }
 

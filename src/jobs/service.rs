@@ -141,7 +141,8 @@ impl Work {
         if let Some(error) = known.broken.as_ref().filter(|error| was_broken.as_ref() != Some(error)) {
             self.jobs.bus.emit(Event::CronStoreFailed { error: Detail::new(error) });
         }
-        let counts = [JobState::Enabled, JobState::Disabled, JobState::Invalid].map(|s| known.document.count(s));
+        let counts =
+            [JobState::Enabled, JobState::Disabled, JobState::Invalid].map(|s| known.document.count(s));
         // Who has no jobs need not hear of it.
         if told.unwrap_or_default() != counts {
             let [enabled, disabled, invalid] = counts;

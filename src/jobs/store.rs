@@ -114,7 +114,12 @@ impl JobStore {
     ) -> Result<(T, Document), StoreError> {
         let directory = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(directory).map_err(|source| self.io(source))?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(directory.join(".lock"));
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(directory.join(".lock"));
         let lock = lock.map_err(|source| self.io(source))?;
         lock.lock().map_err(|source| self.io(source))?;
         let before = self.read()?;
@@ -131,7 +136,8 @@ impl JobStore {
         let mut text = serde_json::to_vec_pretty(document)?;
         text.push(b'\n');
         let beside = self.path.with_extension("json.tmp");
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside)?;
+        let mut file =
+            OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside)?;
         file.write_all(&text)?;
         file.sync_all()?;
         fs::rename(&beside, &self.path)?;

@@ -62,7 +62,9 @@ impl CronTool {
                     own(document, asking, id)?;
                     document.remove(id)
                 });
-                removed.map(|(job, _)| format!("Removed the job {} (id: {}).", job.name, job.id)).map_err(failed)
+                removed
+                    .map(|(job, _)| format!("Removed the job {} (id: {}).", job.name, job.id))
+                    .map_err(failed)
             }
             "enable" => self.switch(asking, id(arguments)?, true),
             "disable" => self.switch(asking, id(arguments)?, false),
@@ -74,10 +76,13 @@ impl CronTool {
 
     fn add(&self, asking: &Asking, arguments: &Value) -> Result<String, ToolOutput> {
         let now = self.clock.now();
-        let message = text(arguments, "message")?
-            .ok_or_else(|| ToolOutput::error("argument `message` is missing; give what is to be done or said"))?;
+        let message = text(arguments, "message")?.ok_or_else(|| {
+            ToolOutput::error("argument `message` is missing; give what is to be done or said")
+        })?;
         let schedule = schedule(arguments, now)?.ok_or_else(|| {
-            ToolOutput::error("one of `at_seconds`, `every_seconds` and `cron_expr` is needed; give when it runs")
+            ToolOutput::error(
+                "one of `at_seconds`, `every_seconds` and `cron_expr` is needed; give when it runs",
+            )
         })?;
         let command = text(arguments, "command")?.unwrap_or_default();
         self.permit(asking, command, arguments)?;
@@ -94,7 +99,11 @@ impl CronTool {
         let added = self.store.update(|document| document.add(job.clone()));
         added.map_err(failed)?;
         let next = job.state.next_run_at_ms.map_or_else(|| "never".to_owned(), time);
-        Ok(format!("Added the job {name} (id: {}, {}); it runs next at {next}.", job.id, job.schedule.describe()))
+        Ok(format!(
+            "Added the job {name} (id: {}, {}); it runs next at {next}.",
+            job.id,
+            job.schedule.describe()
+        ))
     }
 
     fn update(&self, asking: &Asking, arguments: &Value) -> Result<String, ToolOutput> {
@@ -137,7 +146,9 @@ impl CronTool {
             return Ok(());
         }
         if asking.remote {
-            return Err(ToolOutput::denied("commands can be scheduled only at the terminal, not from this channel"));
+            return Err(ToolOutput::denied(
+                "commands can be scheduled only at the terminal, not from this channel",
+            ));
         }
         if !self.allow_command && arguments["command_confirm"] != Value::Bool(true) {
             return Err(ToolOutput::denied("commands of jobs are switched off (tools.cron.allow_command)"));
@@ -171,7 +182,8 @@ impl Tool for CronTool {
             remote: caller.is_remote(),
         };
         let tool = self.clone();
-        let done = tokio::task::spawn_blocking(move || tool.act(&asking, &arguments).map(ToolOutput::success)).await;
+        let done =
+            tokio::task::spawn_blocking(move || tool.act(&asking, &arguments).map(ToolOutput::success)).await;
         done.unwrap_or_else(|_| Err(ToolOutput::error("the tool failed unexpectedly"))).into()
     }
 }
@@ -230,7 +242,8 @@ fn shown(job: &Job) -> Result<String, ToolOutput> {
 }
 
 fn id(arguments: &Value) -> Result<&str, ToolOutput> {
-    text(arguments, "job_id")?.ok_or_else(|| ToolOutput::error("argument `job_id` is missing; list shows the ids"))
+    text(arguments, "job_id")?
+        .ok_or_else(|| ToolOutput::error("argument `job_id` is missing; list shows the ids"))
 }
 
 /// A text; an empty one counts as absent, since models fill in what they do not need.
@@ -248,7 +261,9 @@ fn schedule(arguments: &Value, now: i64) -> Result<Option<Schedule>, ToolOutput>
         let wrong = || ToolOutput::error(format!("argument `{name}` must be a whole number of seconds"));
         let seconds = match arguments.get(name) {
             None | Some(Value::Null) => return Ok(None),
-            Some(Value::Number(number)) => number.as_i64().or_else(|| whole(number.as_f64()?)).ok_or_else(wrong)?,
+            Some(Value::Number(number)) => {
+                number.as_i64().or_else(|| whole(number.as_f64()?)).ok_or_else(wrong)?
+            }
             Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
             Some(Value::String(text)) => text.trim().parse().map_err(|_| wrong())?,
             Some(_) => return Err(wrong()),
@@ -280,6 +295,7 @@ fn short(message: &str) -> String {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // As `map_err` hands it over.
 fn failed(error: StoreError) -> ToolOutput {
     ToolOutput::error(error.to_string())
 }

@@ -60,7 +60,12 @@ impl World for AgentWorld {
             return Ok(());
         }
         let courier = self.courier.as_ref();
-        let courier = courier.ok_or_else(|| format!("there is no channel \"{channel}\" that can send messages"))?;
-        courier.deliver(channel, chat, Outgoing::text(text)).await.map(drop).map_err(|error| error.to_string())
+        let courier =
+            courier.ok_or_else(|| format!("there is no channel \"{channel}\" that can send messages"))?;
+        courier
+            .deliver(channel, chat, Outgoing::text(text))
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 }

@@ -15,8 +15,9 @@ pub use kind::Kind;
 
 use crate::label::{Detail, Label};
 use crate::words::{
-    Command, Compaction, Component, CooldownEnd, FailureReason, HealthStatus, HeartbeatOutcome, HttpRejection,
-    JobStatus, Level, Missed, Origin, Outcome, Rejection, Route, SkipReason, ToolStatus, TurnStatus,
+    Command, Compaction, Component, CooldownEnd, FailureReason, HealthStatus, HeartbeatOutcome, HookOutcome,
+    HookStage, HttpRejection, JobStatus, Level, Missed, Origin, Outcome, Rejection, Route, SkipReason,
+    ToolStatus, TurnStatus,
 };
 
 /// A name that becomes known, so that its series exist at 0 before anything happens: a rate over a series that
@@ -31,6 +32,8 @@ pub enum Declaration {
     Channel(Label),
     /// A tool.
     Tool(Label),
+    /// A hook.
+    Hook(Label),
 }
 
 /// How a request to a provider ended.
@@ -270,6 +273,27 @@ pub enum Event {
         outcome: HeartbeatOutcome,
         duration: Duration,
         error: Option<Detail>,
+    },
+    HookStarted {
+        hook: Label,
+    },
+    HookStopped {
+        hook: Label,
+    },
+    HookFailed {
+        hook: Label,
+        error: Detail,
+    },
+    HookCall {
+        hook: Label,
+        stage: HookStage,
+        outcome: HookOutcome,
+        duration: Duration,
+        error: Option<Detail>,
+    },
+    HookEventsDropped {
+        hook: Label,
+        count: u64,
     },
     Declared(Arc<[Declaration]>),
     Log(Arc<LogLine>),

@@ -7,8 +7,9 @@ use crate::label::Label;
 use crate::ledger::{Labels, Ledger};
 use crate::metric::Metric as M;
 use crate::words::{
-    Command, Compaction, Direction, FailureReason, HealthStatus, HeartbeatOutcome, HttpRejection, JobState,
-    JobStatus, Level, Missed, Origin, Outcome, Rejection, Route, SkipReason, ToolStatus, TurnStatus,
+    Command, Compaction, Direction, FailureReason, HealthStatus, HeartbeatOutcome, HookOutcome,
+    HttpRejection, JobState, JobStatus, Level, Missed, Origin, Outcome, Rejection, Route, SkipReason,
+    ToolStatus, TurnStatus,
 };
 
 const NONE: Labels = Labels::NONE;
@@ -196,6 +197,17 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
         }
         Event::CronStoreFailed { .. } => ledger.add(M::CronStoreFailuresTotal, NONE, 1),
         Event::HeartbeatEnd { outcome, .. } => ledger.add(M::HeartbeatsTotal, word!(*outcome), 1),
+        Event::HookStarted { hook } => ledger.set(M::HookUp, one(*hook), 1.0),
+        Event::HookStopped { hook } => ledger.set(M::HookUp, one(*hook), 0.0),
+        Event::HookFailed { hook, .. } => {
+            ledger.set(M::HookUp, one(*hook), 0.0);
+            ledger.add(M::HookFailuresTotal, one(*hook), 1);
+        }
+        Event::HookCall { hook, outcome, duration, .. } => {
+            ledger.add(M::HookCallsTotal, word!(one(*hook), *outcome), 1);
+            ledger.observe(M::HookCallDuration, one(*hook), *duration);
+        }
+        Event::HookEventsDropped { hook, count } => ledger.add(M::HookEventsDroppedTotal, one(*hook), *count),
         Event::Declared(declarations) => declarations.iter().for_each(|d| declare(ledger, *d)),
         Event::GatewayReady { .. }
         | Event::GatewayShutdown { .. }
@@ -277,6 +289,14 @@ fn declare(ledger: &mut Ledger, declaration: Declaration) {
             }
             for reason in Rejection::ALL {
                 ledger.declare(M::MessagesRejectedTotal, word!(one(label), *reason));
+            }
+        }
+        Declaration::Hook(label) => {
+            for metric in [M::HookCallDuration, M::HookUp, M::HookFailuresTotal, M::HookEventsDroppedTotal] {
+                ledger.declare(metric, one(label));
+            }
+            for outcome in HookOutcome::ALL {
+                ledger.declare(M::HookCallsTotal, word!(one(label), *outcome));
             }
         }
         Declaration::Tool(label) => {

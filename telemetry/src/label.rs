@@ -22,6 +22,8 @@ words! {
         Channel = "channel",
         /// Tools.
         Tool = "tool",
+        /// Hooks.
+        Hook = "hook",
     }
 }
 

@@ -191,6 +191,17 @@ catalogue! {
     HeartbeatsTotal: Ledger Counter, "picoclaw_heartbeats_total", "heartbeats", ["outcome"],
         "Heartbeats, by what came of them.";
 
+    HookCallsTotal: Ledger Counter, "picoclaw_hook_calls_total", "hook.calls", ["hook", "outcome"],
+        "Times that a hook was asked, by what came of it.";
+    HookCallDuration: Ledger Histogram(TOOL_BOUNDS), "picoclaw_hook_call_duration_seconds", "hook.call_duration", ["hook"],
+        "Time that asking a hook took.";
+    HookUp: Ledger Gauge, "picoclaw_hook_up", "hook.up", ["hook"],
+        "Whether a hook runs and has said hello (1) or not (0).";
+    HookFailuresTotal: Ledger Counter, "picoclaw_hook_failures_total", "hook.failures", ["hook"],
+        "Times that a hook ended by itself or could not be started.";
+    HookEventsDroppedTotal: Ledger Counter, "picoclaw_hook_events_dropped_total", "hook.events_dropped", ["hook"],
+        "Events of which a hook did not hear because it was too slow.";
+
     HttpRejectedTotal: Ledger Counter, "picoclaw_http_rejected_total", "http.rejected", ["reason"],
         "Connections and requests that the HTTP server turned away.";
     LogLinesTotal: Ledger Counter, "picoclaw_log_lines_total", "log_lines", ["level"],

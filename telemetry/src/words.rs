@@ -274,6 +274,36 @@ words! {
 }
 
 words! {
+    /// A moment at which a hook is asked.
+    HookStage {
+        /// Before a request to a model.
+        BeforeLlm = "before_llm",
+        /// After its answer.
+        AfterLlm = "after_llm",
+        /// Before a tool call.
+        BeforeTool = "before_tool",
+        /// Whether a tool may be called.
+        ApproveTool = "approve_tool",
+        /// After a tool call.
+        AfterTool = "after_tool",
+    }
+}
+
+words! {
+    /// What came of asking a hook.
+    HookOutcome {
+        /// It answered.
+        Ok = "ok",
+        /// It answered with an error.
+        Error = "error",
+        /// It did not answer in time.
+        Timeout = "timeout",
+        /// It is not running.
+        Unavailable = "unavailable",
+    }
+}
+
+words! {
     /// Whether something worked.
     Outcome {
         /// It did.

@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 use crate::support::{Agent, Behaviour, Client, Gateway, Home, Scrape, Upstream, wait_for};
 
+/// Says hello, hears nothing, and ends after a moment, again and again.
+const HOOK: &str = r#"read line; echo '{"id":1,"result":{}}'; sleep 1"#;
+
 const CHAT: &str = "/v1/chat/completions";
 
 /// Metrics whose movement proves nothing, and what is checked instead.
@@ -90,6 +93,10 @@ fn config(agent: &Agent, audit: &Path, upstream: &Upstream, models: usize) -> Va
         "model_list": models,
         // A threshold that leaves every message to the usual model.
         "agents": { "defaults": { "routing": { "enabled": true, "light_model": "model-0", "threshold": 0 } } },
+        "hooks": { "defaults": { "observer_timeout_ms": 1 }, "processes": { "deaf": {
+            "enabled": true, "observe": ["*"], "intercept": ["after_tool"],
+            "command": ["sh", "-c", HOOK],
+        } } },
         "telemetry": { "ring": 4, "sinks": [
             { "type": "prometheus" },
             { "type": "newrelic" },
@@ -180,6 +187,15 @@ fn every_metric_moves() {
         assert_eq!(gateway.post(CHAT, &[], &body.to_string()).status, 200);
     });
     proof.of(&[Metric::ToolCallsTotal, Metric::ToolResultsTotal, Metric::ToolDuration], || {
+        drop(gateway.chat("s", r#"!tool list_dir {"path":"."}"#));
+    });
+    proof.of(&[Metric::HookUp, Metric::HookFailuresTotal, Metric::HookEventsDroppedTotal], || {
+        wait_for("events that the hook misses while it is down", || {
+            drop(gateway.chat("s", "x"));
+            (gateway.scrape().sum("picoclaw_hook_events_dropped_total") > 0.0).then_some(())
+        });
+    });
+    proof.of(&[Metric::HookCallsTotal, Metric::HookCallDuration], || {
         drop(gateway.chat("s", r#"!tool list_dir {"path":"."}"#));
     });
     proof.of(&[Metric::ToolCallsUnknownTotal], || drop(gateway.chat("s", "!tool invented {}")));

@@ -43,7 +43,10 @@ fn a_job_of_the_command_line_runs_in_the_gateway_that_is_up() {
     assert_eq!(scrape.get("picoclaw_messages_total"), 0.0, "nobody wrote");
     assert_eq!(scrape.get("picoclaw_response_time_seconds_count"), 0.0, "nobody waited");
     let job = jobs(&gateway.home)[0].clone();
-    assert_eq!((job["state"]["lastStatus"].clone(), job["payload"]["kind"].clone()), (json!("ok"), json!("agent_turn")));
+    assert_eq!(
+        (job["state"]["lastStatus"].clone(), job["payload"]["kind"].clone()),
+        (json!("ok"), json!("agent_turn"))
+    );
     let sessions = fs::read_dir(gateway.home.join("workspace/sessions")).unwrap().flatten();
     let names: Vec<String> = sessions.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
     let own = format!("agent_cron-{}-", job["id"].as_str().unwrap());
@@ -89,7 +92,12 @@ fn jobs_of_the_existing_format_are_taken_over_and_what_was_missed_runs_once() {
     write_jobs(
         &home,
         json!([
-            job("fails", json!({ "kind": "cron", "expr": "0 9 * * *", "tz": "UTC" }), "!fail auth", 9 * 3_600_000),
+            job(
+                "fails",
+                json!({ "kind": "cron", "expr": "0 9 * * *", "tz": "UTC" }),
+                "!fail auth",
+                9 * 3_600_000
+            ),
             job("hourly", json!({ "kind": "every", "everyMs": 3_600_000 }), "hello", 3_600_000),
             job("lost", json!({ "kind": "at", "atMs": 1000 }), "hello", 1000),
             job("odd", json!({ "kind": "sometimes" }), "hello", 1000),
@@ -107,7 +115,9 @@ fn jobs_of_the_existing_format_are_taken_over_and_what_was_missed_runs_once() {
     assert_eq!(state("hourly")["lastStatus"], "ok");
     assert!(jobs.iter().all(|job| job["payload"]["theirs"] == 1), "{jobs:?}");
     assert_eq!(jobs.iter().filter(|job| job["enabled"] == true).count(), 3, "the one that ran once is off");
-    wait_for("the log", || gateway.home.log().iter().any(|line| line["kind"] == "cron.run.missed").then_some(()));
+    wait_for("the log", || {
+        gateway.home.log().iter().any(|line| line["kind"] == "cron.run.missed").then_some(())
+    });
 }
 
 #[test]
@@ -153,4 +163,34 @@ fn the_heartbeat_beats_when_there_is_something_to_do() {
     assert_eq!(scrape.get(r#"picoclaw_turns_total{origin="heartbeat",status="completed"}"#), 1.0);
     assert_eq!(scrape.get("picoclaw_messages_total"), 0.0);
     assert!(gateway.home.session_lines().is_empty(), "it remembers nothing");
+}
+
+#[test]
+fn a_command_runs_by_the_rules_of_the_tool_and_fails_truthfully() {
+    let home = Home::new(json!({}));
+    let job = |id: &str, command: &str| {
+        json!({
+            "id": id, "name": id, "enabled": true, "schedule": { "kind": "every", "everyMs": 3_600_000 },
+            "payload": { "kind": "agent_turn", "message": "look", "command": command }, "state": { "nextRunAtMs": 1 },
+        })
+    };
+    write_jobs(
+        &home,
+        json!([job("good", "echo done > made"), job("bad", "exit 7"), job("denied", "rm -rf /")]),
+    );
+    let gateway = Gateway::start_in(home);
+    wait_for("the runs", || (runs(&gateway, "ok") + runs(&gateway, "error") == 3.0).then_some(()));
+    assert_eq!(fs::read_to_string(gateway.home.join("workspace/made")).unwrap(), "done\n");
+    let jobs = jobs(&gateway.home);
+    let state = |id: &str| jobs.iter().find(|job| job["id"] == id).unwrap()["state"].clone();
+    assert_eq!(state("good")["lastStatus"], "ok");
+    assert!(state("bad")["lastError"].as_str().unwrap().contains('7'), "{}", state("bad"));
+    assert_eq!(state("denied")["lastStatus"], "error");
+    assert_eq!(gateway.scrape().sum("picoclaw_turns_total"), 0.0, "no model was asked");
+
+    let home = Home::new(json!({ "tools": { "cron": { "allow_command": false } } }));
+    write_jobs(&home, json!([job("good", "echo done > made")]));
+    let gateway = Gateway::start_in(home);
+    wait_for("the run", || (runs(&gateway, "error") == 1.0).then_some(()));
+    assert!(!gateway.home.join("workspace/made").exists());
 }

@@ -22,6 +22,7 @@ mod exec;
 mod faults;
 mod hanging_disk;
 mod health;
+mod hooks;
 mod hostile;
 mod jobs;
 mod lifecycle;

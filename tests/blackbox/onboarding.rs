@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::support::{Gateway, Home, picoclaw};
+use crate::support::{Gateway, Home, picoclaw, wait_for};
 
 fn run(home: &Home, arguments: &[&str]) -> (bool, String) {
     feed(home, arguments, "")
@@ -52,7 +52,8 @@ fn a_container_is_set_up_without_questions_and_nothing_is_overwritten() {
 #[test]
 fn a_model_is_added_with_its_key_where_only_the_owner_sees_it() {
     let home = empty();
-    let (ok, said) = feed(&home, &["onboard", "--model", "openai/gpt-test", "--key-file", "-"], "sk-secret-0123\n");
+    let (ok, said) =
+        feed(&home, &["onboard", "--model", "openai/gpt-test", "--key-file", "-"], "sk-secret-0123\n");
     assert!(ok && !said.contains("sk-secret"), "{said}");
     assert_eq!(config(&home)["agents"]["defaults"]["model_name"], "gpt-test");
     assert!(!fs::read_to_string(home.join("config.json")).unwrap().contains("sk-secret"));
@@ -96,7 +97,10 @@ fn an_older_layout_is_rewritten_and_kept() {
     let (ok, said) = run(&home, &["migrate"]);
     assert!(ok && said.contains("from version 2"), "{said}");
     let now = config(&home);
-    assert_eq!((now["version"].clone(), now["agents"]["defaults"]["model_name"].clone(), now["theirs"].clone()), (json!(3), json!("m"), json!(1)));
+    assert_eq!(
+        (now["version"].clone(), now["agents"]["defaults"]["model_name"].clone(), now["theirs"].clone()),
+        (json!(3), json!("m"), json!(1))
+    );
     let kept: Vec<_> = fs::read_dir(home.path())
         .unwrap()
         .flatten()
@@ -115,7 +119,11 @@ fn skills_are_installed_from_a_folder() {
     let folder = home.join("weather");
     fs::create_dir(&folder).unwrap();
     assert!(!run(&home, &["skills", "install", folder.to_str().unwrap()]).0, "it has no SKILL.md");
-    fs::write(folder.join("SKILL.md"), "---\nname: weather\ndescription: Tells the weather.\n---\nAsk wttr.in.\n").unwrap();
+    fs::write(
+        folder.join("SKILL.md"),
+        "---\nname: weather\ndescription: Tells the weather.\n---\nAsk wttr.in.\n",
+    )
+    .unwrap();
     std::os::unix::fs::symlink("/etc/passwd", folder.join("link")).unwrap();
     assert!(run(&home, &["skills", "install", folder.to_str().unwrap()]).0);
     assert!(!home.join("workspace/skills/weather/link").exists());
@@ -128,7 +136,12 @@ fn skills_are_installed_from_a_folder() {
 
 #[test]
 fn status_is_there_for_programs() {
-    let gateway = Gateway::start(json!({}));
+    let unused = json!({ "devices": { "enabled": true }, "voice": { "enabled": true } });
+    let gateway = Gateway::start(unused);
+    let said = "accepted, but not used by this version: devices, voice";
+    let named = |line: &&Value| line["message"].as_str().is_some_and(|text| text.contains(said));
+    wait_for("the log", || (gateway.home.log().iter().filter(named).count() == 1).then_some(()));
+    assert!(run(&gateway.home, &["status"]).1.contains(said));
     let (ok, text) = run(&gateway.home, &["status", "--json"]);
     let status: Value = serde_json::from_str(&text).unwrap();
     assert!(ok && status["gateway"]["health"]["status"] == "healthy", "{text}");

@@ -166,6 +166,7 @@ fn the_values_of_labels_are_the_closed_sets() {
         ("reason", "`picoclaw_cron_missed_total`", WORDS, "Missed"),
         ("state", "`picoclaw_cron_jobs`", WORDS, "JobState"),
         ("outcome", "`picoclaw_heartbeats_total`", WORDS, "HeartbeatOutcome"),
+        ("outcome", "`picoclaw_hook_calls_total`", WORDS, "HookOutcome"),
         ("level", "`picoclaw_log_lines_total`", WORDS, "Level"),
         ("status", "`picoclaw_health_status`", WORDS, "HealthStatus"),
         ("reason", "`picoclaw_sink_events_dropped_total`", STATS, "DropReason"),

@@ -17,6 +17,8 @@ const SUBJECTS: &[(&str, &[&str])] = &[
     ),
     ("Providers", &["picoclaw_provider_"]),
     ("Tools", &["picoclaw_tool_"]),
+    ("Jobs", &["picoclaw_cron_", "picoclaw_heartbeats_"]),
+    ("Hooks", &["picoclaw_hook_"]),
     ("Sessions", &["picoclaw_session_"]),
     (
         "Gateway",

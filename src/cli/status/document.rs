@@ -6,10 +6,10 @@ use picoclaw_sinks::registry::known_types;
 use picoclaw_telemetry::words::JobState;
 use serde_json::{Value, json};
 
-use super::PATIENCE;
 use super::super::model::described;
 use super::super::target::Target;
 use super::super::{ask, say, small_runtime};
+use super::PATIENCE;
 use crate::config::{self, Environment, Loaded, Paths};
 use crate::jobs::JobStore;
 use crate::pidfile;

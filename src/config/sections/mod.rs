@@ -5,6 +5,7 @@
 mod agents;
 mod channels;
 mod gateway;
+mod hooks;
 mod jobs;
 mod level;
 mod logging;
@@ -17,6 +18,7 @@ mod tools;
 pub use agents::{AgentDefaults, AgentsConfig, RoutingConfig, SteeringMode, SubturnConfig};
 pub use channels::ChannelConfig;
 pub use gateway::{GatewayConfig, HealthCheckConfig, MetricsConfig};
+pub use hooks::{HookDefaults, HookProcess, HooksConfig, Intercept, Transport};
 pub use jobs::{CronConfig, HeartbeatConfig};
 pub use logging::{LogFormat, LoggingConfig};
 pub use models::{ECHO, ModelConfig, StreamingConfig};
@@ -49,6 +51,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// What the agent can do.
     pub tools: ToolsConfig,
+    /// Programs that watch and change what the agent does.
+    pub hooks: HooksConfig,
     /// The periodic check of `HEARTBEAT.md`.
     pub heartbeat: HeartbeatConfig,
     /// The log file: the short form of a `jsonlog` sink.

@@ -53,10 +53,10 @@ fn what_downtime_missed_runs_once() {
 
 #[test]
 fn a_job_that_runs_once_is_removed_or_switched_off() {
-    let mut document = with([job("gone", Schedule::at(T0 + 1)), Job {
-        delete_after_run: false,
-        ..job("kept", Schedule::at(T0 + 1))
-    }]);
+    let mut document = with([
+        job("gone", Schedule::at(T0 + 1)),
+        Job { delete_after_run: false, ..job("kept", Schedule::at(T0 + 1)) },
+    ]);
     assert_eq!(begun(&document.take_due(T0 + 1, &nobody)), ["gone", "kept"]);
     let failed = Ended { started: T0 + 1, error: Some("no".into()) };
     document.end("gone", &failed, T0 + 2);
@@ -107,7 +107,8 @@ fn an_edit_by_hand_is_followed() {
 
 #[test]
 fn a_job_is_found_by_id_or_by_a_name_that_no_other_has() {
-    let mut twins = with([job("1", Schedule::every(1)), job("2", Schedule::every(1)), job("3", Schedule::every(1))]);
+    let mut twins =
+        with([job("1", Schedule::every(1)), job("2", Schedule::every(1)), job("3", Schedule::every(1))]);
     for (job, name) in twins.jobs_mut().zip(["twin", "twin", "only"]) {
         job.name = name.into();
     }
@@ -147,8 +148,7 @@ fn what_others_keep_in_the_file_stays() {
     assert_eq!(begun(&document.take_due(T0 + 5, &nobody)), ["a"]);
     document.end("a", &Ended { started: T0 + 5, error: None }, T0 + 6);
     let mut expected = text;
-    expected["jobs"][0]["state"] =
-        serde_json::json!({ "nextRunAtMs": T0 + 60_005, "lastRunAtMs": T0 + 5, "lastStatus": "ok", "y": true });
+    expected["jobs"][0]["state"] = serde_json::json!({ "nextRunAtMs": T0 + 60_005, "lastRunAtMs": T0 + 5, "lastStatus": "ok", "y": true });
     expected["jobs"][0]["updatedAtMs"] = (T0 + 6).into();
     let written = serde_json::to_value(&document).unwrap();
     assert_eq!(written["jobs"][0], expected["jobs"][0]);

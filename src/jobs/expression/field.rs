@@ -50,7 +50,9 @@ pub(super) fn parse(
     let mut numbers = vec![false; usize::from(most - least) + 1];
     for part in text.split(',') {
         let (range, step) = match part.split_once('/') {
-            Some((range, step)) => (range, Some(step.parse::<u16>().ok().filter(|step| *step > 0).ok_or_else(wrong)?)),
+            Some((range, step)) => {
+                (range, Some(step.parse::<u16>().ok().filter(|step| *step > 0).ok_or_else(wrong)?))
+            }
             None => (part, None),
         };
         let (from, to) = match range.split_once('-') {

@@ -69,7 +69,10 @@ async fn what_it_has_to_say_goes_to_the_last_chat() {
     std::fs::write(scene.home.path().join("state/state.json"), r#"{"last_channel":"telegram:5:6"}"#).unwrap();
     pass(300).await;
     assert_eq!(scene.beats("delivered"), 1);
-    assert_eq!(scene.world.told.lock().unwrap()[0], ("telegram".into(), "5:6".into(), "the door is open".into()));
+    assert_eq!(
+        scene.world.told.lock().unwrap()[0],
+        ("telegram".into(), "5:6".into(), "the door is open".into())
+    );
 }
 
 #[tokio::test(start_paused = true)]

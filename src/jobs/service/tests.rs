@@ -57,7 +57,8 @@ async fn pass(seconds: u64) {
 
 #[tokio::test(start_paused = true)]
 async fn jobs_run_when_their_time_comes_and_their_answers_are_told() {
-    let scene = begin(TestWorld::default(), [job("e", Schedule::every(60_000)), job("a", Schedule::at(T0 + 90_000))]);
+    let scene =
+        begin(TestWorld::default(), [job("e", Schedule::every(60_000)), job("a", Schedule::at(T0 + 90_000))]);
     pass(59).await;
     assert_eq!(scene.runs("ok"), 0);
     pass(2).await;
@@ -80,14 +81,28 @@ async fn jobs_run_when_their_time_comes_and_their_answers_are_told() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_is_written_down_as_one() {
     let world = TestWorld { answer: Mutex::new(Some(Err("no model".into()))), ..TestWorld::default() };
-    let lost = Job { payload: Payload { channel: "gone".into(), deliver: Some(true), message: "hi".into(), ..Payload::default() }, ..job("lost", Schedule::every(60_000)) };
-    let command = Job { payload: Payload { command: "false".into(), ..Payload::default() }, ..job("command", Schedule::every(60_000)) };
+    let lost = Job {
+        payload: Payload {
+            channel: "gone".into(),
+            deliver: Some(true),
+            message: "hi".into(),
+            ..Payload::default()
+        },
+        ..job("lost", Schedule::every(60_000))
+    };
+    let command = Job {
+        payload: Payload { command: "false".into(), ..Payload::default() },
+        ..job("command", Schedule::every(60_000))
+    };
     let scene = begin(world, [job("e", Schedule::every(60_000)), lost, command]);
     pass(61).await;
     assert_eq!((scene.runs("error"), scene.runs("ok")), (3, 0));
     let left = scene.store.read().unwrap();
     let error = |id: &str| left.find(id).unwrap().state.last_error.clone();
-    assert_eq!((error("e").as_str(), error("lost").as_str(), error("command").as_str()), ("no model", "no such channel", "exit 1"));
+    assert_eq!(
+        (error("e").as_str(), error("lost").as_str(), error("command").as_str()),
+        ("no model", "no such channel", "exit 1")
+    );
     *scene.world.answer.lock().unwrap() = None;
     pass(60).await;
     let state = scene.store.read().unwrap().find("e").unwrap().state.clone();
@@ -103,7 +118,10 @@ async fn a_job_never_runs_twice_at_once_and_not_for_ever() {
     assert_eq!(scene.number(Metric::CronMissedTotal, &["running"]), 1);
     pass(30).await;
     assert_eq!(scene.runs("ok"), 1);
-    let scene = begin(TestWorld { takes: Duration::from_secs(500), ..TestWorld::default() }, [job("hangs", Schedule::every(60_000))]);
+    let scene = begin(
+        TestWorld { takes: Duration::from_secs(500), ..TestWorld::default() },
+        [job("hangs", Schedule::every(60_000))],
+    );
     pass(161).await;
     assert_eq!(scene.runs("timeout"), 1);
     let left = scene.store.read().unwrap();

@@ -15,7 +15,11 @@ struct Scene {
 fn scene(allow_command: bool) -> Scene {
     let home = tempfile::tempdir().unwrap();
     let store = JobStore::new(home.path());
-    Scene { tool: CronTool::new(store.clone(), TestClock::at(1_800_000_000_000), allow_command), store, _home: home }
+    Scene {
+        tool: CronTool::new(store.clone(), TestClock::at(1_800_000_000_000), allow_command),
+        store,
+        _home: home,
+    }
 }
 
 impl Scene {
@@ -42,13 +46,17 @@ async fn a_job_lives_through_all_actions() {
     assert_eq!(status, ToolStatus::Success, "{text}");
     let job = scene.only();
     assert_eq!((job.payload.channel.as_str(), job.payload.to.as_str()), ("telegram", "1"));
-    assert_eq!((job.schedule.every_ms, job.name.as_str(), job.delete_after_run), (Some(3_600_000), "drink water", false));
+    assert_eq!(
+        (job.schedule.every_ms, job.name.as_str(), job.delete_after_run),
+        (Some(3_600_000), "drink water", false)
+    );
     let id = json!(job.id);
     let (_, listed) = scene.call(HERE, json!({ "action": "list" })).await;
     assert!(listed.contains(&job.id) && listed.contains("every 1 h"), "{listed}");
     let (_, got) = scene.call(HERE, json!({ "action": "get", "job_id": id })).await;
     assert_eq!(serde_json::from_str::<Job>(&got).unwrap(), job);
-    let (status, _) = scene.call(HERE, json!({ "action": "update", "job_id": id, "cron_expr": "0 9 * * *" })).await;
+    let (status, _) =
+        scene.call(HERE, json!({ "action": "update", "job_id": id, "cron_expr": "0 9 * * *" })).await;
     assert_eq!((status, scene.only().schedule.expr.as_str()), (ToolStatus::Success, "0 9 * * *"));
     scene.call(HERE, json!({ "action": "disable", "job_id": id })).await;
     assert_eq!((scene.only().enabled, scene.only().state.next_run_at_ms), (false, None));
@@ -66,7 +74,8 @@ async fn nobody_reaches_the_jobs_of_another_chat() {
     let (_, listed) = scene.call(THERE, json!({ "action": "list" })).await;
     assert_eq!(listed, "No jobs are scheduled.");
     for action in ["get", "update", "remove", "enable", "disable"] {
-        let (status, text) = scene.call(THERE, json!({ "action": action, "job_id": id, "message": "theirs" })).await;
+        let (status, text) =
+            scene.call(THERE, json!({ "action": action, "job_id": id, "message": "theirs" })).await;
         assert!(status == ToolStatus::Error && text.contains("there is no job"), "{action}: {text}");
     }
     assert_eq!(scene.only().payload.message, "mine");

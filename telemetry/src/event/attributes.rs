@@ -213,6 +213,24 @@ impl Event {
                     visit("error", Text(error.as_str()));
                 }
             }
+            Self::HookStarted { hook } | Self::HookStopped { hook } => visit("hook", Text(hook.as_str())),
+            Self::HookFailed { hook, error } => {
+                visit("hook", Text(hook.as_str()));
+                visit("error", Text(error.as_str()));
+            }
+            Self::HookCall { hook, stage, outcome, duration, error } => {
+                visit("duration_ms", Millis(*duration));
+                visit("hook", Text(hook.as_str()));
+                visit("stage", Text(stage.as_str()));
+                visit("outcome", Text(outcome.as_str()));
+                if let Some(error) = error {
+                    visit("error", Text(error.as_str()));
+                }
+            }
+            Self::HookEventsDropped { hook, count } => {
+                visit("hook", Text(hook.as_str()));
+                visit("count", Count(*count));
+            }
             Self::Declared(declarations) => visit("series", Count(declarations.len() as u64)),
             Self::Log(line) => {
                 for (name, value) in &line.fields {

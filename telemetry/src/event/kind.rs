@@ -91,6 +91,16 @@ words! {
         CronStoreFailed = "cron.store.failed",
         /// A heartbeat ended.
         HeartbeatEnd = "heartbeat.end",
+        /// A hook runs and has said hello.
+        HookStarted = "hook.started",
+        /// A hook was stopped on purpose.
+        HookStopped = "hook.stopped",
+        /// A hook ended, or could not be started; it will be started again.
+        HookFailed = "hook.failed",
+        /// A hook was asked.
+        HookCall = "hook.call",
+        /// A hook was too slow to hear of everything.
+        HookEventsDropped = "hook.events_dropped",
         /// Names became known: their series exist from now on.
         Declared = "telemetry.declared",
         /// A diagnostic of the code.

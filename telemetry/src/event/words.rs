@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::{AttemptOutcome, Event, Kind};
 use crate::words::{
-    Component, HealthStatus, HeartbeatOutcome, JobStatus, Level, Outcome, Route, ToolStatus, TurnStatus,
+    Component, HealthStatus, HeartbeatOutcome, HookOutcome, JobStatus, Level, Outcome, Route, ToolStatus,
+    TurnStatus,
 };
 
 impl Event {
@@ -54,6 +55,11 @@ impl Event {
             Self::CronJobsChanged { .. } => Kind::CronJobsChanged,
             Self::CronStoreFailed { .. } => Kind::CronStoreFailed,
             Self::HeartbeatEnd { .. } => Kind::HeartbeatEnd,
+            Self::HookStarted { .. } => Kind::HookStarted,
+            Self::HookStopped { .. } => Kind::HookStopped,
+            Self::HookFailed { .. } => Kind::HookFailed,
+            Self::HookCall { .. } => Kind::HookCall,
+            Self::HookEventsDropped { .. } => Kind::HookEventsDropped,
             Self::Declared(_) => Kind::Declared,
             Self::Log(_) => Kind::Log,
         }
@@ -68,6 +74,7 @@ impl Event {
             | Self::SessionReadFailed { .. }
             | Self::ReloadFailed { .. }
             | Self::CronStoreFailed { .. }
+            | Self::HookFailed { .. }
             | Self::ChannelFailed { .. } => Level::Error,
             Self::HealthChanged { to: HealthStatus::Failing, .. } => Level::Error,
             Self::HealthChanged { to: HealthStatus::Degraded, .. } => Level::Warn,
@@ -81,7 +88,8 @@ impl Event {
             },
             Self::ToolEnd { status: ToolStatus::Success | ToolStatus::Cancelled, .. } => Level::Info,
             Self::CronRunEnd { status: JobStatus::Ok | JobStatus::Cancelled, .. } => Level::Info,
-            Self::HeartbeatEnd { outcome: HeartbeatOutcome::Silent, .. } => Level::Debug,
+            Self::HeartbeatEnd { outcome: HeartbeatOutcome::Silent, .. }
+            | Self::HookCall { outcome: HookOutcome::Ok, .. } => Level::Debug,
             Self::HeartbeatEnd { outcome: HeartbeatOutcome::Delivered, .. } => Level::Info,
             Self::MessageJoined { .. }
             | Self::CommandRun { .. }
@@ -91,6 +99,8 @@ impl Event {
             | Self::CronRunEnd { .. }
             | Self::CronRunMissed { .. }
             | Self::HeartbeatEnd { .. }
+            | Self::HookCall { .. }
+            | Self::HookEventsDropped { .. }
             | Self::ToolSkipped { .. }
             | Self::LlmRetry { .. }
             | Self::CooldownStarted { .. }
@@ -117,6 +127,8 @@ impl Event {
             | Self::HealthChanged { .. }
             | Self::ReloadCompleted { .. }
             | Self::CronJobsChanged { .. }
+            | Self::HookStarted { .. }
+            | Self::HookStopped { .. }
             | Self::ChannelStarted { .. }
             | Self::ChannelStopped { .. }
             | Self::MessageReceived { .. }
@@ -170,6 +182,11 @@ impl Event {
             | Self::CronJobsChanged { .. }
             | Self::CronStoreFailed { .. }
             | Self::HeartbeatEnd { .. } => Component::Cron,
+            Self::HookStarted { .. }
+            | Self::HookStopped { .. }
+            | Self::HookFailed { .. }
+            | Self::HookCall { .. }
+            | Self::HookEventsDropped { .. } => Component::Agent,
             Self::Declared(_) => Component::Bus,
         }
     }
@@ -214,6 +231,12 @@ impl Event {
                 HeartbeatOutcome::Undelivered => "Heartbeat could not be delivered",
                 HeartbeatOutcome::Failed => "Heartbeat failed",
             },
+            Self::HookStarted { .. } => "Hook started",
+            Self::HookStopped { .. } => "Hook stopped",
+            Self::HookFailed { .. } => "Hook ended or does not start; it will be started again",
+            Self::HookCall { outcome: HookOutcome::Ok, .. } => "Hook answered",
+            Self::HookCall { .. } => "Hook gave no answer",
+            Self::HookEventsDropped { .. } => "Hook did not hear of events",
             Self::CronRunStart { .. } => "Job started",
             Self::CronRunMissed { .. } => "Job did not run in time",
             Self::CronJobsChanged { .. } => "Jobs read",
