@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use picoclaw_telemetry::event::Declaration;
-use picoclaw_telemetry::words::{Command, Rejection};
+use picoclaw_telemetry::words::{Command, Origin, Rejection};
 use picoclaw_telemetry::{Bus, Detail, Dimension, Event, Label};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use super::budget::{ContextLimits, Correction};
 use super::commands::{self, Desk, Errand, Meant};
 use super::crew::{CrewLimits, CrewTools, Roster};
 use super::gate::{Gates, QUEUE_LIMIT};
+use super::hooks::Hooks;
 use super::inbound::{Assistant, Conversation, Inbound, ModelInfo, Refusal, TurnHandle};
 use super::models::{Candidate, ModelTable};
 use super::prompt::Prompt;
@@ -73,6 +74,8 @@ pub struct Setup {
     pub(super) limits: Limits,
     pub(super) prompt: Prompt,
     corrections: HashMap<String, Correction>,
+    /// Who may watch and change turns.
+    pub(super) hooks: Option<Arc<dyn Hooks>>,
 }
 
 impl Setup {
@@ -95,7 +98,14 @@ impl Setup {
             limits,
             prompt,
             crew,
+            hooks: None,
         }
+    }
+
+    /// The same with somebody who may watch and change turns.
+    #[must_use]
+    pub fn with_hooks(self, hooks: Option<Arc<dyn Hooks>>) -> Self {
+        Self { hooks, ..self }
     }
 
     /// How a model's count of tokens differs from the general rule.
@@ -126,7 +136,7 @@ impl std::fmt::Debug for Agent {
 
 pub(super) struct Inner {
     pub(super) bus: Bus,
-    setup: ArcSwap<Setup>,
+    pub(super) setup: ArcSwap<Setup>,
     pub(super) store: SessionStore,
     pub(super) gates: Arc<Gates>,
     pub(super) workers: Arc<Semaphore>,
@@ -264,9 +274,12 @@ impl Agent {
     }
 }
 
-#[async_trait]
-impl Assistant for Agent {
-    async fn submit(&self, mut inbound: Inbound) -> Result<TurnHandle, Refusal> {
+impl Agent {
+    /// Accepts a message and starts its turn. What no person sent is not counted as a message, and is no command.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn begin(&self, mut inbound: Inbound, origin: Origin) -> Result<TurnHandle, Refusal> {
         let inner = &self.0;
         let setup = inner.setup.load_full();
         let refuse = |reason, message: String| {
@@ -283,11 +296,12 @@ impl Assistant for Agent {
             Conversation::Chat(chat) => {
                 Some((SessionId::of_chat(inbound.channel, chat.kind, &chat.id), Detail::new(&chat.id)))
             }
-            Conversation::Stateless => None,
+            Conversation::Key(key) => Some((SessionId::exact(key), Detail::new(key))),
+            Conversation::Single(_) | Conversation::Stateless => None,
         };
         let meant = match &session {
-            Some(_) => commands::meant(&mut inbound.messages),
-            None => Meant::Turn,
+            Some(_) if origin == Origin::User => commands::meant(&mut inbound.messages),
+            _ => Meant::Turn,
         };
         let chosen = session
             .as_ref()
@@ -315,11 +329,16 @@ impl Assistant for Agent {
             _ => None,
         };
         let label = self.channel_label(inbound.channel);
-        let detail = session.as_ref().map_or_else(
-            || Detail::from(format!("stateless-{}", inner.stateless.fetch_add(1, Ordering::Relaxed) + 1)),
-            |(_, detail)| detail.clone(),
-        );
-        inner.bus.emit(Event::MessageReceived { channel: label, session: detail.clone() });
+        let detail = match (&session, &inbound.conversation) {
+            (Some((_, detail)), _) => detail.clone(),
+            (None, Conversation::Single(name)) => Detail::new(name),
+            (None, _) => {
+                Detail::from(format!("stateless-{}", inner.stateless.fetch_add(1, Ordering::Relaxed) + 1))
+            }
+        };
+        if origin == Origin::User {
+            inner.bus.emit(Event::MessageReceived { channel: label, session: detail.clone() });
+        }
         if let Some((id, _)) = &session {
             self.touch(id.key(), Instant::now());
         }
@@ -339,6 +358,7 @@ impl Assistant for Agent {
         let cancel = inner.cancel_all.child_token();
         let task = Task {
             agent: self.clone(),
+            origin,
             setup,
             candidates,
             label,
@@ -353,6 +373,13 @@ impl Assistant for Agent {
         };
         inner.turns.spawn(task.run(place));
         Ok(TurnHandle { progress: pieces, reply, cancel: cancel.drop_guard() })
+    }
+}
+
+#[async_trait]
+impl Assistant for Agent {
+    async fn submit(&self, inbound: Inbound) -> Result<TurnHandle, Refusal> {
+        self.begin(inbound, Origin::User).await
     }
 
     fn refused(&self, channel: &'static str, reason: Rejection) {

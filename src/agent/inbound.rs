@@ -16,6 +16,10 @@ pub enum Conversation {
     Session(String),
     /// The same for a chat of a network.
     Chat(Chat),
+    /// The same under exactly this key, for conversations that no person holds.
+    Key(String),
+    /// A single turn of this name, which knows nothing of others and is not stored.
+    Single(String),
     /// The caller sends the whole history each time; nothing is stored.
     Stateless,
 }

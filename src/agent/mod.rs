@@ -7,21 +7,26 @@
 //!   `attempts`: asking one of them, with retries.
 //!   `tool_calls`: the calls that a completion asks for.
 //! * [`standing`]: whether a provider may be asked now: cooldown after failures, and the configured rate.
+//! * [`hooks`]: where somebody outside may watch and change a turn. `hooked`: a turn's steps with that around them.
 //! * `transcript`: what a turn adds to its session. `budget`: how much of it fits into a model's context window.
 //!   `summary`: what takes the place of the older part of a long conversation.
 //! * [`prompt`]: what opens every conversation. [`commands`]: what people can say beside talking to the model.
 //! * [`crew`]: sub-agents. [`routing`]: a lighter model for easy messages.
+//! * `automatic`: turns that no person asked for.
 //! * `assistant`: accepts messages. `task`: one of them on its way to its reply. `failures`: why there is none.
 //!
 //! Every step is reported on the telemetry bus by guards, so that an abandoned turn is counted like any other.
 
 mod assistant;
 mod attempts;
+mod automatic;
 mod budget;
 pub mod commands;
 pub mod crew;
 mod failures;
 mod gate;
+mod hooked;
+pub mod hooks;
 pub mod inbound;
 pub mod models;
 pub mod prompt;

@@ -33,6 +33,7 @@ const STORE_PATIENCE: Duration = Duration::from_secs(2);
 /// An accepted message on its way to its reply.
 pub(super) struct Task {
     pub(super) agent: Agent,
+    pub(super) origin: Origin,
     pub(super) setup: Arc<Setup>,
     pub(super) candidates: Vec<Arc<Candidate>>,
     pub(super) label: Label,
@@ -67,7 +68,7 @@ impl Task {
         };
         let gate = entered.as_ref().and_then(|(entered, _)| entered.as_ref());
         let is_stopped = || gate.is_some_and(Entered::is_stopped);
-        let mut guard = Turn::start(&inner.bus, Origin::User, self.label, self.detail.clone());
+        let mut guard = Turn::start(&inner.bus, self.origin, self.label, self.detail.clone());
         let mut joined = Vec::new();
         let result = match &entered {
             Some(_) if !is_stopped() => self.take_turn(&mut guard, gate, &mut joined).await,
@@ -97,6 +98,11 @@ impl Task {
     fn reply(self, result: Result<Reply, TurnError>) {
         // Counted before it is handed over: whoever has the reply finds it in the numbers.
         let bus = &self.agent.0.bus;
+        if self.origin != Origin::User {
+            // Nobody waits for a response whose time could be measured.
+            let _ = self.answer.send(result);
+            return;
+        }
         let (channel, session) = (self.label, self.detail);
         if self.answer.is_closed() {
             bus.emit(Event::ReplyFailed { channel, session, error: Detail::new(CALLER_GONE) });
@@ -153,7 +159,9 @@ impl Task {
 
     async fn open_transcript(&self, inbound: Vec<Message>) -> Result<Transcript, TurnError> {
         let Some(id) = &self.session else {
-            return Ok(Transcript::new(None, History::default(), inbound));
+            let single = matches!(self.inbound.conversation, Conversation::Single(_));
+            let prompt = if single { Some(self.setup.prompt.message().await) } else { None };
+            return Ok(Transcript::new(prompt, History::default(), inbound));
         };
         let history = self.agent.0.store.history(id).await.map_err(|error| {
             let (session, text) = (self.detail.clone(), Detail::from(error.to_string()));
@@ -169,7 +177,7 @@ impl Task {
     /// On whose behalf tools are called.
     fn caller(&self) -> Caller<'_> {
         let chat = match &self.inbound.conversation {
-            Conversation::Session(name) => name,
+            Conversation::Session(name) | Conversation::Key(name) | Conversation::Single(name) => name,
             Conversation::Chat(chat) => &chat.id,
             Conversation::Stateless => "",
         };

@@ -25,6 +25,15 @@ pub(super) struct Tools {
 /// Takes secrets out of a text that a model will see.
 pub type Redact = Arc<dyn Fn(String) -> String + Send + Sync>;
 
+/// Which turn calls, and on whose behalf.
+#[derive(Clone, Copy)]
+pub(super) struct Calling<'a> {
+    pub(super) bus: &'a Bus,
+    pub(super) turn: u64,
+    pub(super) session: &'a Detail,
+    pub(super) caller: Caller<'a>,
+}
+
 impl Tools {
     /// Besides the toolbox the tools of these `specs` are offered, which others carry out.
     pub(super) fn new(
@@ -56,32 +65,46 @@ impl Tools {
         *self.bytes.get_or_init(|| budget::weigh_tools(&self.specs))
     }
 
+    /// The tool of this name.
+    pub(super) fn get(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        self.by_name.get(name).map(|(tool, _)| Arc::clone(tool))
+    }
+
     /// The labels, for declaring their series.
     pub(super) fn labels(&self) -> impl Iterator<Item = Label> {
         self.by_name.values().map(|(_, label)| *label)
     }
 
-    /// Does what a call asks for and returns the text for the model, which also learns what went wrong.
-    pub(super) async fn call(
-        &self,
-        bus: &Bus,
-        turn: u64,
-        session: &Detail,
-        caller: Caller<'_>,
-        call: &ToolCall,
-    ) -> String {
+    /// Does what a call asks for and returns what is for the model, which also learns what went wrong.
+    pub(super) async fn call(&self, calling: Calling<'_>, call: &ToolCall) -> ToolOutput {
+        let Calling { bus, turn, session, caller } = calling;
         let name = call.function.name.as_str();
         let Some((tool, label)) = self.by_name.get(name) else {
             bus.emit(Event::ToolSkipped { turn, name: Detail::new(name), session: session.clone() });
             let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
-            return format!("There is no tool named \"{name}\". Available tools: {}.", known.join(", "));
+            let known = known.join(", ");
+            return ToolOutput::error(format!(
+                "There is no tool named \"{name}\". Available tools: {known}."
+            ));
         };
         let run = ToolRun::start(bus, turn, *label, session.clone());
         let output = self.run(tool.as_ref(), caller, &call.function.arguments).await;
         let text = (self.redact)(output.text);
         let error = (output.status != ToolStatus::Success).then(|| Detail::new(&text));
         run.finish(output.status, error);
-        text
+        ToolOutput { status: output.status, text }
+    }
+
+    /// Counts a call whose outcome a hook has settled, whether or not there is such a tool.
+    pub(super) fn settle(&self, calling: Calling<'_>, name: &str, output: ToolOutput) -> ToolOutput {
+        let Calling { bus, turn, session, .. } = calling;
+        let label = self.by_name.get(name).map(|(_, label)| *label);
+        let label = label.unwrap_or_else(|| bus.vocabulary().resolve(Dimension::Tool, name));
+        let run = ToolRun::start(bus, turn, label, session.clone());
+        let text = (self.redact)(output.text);
+        let error = (output.status != ToolStatus::Success).then(|| Detail::new(&text));
+        run.finish(output.status, error);
+        ToolOutput { status: output.status, text }
     }
 
     async fn run(&self, tool: &dyn Tool, caller: Caller<'_>, arguments: &str) -> ToolOutput {

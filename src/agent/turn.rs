@@ -12,14 +12,17 @@ use super::assistant::Setup;
 use super::attempts::{self, Question, RetryPolicy};
 use super::crew::{self, Post};
 use super::gate::Entered;
+use super::hooked;
+use super::hooks::At;
 use super::inbound::{Progress, Reply, TurnError};
 use super::models::Candidate;
 use super::round;
 use super::task::Answer;
+use super::tool_calls::Calling;
 use super::transcript::Transcript;
-use crate::chat::{FinishReason, Message, Role, Sampling, Usage};
+use crate::chat::{FinishReason, Message, Role, Sampling, ToolCall, Usage};
 use crate::providers::ProviderError;
-use crate::tools::Caller;
+use crate::tools::{Caller, ToolOutput};
 
 const EMPTY_ANSWER: &str = "The model gave an empty answer.";
 
@@ -70,7 +73,10 @@ pub(super) async fn run(
                 deadline: work.deadline,
                 policy: RetryPolicy { retries: limits.llm_retries, backoff: limits.llm_backoff },
             };
-            round::complete(&question).await
+            match &work.setup.hooks {
+                None => round::complete(&question).await,
+                Some(hooks) => hooked::complete(hooks.as_ref(), at(work, guard.number()), &question).await,
+            }
         };
         let (completion, candidate) = match asked {
             Err(error) if error.reason == FailureReason::ContextOverflow && !overflowed && !error.partial => {
@@ -118,13 +124,14 @@ pub(super) async fn run(
             let _ = progress.send(Progress::ToolCalls(calls.clone())).await;
         }
         for call in &calls {
-            let result = match crew::call(work, guard.number(), call).await {
-                Some(result) => result,
-                None => {
-                    work.setup.tools.call(work.bus, guard.number(), work.session, work.caller, call).await
+            let output = match &work.setup.hooks {
+                None => act(work, guard.number(), call).await,
+                Some(hooks) => {
+                    let called = hooked::call(hooks.as_ref(), work, guard.number(), call).await;
+                    called.map_err(turn_error)?
                 }
             };
-            transcript.push(Message::tool_result(call.id.clone(), result));
+            transcript.push(Message::tool_result(call.id.clone(), output.text));
         }
         if rounds < work.rounds {
             hear(work, transcript);
@@ -187,6 +194,24 @@ fn keep_within_budget(work: &Work<'_>, transcript: &mut Transcript) {
         let target = u64::try_from(bytes).unwrap_or(u64::MAX) / 10 * 6;
         transcript.cut(target.saturating_sub(tools), Compaction::Budget);
     }
+}
+
+/// Does what a call asks for.
+pub(super) async fn act(work: &Work<'_>, turn: u64, call: &ToolCall) -> ToolOutput {
+    match crew::call(work, turn, call).await {
+        Some(result) => ToolOutput::success(result),
+        None => work.setup.tools.call(calling(work, turn), call).await,
+    }
+}
+
+/// Where in a turn it is, for hooks.
+pub(super) fn at<'a>(work: &Work<'a>, turn: u64) -> At<'a> {
+    At { turn, session: work.session.as_str(), caller: work.caller }
+}
+
+/// Which turn calls, and on whose behalf.
+pub(super) fn calling<'a>(work: &Work<'a>, turn: u64) -> Calling<'a> {
+    Calling { bus: work.bus, turn, session: work.session, caller: work.caller }
 }
 
 /// The model still calls tools at the limit: the person gets an answer that says so.

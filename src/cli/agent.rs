@@ -5,8 +5,10 @@
 
 mod local;
 mod remote;
+mod repl;
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -16,6 +18,9 @@ use picoclaw_sinks::registry::known_types;
 use super::small_runtime;
 use crate::config::{self, Environment, Paths};
 use crate::pidfile;
+
+/// What was typed, in the home.
+const HISTORY: &str = ".agent_history";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -50,18 +55,20 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         environment = environment.with("PICOCLAW_LOG_LEVEL", "debug");
     }
     let loaded = config::load(&environment, &known_types());
-    let gateway = Paths::find(&environment).and_then(|paths| pidfile::running(&paths.pid_file));
+    let paths = Paths::find(&environment);
+    let history = paths.as_ref().map(|paths| paths.home.join(HISTORY));
+    let gateway = paths.and_then(|paths| pidfile::running(&paths.pid_file));
     let runtime = small_runtime()?;
     let result = runtime.block_on(async {
         match gateway {
             // It goes on with what it has read, whatever the file says by now.
             Some(gateway) => {
                 let remote = remote::Remote::new(gateway, loaded.as_ref().ok(), arguments)?;
-                talk(arguments, &remote).await
+                talk(arguments, &remote, history).await
             }
             None => {
                 let local = local::Local::start(&loaded?, arguments).await?;
-                let result = talk(arguments, &local).await;
+                let result = talk(arguments, &local, history).await;
                 local.stop().await;
                 result
             }
@@ -71,16 +78,17 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     result.map(|()| ExitCode::SUCCESS)
 }
 
-async fn talk(arguments: &Arguments, agent: &dyn Answering) -> anyhow::Result<()> {
+async fn talk(arguments: &Arguments, agent: &dyn Answering, history: Option<PathBuf>) -> anyhow::Result<()> {
     if let Some(message) = &arguments.message {
         return agent.answer(message).await;
     }
-    let terminal = std::io::stdin().is_terminal();
+    if let Some(history) =
+        history.filter(|_| std::io::stdin().is_terminal() && std::io::stdout().is_terminal())
+    {
+        return repl::talk(agent, &history).await;
+    }
     let mut failed = 0;
     loop {
-        if terminal {
-            write_out("You: ");
-        }
         let line = tokio::task::spawn_blocking(|| {
             let mut line = String::new();
             std::io::stdin().lock().read_line(&mut line).map(|read| (read > 0).then_some(line))
@@ -97,8 +105,8 @@ async fn talk(arguments: &Arguments, agent: &dyn Answering) -> anyhow::Result<()
             }
         }
     }
-    // A person has seen it; a script looks at the exit code.
-    anyhow::ensure!(terminal || failed == 0, "{failed} of the messages got no answer");
+    // A script looks at the exit code.
+    anyhow::ensure!(failed == 0, "{failed} of the messages got no answer");
     Ok(())
 }
 

@@ -13,18 +13,25 @@ pub(super) enum Command {
     Schema,
     /// Print a configuration to start from.
     Example,
+    /// Replace the configuration by the usual one; the file before is kept.
+    Reset {
+        /// Yes, replace it.
+        #[arg(short, long)]
+        force: bool,
+    },
 }
 
 pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Check => return check(),
+        Command::Reset { force } => return super::migrate::reset(*force),
         Command::Schema => say(&serde_json::to_string_pretty(&config::schema())?),
         Command::Example => say(config::example().trim_end()),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn check() -> anyhow::Result<ExitCode> {
+pub(super) fn check() -> anyhow::Result<ExitCode> {
     let result = crate::gateway::load(&Environment::process(), None);
     let report = result.as_ref().map_or_else(Report::from, Report::from);
     say(report.to_string().trim_end());

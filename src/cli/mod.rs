@@ -2,17 +2,26 @@
 //!
 //! Each command is a file: it reads its arguments, calls the part that does the work, and prints.
 
+mod absent;
 mod agent;
 mod ask;
+mod completions;
 mod config;
+mod cron;
+mod edit;
 mod gateway;
 mod health;
 mod integrations;
+mod mcp;
 mod metrics;
+mod migrate;
+mod model;
+mod onboard;
 mod plugin;
 mod plugin_host;
 mod reload;
 mod sinks;
+mod skills;
 mod status;
 mod target;
 
@@ -36,14 +45,40 @@ enum Command {
     Gateway(gateway::Arguments),
     /// Talk to the agent: one message with -m, otherwise line by line.
     Agent(agent::Arguments),
+    /// Create a home directory to start with; what exists stays as it is.
+    Onboard(onboard::Arguments),
     /// Show what is configured and how a running gateway is.
-    Status,
+    Status(status::Arguments),
     /// Ask the running gateway how it is: one line, and the exit code 0 or 1.
     Health(health::Arguments),
     /// Print the live numbers of the running gateway.
     Metrics(metrics::Arguments),
     /// Let the running gateway read its configuration again and open its log files anew; say what changed.
     Reload,
+    /// List, add, remove and switch scheduled jobs.
+    #[command(subcommand)]
+    Cron(cron::Command),
+    /// List the models, choose which one answers, or add one.
+    Model(model::Arguments),
+    /// Add, list, show and remove the MCP servers whose tools the agent can use.
+    #[command(subcommand)]
+    Mcp(mcp::Command),
+    /// List, show, install and remove skills of the workspace.
+    #[command(subcommand)]
+    Skills(skills::Command),
+    /// Bring an older config.json into the present layout; the file before is kept.
+    Migrate(migrate::Arguments),
+    /// Print a script that lets a shell complete these commands.
+    Completions(completions::Arguments),
+    /// Print the manual page.
+    #[command(hide = true)]
+    Man,
+    /// Not offered.
+    #[command(hide = true)]
+    Auth(absent::Arguments),
+    /// Not offered.
+    #[command(hide = true)]
+    Update(absent::Arguments),
     /// Print the version.
     Version,
     /// List the files for other programs, or print or write them filled in for this gateway.
@@ -67,7 +102,8 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Gateway(arguments) => gateway::run(&arguments),
         Command::Agent(arguments) => agent::run(&arguments),
-        Command::Status => status::run(),
+        Command::Onboard(arguments) => onboard::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
         Command::Metrics(arguments) => metrics::run(&arguments),
         Command::Reload => reload::run(),
@@ -76,6 +112,15 @@ pub fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Command::Integrations(arguments) => integrations::run(&arguments),
+        Command::Cron(command) => cron::run(command),
+        Command::Model(arguments) => model::run(arguments),
+        Command::Mcp(command) => mcp::run(command),
+        Command::Skills(command) => skills::run(command),
+        Command::Migrate(arguments) => migrate::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man => completions::man(),
+        Command::Auth(arguments) => Ok(absent::say_so(absent::AUTH, &arguments)),
+        Command::Update(arguments) => Ok(absent::say_so(absent::UPDATE, &arguments)),
         Command::Config(command) => config::run(&command),
         Command::Sinks(command) => sinks::run(&command),
         Command::Plugin(command) => plugin::run(&command),

@@ -1,21 +1,35 @@
 //! `picoclaw status`.
 
+mod document;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
 use picoclaw_sinks::registry::known_types;
+use picoclaw_telemetry::words::JobState;
 use serde_json::Value;
 
 use super::target::Target;
 use super::{ask, complain, say, small_runtime};
-use crate::config::{self, Environment, Loaded, McpTransport, ModelConfig, Paths};
+use crate::config::{self, Environment, Loaded, McpTransport, Paths};
+use crate::jobs::JobStore;
 use crate::pidfile;
 
 /// How long a gateway may take to answer before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-pub(super) fn run() -> anyhow::Result<ExitCode> {
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let environment = Environment::process();
+    if arguments.json {
+        return document::print(&environment);
+    }
     let loaded = config::load(&environment, &known_types());
     say("📦 Agent Status:");
     match &loaded {
@@ -68,7 +82,7 @@ fn configured(loaded: &Loaded) {
     let default = loaded.config.default_model();
     for model in loaded.config.models() {
         let mark = if model.model_name == default { "*" } else { "-" };
-        say(&format!("  {mark} {} ({})", model.model_name, describe(model)));
+        say(&format!("  {mark} {} ({})", model.model_name, super::model::describe(model)));
     }
     let mcp = &loaded.config.tools.mcp;
     if !mcp.servers.is_empty() {
@@ -99,18 +113,25 @@ fn configured(loaded: &Loaded) {
         let state = if sink.enabled { "enabled" } else { "disabled" };
         say(&format!("  - {} (type {}, {state})", sink.name(), sink.kind));
     }
+    jobs(loaded);
     for warning in &loaded.warnings {
         say(&format!("{warning}"));
     }
 }
 
-fn describe(model: &ModelConfig) -> String {
-    let provider = model.provider_name();
-    match (provider, model.keys().count()) {
-        (config::ECHO, _) => "built in, needs no key".to_owned(),
-        (_, 0) => format!("provider {provider}, no key"),
-        (_, 1) => format!("provider {provider}, one key"),
-        (_, n) => format!("provider {provider}, {n} keys"),
+/// Nothing, where nothing is scheduled.
+fn jobs(loaded: &Loaded) {
+    match JobStore::new(&loaded.paths.workspace).read() {
+        Ok(jobs) if jobs.jobs().next().is_none() => {}
+        Ok(jobs) => {
+            let [on, off, wrong] =
+                [JobState::Enabled, JobState::Disabled, JobState::Invalid].map(|s| jobs.count(s));
+            say(&format!("Jobs: {on} enabled, {off} disabled, {wrong} that cannot be understood"));
+            for job in jobs.jobs().filter(|job| job.state.last_status == "error") {
+                say(&format!("  ✗ {} ({}): {}", job.name, job.id, job.state.last_error));
+            }
+        }
+        Err(error) => say(&format!("Jobs: {error}")),
     }
 }
 

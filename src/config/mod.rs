@@ -10,13 +10,16 @@
 //! * `unused`: settings of the existing PicoClaw that this gateway accepts and does not use.
 //! * `validate`, `endpoints`: what a type cannot say, such as that a name exists or that a path is free.
 //! * `short_forms`: the telemetry sinks that result.
+//! * `edit`: changes to the file, on somebody's behalf.
 //! * `report`, `reference`: for people. `changes`: what differs between two configurations.
 
 mod changes;
+mod edit;
 mod endpoints;
 mod environment;
 mod inspect;
 mod load;
+mod migrate;
 mod older;
 mod overrides;
 mod paths;
@@ -37,8 +40,11 @@ mod unused;
 mod validate;
 
 pub use changes::changes;
+pub(crate) use edit::write as write_file;
+pub use edit::{ConfigFile, EditError, replace};
 pub use environment::Environment;
 pub use load::{Loaded, load, load_with};
+pub use migrate::{Migration, migrate};
 pub use paths::Paths;
 pub use problem::{ConfigErrors, Problem, Severity, Source, Warning};
 pub use reference::reference;

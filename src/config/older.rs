@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::problem::{Source, Warning};
 
 /// The layout that this gateway reads.
-const CURRENT: u64 = 3;
+pub(super) const CURRENT: u64 = 3;
 
 /// Rewrites `config` into the present layout and says what had to be left out.
 pub(super) fn upgrade(config: &mut Value, source: &Source) -> Vec<Warning> {
@@ -22,7 +22,7 @@ pub(super) fn upgrade(config: &mut Value, source: &Source) -> Vec<Warning> {
         Some(version) if version < CURRENT => notices.push(Warning::notice(
             source,
             "version",
-            format!("version {version} is an older layout: it is read as it is, and docs/config.md has the present one"),
+            format!("version {version} is an older layout: it is read as it is, and `picoclaw migrate` rewrites it"),
         )),
         _ => {}
     }

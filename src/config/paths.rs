@@ -78,6 +78,8 @@ impl Paths {
             &self.log_dir,
         ];
         let mut private: Vec<PathBuf> = own.into_iter().cloned().chain(conversations).collect();
+        // Jobs run commands: who may not run any must not write them there either.
+        private.push(self.workspace.join("cron"));
         if self.home != self.workspace && self.home.starts_with(&self.workspace) {
             private.push(self.home.clone());
         }

@@ -27,8 +27,7 @@ const UNUSED: &[(&str, &str)] = &[
     ("devices", "{}"),
     ("events", "{}"),
     ("evolution", "{}"),
-    ("heartbeat", "{}"),
-    ("hooks", "{}"),
+    ("hooks.builtins", "{}"),
     ("isolation", "{}"),
     ("model_list.*.auth_method", "\"\""),
     ("model_list.*.connect_mode", "\"\""),
@@ -36,7 +35,6 @@ const UNUSED: &[(&str, &str)] = &[
     ("session.dimensions", "[\"chat\"]"),
     ("session.dm_scope", "\"\""),
     ("session.identity_links", "{}"),
-    ("tools.cron", "{}"),
     ("tools.delegate", "{}"),
     ("tools.filter_min_length", "8"),
     ("tools.i2c", "{}"),
@@ -142,7 +140,7 @@ mod tests {
     #[test]
     fn one_notice_names_what_asks_for_something() {
         let mut tree = Tree::new(
-            json!({"hooks": {"enabled": true}, "devices": {"enabled": false}, "voice": {}, "build_info": {"v": 1},
+            json!({"evolution": {"enabled": true}, "devices": {"enabled": false}, "voice": {}, "build_info": {"v": 1},
                    "agents": {"defaults": {"image_model": "", "split_on_marker": true, "max_tokens": 5}},
                    "model_list": [{"model": "a", "workspace": "w"}, {"model": "b", "workspace": ""}],
                    "channel_list": {"line": {"enabled": true}, "qq": {"enabled": false},
@@ -153,7 +151,7 @@ mod tests {
         assert_eq!(
             notice.to_string(),
             "config.json: accepted, but not used by this version: agents.defaults.split_on_marker, \
-             channel_list.line, hooks, model_list[0].workspace"
+             channel_list.line, evolution, model_list[0].workspace"
         );
         assert_eq!(
             tree.root,

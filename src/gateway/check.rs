@@ -33,6 +33,7 @@ pub fn load(environment: &Environment, in_use: Option<&Path>) -> Result<Loaded, 
         models(&loaded.config, &mut checked);
         hosts(&loaded.config, &mut checked);
         channels(loaded, &mut checked);
+        hooks(&loaded.config, &mut checked);
         api_key(&loaded.config, &mut checked);
         if in_use != Some(&loaded.paths.workspace) {
             workspace(loaded, &mut checked);
@@ -169,6 +170,13 @@ fn hosts(config: &Config, checked: &mut Checked) {
         if let Err(error) = AllowedHosts::parse([host.as_str()]) {
             checked.problems.push((format!("tools.web.private_host_whitelist[{index}]"), error.to_string()));
         }
+    }
+}
+
+fn hooks(config: &Config, checked: &mut Checked) {
+    for (name, _) in config.hooks.active().iter().filter(|(_, process)| process.command.is_empty()) {
+        let message = "missing: expected the program and its arguments, such as [\"python3\", \"/etc/picoclaw/gate.py\"]";
+        checked.problems.push((format!("hooks.processes.{name}.command"), message.to_owned()));
     }
 }
 

@@ -27,7 +27,8 @@ impl Fixed {
 }
 
 fn values(loaded: &Loaded) -> Vec<(&'static str, Value)> {
-    let Config { gateway, session, telemetry, agents, .. } = &loaded.config;
+    let Config { gateway, session, telemetry, agents, tools, heartbeat: config_heartbeat, .. } =
+        &loaded.config;
     let health = &gateway.health_check;
     vec![
         ("gateway.host", json!(gateway.host)),
@@ -40,6 +41,10 @@ fn values(loaded: &Loaded) -> Vec<(&'static str, Value)> {
         ("session.persistence", json!(session.persistence)),
         ("telemetry.ring", json!(telemetry.ring)),
         ("telemetry.session_active_minutes", json!(telemetry.session_active_minutes)),
+        ("heartbeat.enabled", json!(config_heartbeat.enabled)),
+        ("heartbeat.interval", json!(config_heartbeat.interval)),
+        ("tools.cron.allow_command", json!(tools.cron.allow_command)),
+        ("tools.cron.exec_timeout_minutes", json!(tools.cron.exec_timeout_minutes)),
         ("agents.defaults.max_parallel_turns", json!(agents.defaults.parallel_turns())),
         // Tools move to another workspace at once; the conversations stay where they are.
         ("agents.defaults.workspace", json!(loaded.paths.sessions_dir)),

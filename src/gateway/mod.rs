@@ -11,6 +11,7 @@ mod check;
 mod fixed;
 mod greeting;
 mod hot_reload;
+mod jobs;
 mod mcp;
 mod parts;
 mod plugin_tools;
@@ -24,6 +25,7 @@ mod supply;
 mod welcome;
 
 pub use check::{load, sink_context};
+pub use jobs::cron_tool;
 pub use parts::console;
 pub use plugin_tools::{PluginTools, start as plugin_tools};
 pub use run::{Options, run};

@@ -42,6 +42,8 @@ pub(super) struct Parts {
     pub(super) operator: Option<Token>,
     pub(super) environment: Environment,
     pub(super) debug: bool,
+    /// The scheduled jobs, of the workspace with which the gateway started.
+    pub(super) jobs: crate::jobs::JobStore,
     pub(super) fixed: Fixed,
     /// Where the store was opened.
     pub(super) sessions_dir: PathBuf,
@@ -55,6 +57,8 @@ pub(super) struct Parts {
 pub(super) struct Running {
     pub(super) loaded: Loaded,
     pub(super) supervisor: Supervisor,
+    /// The hooks, if there are any.
+    pub(super) hooks: Option<Arc<crate::hooks::Chain>>,
     pub(super) supply: Supply,
 }
 

@@ -13,6 +13,7 @@ use super::{check, mcp, plugin_tools, routes, setup};
 use crate::agent::commands;
 use crate::config::{self, Paths};
 use crate::health::Phase;
+use crate::hooks::Chain;
 use crate::http::admin::{ReloadError, Reloaded, Reloader};
 
 /// Reloads on behalf of the HTTP route, a signal, or a changed file.
@@ -105,9 +106,16 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
     let paths = Paths { sessions_dir: parts.sessions_dir.clone(), ..loaded.paths.clone() };
     plugin_tools::replaceable(&loaded.config)?;
     let plugins = plugin_tools::start(&loaded.config, &parts.masker, &running.supply.plugins).await;
-    let supply = Supply { plugins, ..running.supply.clone() };
+    let cron = super::jobs::cron_tool(&loaded.config, &parts.jobs);
+    let supply = Supply { plugins, cron, ..running.supply.clone() };
     let setup = setup::setup(&parts.bus, &loaded.config, &paths, &parts.masker, &supply)
         .map_err(|error| error.to_string())?;
+    let hooks = if loaded.config.hooks == running.loaded.config.hooks {
+        running.hooks.clone()
+    } else {
+        Chain::start(&loaded.config.hooks, &loaded.paths.workspace, &parts.bus)
+    };
+    let setup = setup.with_hooks(hooks.clone().map(|hooks| hooks as _));
 
     // Secrets that are no longer configured may still be spoken of by turns in flight.
     let mut secrets = parts::secrets(&loaded, parts.operator.as_ref());
@@ -120,6 +128,10 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
         Err(taken) => tracing::error!(%taken, "Two endpoints claim one path; paths stay as they were."),
     }
     parts.agent.reconfigure(setup);
+    // The old ones end when the last turn that knows them does.
+    if let Some(old) = std::mem::replace(&mut running.hooks, hooks) {
+        old.retire(running.hooks.as_deref(), &parts.bus);
+    }
     parts.channel.reconfigure(parts::settings(&loaded.config, parts.operator.clone()));
     parts.run_channels(&loaded).await;
     parts.judge.set_watched(parts::watched(&loaded, &parts.bus, &sinks));

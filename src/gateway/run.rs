@@ -114,10 +114,12 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     if hot_reload {
         tokio::spawn(hot_reload::run(Arc::clone(&parts), watch));
     }
+    let jobs = super::jobs::start(&parts).await;
     tokio::spawn(remember_sessions(parts.agent.clone(), started.store.clone(), started.session_window));
 
     let cause = signals::serve(&parts, &mut signals).await;
-    let rest = shutdown::Rest { store: started.store, supply, stop_watch, watching, stop_http, servers };
+    let rest =
+        shutdown::Rest { jobs, store: started.store, supply, stop_watch, watching, stop_http, servers };
     tokio::select! {
         () = shutdown::shut_down(&parts, rest, cause) => {}
         () = signals::second_stop(&mut signals) => anyhow::bail!("stopped at once by a second signal"),
@@ -173,8 +175,12 @@ async fn start(
     let mcp = Servers::new(Arc::new(McpOnBus::new(&bus, &mcp_changed)));
     mcp::configure(&mcp, &bus, config, &loaded.paths);
     let plugins = plugin_tools::start(config, &masker, &PluginTools::default()).await;
-    let supply = Supply { plugins, mcp: Some(mcp), ..Supply::default() };
+    let jobs = crate::jobs::JobStore::new(&loaded.paths.workspace);
+    let cron = super::jobs::cron_tool(config, &jobs);
+    let supply = Supply { plugins, cron, mcp: Some(mcp), ..Supply::default() };
+    let hooks = crate::hooks::Chain::start(&config.hooks, &loaded.paths.workspace, &bus);
     let setup = setup::setup(&bus, config, &loaded.paths, &masker, &supply)?;
+    let setup = setup.with_hooks(hooks.clone().map(|hooks| hooks as _));
     let store = SessionStore::open(&loaded.paths.sessions_dir, &setup::session_options(config))?;
     judge.watch_sessions(store.clone());
     tell_recovery(&store);
@@ -214,10 +220,11 @@ async fn start(
         operator: operator.clone(),
         environment,
         debug: options.debug,
+        jobs,
         fixed: Fixed::at_start(&loaded),
         sessions_dir: loaded.paths.sessions_dir.clone(),
         mcp_changed: Arc::clone(&mcp_changed),
-        running: tokio::sync::Mutex::new(Running { loaded, supervisor, supply }),
+        running: tokio::sync::Mutex::new(Running { loaded, supervisor, hooks, supply }),
     });
     tokio::spawn(mcp::follow(Arc::clone(&parts), mcp_changed));
     let reload = Arc::new(Reload(Arc::clone(&parts)));

@@ -33,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 
 /// What a shutdown ends beside the parts.
 pub(super) struct Rest {
+    pub(super) jobs: super::jobs::Automatic,
     pub(super) store: SessionStore,
     pub(super) supply: Supply,
     pub(super) stop_watch: CancellationToken,
@@ -52,10 +53,12 @@ async fn in_order(parts: &Parts, rest: Rest, cause: &'static str) {
     parts.judge.set_phase(Phase::Draining);
     parts.service.stopping().await;
     parts.bus.emit(Event::GatewayShutdown { cause: Detail::new(cause) });
+    rest.jobs.stop();
     let cancelled = parts.agent.drain(TURNS_PATIENCE).await;
     if cancelled > 0 {
         tracing::warn!(cancelled, "Turns were cancelled because the gateway stops.");
     }
+    rest.jobs.ended().await;
     let servers = async {
         if let Some(servers) = &rest.supply.mcp {
             servers.close(PROGRAMS_PATIENCE).await;

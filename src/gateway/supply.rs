@@ -13,6 +13,8 @@ use crate::tools::{BackgroundCommands, Tool, command_environment};
 pub struct Supply {
     /// The tools of plugins.
     pub plugins: PluginTools,
+    /// The tool for scheduled jobs.
+    pub cron: Option<Arc<dyn Tool>>,
     /// Commands that run in the background.
     pub background: BackgroundCommands,
     /// Who takes messages to chats.
@@ -25,7 +27,7 @@ impl Supply {
     /// All tools that are not built in, as they are now.
     pub fn tools(&self, paths: &Paths) -> Vec<Arc<dyn Tool>> {
         let mcp = self.mcp.iter().flat_map(|servers| servers.tools(&Artifacts::new(&paths.workspace)));
-        self.plugins.iter().cloned().chain(mcp).collect()
+        self.plugins.iter().chain(&self.cron).cloned().chain(mcp).collect()
     }
 }
 

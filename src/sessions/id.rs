@@ -39,6 +39,11 @@ impl SessionId {
         Self { key: format!("sk_v1_{}", Hex(&digest)).into(), channel: channel.into(), chat: chat.into() }
     }
 
+    /// The session with exactly this key, for a conversation that no person holds.
+    pub fn exact(key: &str) -> Self {
+        Self { key: key.into(), channel: "system".into(), chat: key.into() }
+    }
+
     /// A session whose file bears a name that a test can read.
     #[cfg(test)]
     pub(super) fn named(key: &str) -> Self {

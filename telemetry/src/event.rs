@@ -15,8 +15,9 @@ pub use kind::Kind;
 
 use crate::label::{Detail, Label};
 use crate::words::{
-    Command, Compaction, Component, CooldownEnd, FailureReason, HealthStatus, HttpRejection, Level, Origin,
-    Outcome, Rejection, Route, SkipReason, ToolStatus, TurnStatus,
+    Command, Compaction, Component, CooldownEnd, FailureReason, HealthStatus, HeartbeatOutcome, HookOutcome,
+    HookStage, HttpRejection, JobStatus, Level, Missed, Origin, Outcome, Rejection, Route, SkipReason,
+    ToolStatus, TurnStatus,
 };
 
 /// A name that becomes known, so that its series exist at 0 before anything happens: a rate over a series that
@@ -35,6 +36,8 @@ pub enum Declaration {
     Tool(Label),
     /// An MCP server.
     McpServer(Label),
+    /// A hook.
+    Hook(Label),
 }
 
 /// How a request to a provider ended.
@@ -304,6 +307,57 @@ pub enum Event {
     SessionReadFailed {
         session: Detail,
         error: Detail,
+    },
+    CronRunStart {
+        job: Detail,
+        name: Detail,
+    },
+    CronRunEnd {
+        job: Detail,
+        name: Detail,
+        status: JobStatus,
+        duration: Duration,
+        error: Option<Detail>,
+    },
+    CronRunMissed {
+        job: Detail,
+        name: Detail,
+        reason: Missed,
+        late: Duration,
+    },
+    CronJobsChanged {
+        enabled: u64,
+        disabled: u64,
+        invalid: u64,
+    },
+    CronStoreFailed {
+        error: Detail,
+    },
+    HeartbeatEnd {
+        outcome: HeartbeatOutcome,
+        duration: Duration,
+        error: Option<Detail>,
+    },
+    HookStarted {
+        hook: Label,
+    },
+    HookStopped {
+        hook: Label,
+    },
+    HookFailed {
+        hook: Label,
+        error: Detail,
+    },
+    HookCall {
+        hook: Label,
+        stage: HookStage,
+        outcome: HookOutcome,
+        duration: Duration,
+        error: Option<Detail>,
+    },
+    HookEventsDropped {
+        hook: Label,
+        count: u64,
     },
     Declared(Arc<[Declaration]>),
     Log(Arc<LogLine>),

@@ -7,8 +7,9 @@ use crate::label::Label;
 use crate::ledger::{Labels, Ledger};
 use crate::metric::Metric as M;
 use crate::words::{
-    Command, Compaction, Direction, FailureReason, HealthStatus, HttpRejection, Level, Origin, Outcome,
-    Rejection, Route, SkipReason, ToolStatus, TurnStatus,
+    Command, Compaction, Direction, FailureReason, HealthStatus, HeartbeatOutcome, HookOutcome,
+    HttpRejection, JobState, JobStatus, Level, Missed, Origin, Outcome, Rejection, Route, SkipReason,
+    ToolStatus, TurnStatus,
 };
 
 const NONE: Labels = Labels::NONE;
@@ -47,9 +48,17 @@ pub(crate) fn predeclare(ledger: &mut Ledger) {
         M::SessionConsecutiveFailures,
         M::ConfigReloadSuccessful,
         M::ConfigReloadTime,
+        M::CronRunsActive,
+        M::CronRunDuration,
+        M::CronLastSuccess,
+        M::CronStoreFailuresTotal,
     ] {
         ledger.declare(metric, NONE);
     }
+    JobStatus::ALL.iter().for_each(|status| ledger.declare(M::CronRunsTotal, word!(*status)));
+    Missed::ALL.iter().for_each(|reason| ledger.declare(M::CronMissedTotal, word!(*reason)));
+    JobState::ALL.iter().for_each(|state| ledger.declare(M::CronJobs, word!(*state)));
+    HeartbeatOutcome::ALL.iter().for_each(|outcome| ledger.declare(M::HeartbeatsTotal, word!(*outcome)));
     for origin in Origin::ALL {
         for status in TurnStatus::ALL {
             ledger.declare(M::TurnsTotal, word!(word!(*origin), *status));
@@ -210,6 +219,34 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
             ledger.add(M::SessionReadFailuresTotal, NONE, 1);
             ledger.shift(M::SessionConsecutiveFailures, NONE, 1.0);
         }
+        Event::CronRunStart { .. } => ledger.shift(M::CronRunsActive, NONE, 1.0),
+        Event::CronRunEnd { status, duration, .. } => {
+            ledger.shift(M::CronRunsActive, NONE, -1.0);
+            ledger.add(M::CronRunsTotal, word!(*status), 1);
+            ledger.observe(M::CronRunDuration, NONE, *duration);
+            if *status == JobStatus::Ok {
+                ledger.set_time(M::CronLastSuccess, NONE, time);
+            }
+        }
+        Event::CronRunMissed { reason, .. } => ledger.add(M::CronMissedTotal, word!(*reason), 1),
+        Event::CronJobsChanged { enabled, disabled, invalid } => {
+            ledger.set(M::CronJobs, word!(JobState::Enabled), *enabled as f64);
+            ledger.set(M::CronJobs, word!(JobState::Disabled), *disabled as f64);
+            ledger.set(M::CronJobs, word!(JobState::Invalid), *invalid as f64);
+        }
+        Event::CronStoreFailed { .. } => ledger.add(M::CronStoreFailuresTotal, NONE, 1),
+        Event::HeartbeatEnd { outcome, .. } => ledger.add(M::HeartbeatsTotal, word!(*outcome), 1),
+        Event::HookStarted { hook } => ledger.set(M::HookUp, one(*hook), 1.0),
+        Event::HookStopped { hook } => ledger.set(M::HookUp, one(*hook), 0.0),
+        Event::HookFailed { hook, .. } => {
+            ledger.set(M::HookUp, one(*hook), 0.0);
+            ledger.add(M::HookFailuresTotal, one(*hook), 1);
+        }
+        Event::HookCall { hook, outcome, duration, .. } => {
+            ledger.add(M::HookCallsTotal, word!(one(*hook), *outcome), 1);
+            ledger.observe(M::HookCallDuration, one(*hook), *duration);
+        }
+        Event::HookEventsDropped { hook, count } => ledger.add(M::HookEventsDroppedTotal, one(*hook), *count),
         Event::Declared(declarations) => declarations.iter().for_each(|d| declare(ledger, *d)),
         Event::GatewayReady { .. }
         | Event::GatewayShutdown { .. }
@@ -320,6 +357,14 @@ fn declare(ledger: &mut Ledger, declaration: Declaration) {
                 M::McpServerConsecutiveFailures,
             ] {
                 ledger.declare(metric, one(label));
+            }
+        }
+        Declaration::Hook(label) => {
+            for metric in [M::HookCallDuration, M::HookUp, M::HookFailuresTotal, M::HookEventsDroppedTotal] {
+                ledger.declare(metric, one(label));
+            }
+            for outcome in HookOutcome::ALL {
+                ledger.declare(M::HookCallsTotal, word!(one(label), *outcome));
             }
         }
         Declaration::Tool(label) => {

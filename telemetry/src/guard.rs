@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::bus::Bus;
 use crate::event::{AttemptOutcome, Cost, Event, LlmResponse, Tokens, TurnEnd};
 use crate::label::{Detail, Label};
-use crate::words::{Origin, ToolStatus, TurnStatus};
+use crate::words::{JobStatus, Origin, ToolStatus, TurnStatus};
 
 /// Turns are numbered for the logs, within the life of the process.
 static TURNS: AtomicU64 = AtomicU64::new(0);
@@ -299,5 +299,39 @@ impl Drop for Client {
     fn drop(&mut self) {
         let duration = self.since.elapsed();
         self.bus.emit(Event::ClientDisconnected { channel: self.channel, duration });
+    }
+}
+
+/// A scheduled job that runs. Dropped without a result it counts as cancelled.
+#[derive(Debug)]
+pub struct JobRun {
+    bus: Bus,
+    started: Instant,
+    of: Option<(Detail, Detail)>,
+}
+
+impl JobRun {
+    /// The job with this id and name begins.
+    pub fn start(bus: &Bus, job: Detail, name: Detail) -> Self {
+        bus.emit(Event::CronRunStart { job: job.clone(), name: name.clone() });
+        Self { bus: bus.clone(), started: Instant::now(), of: Some((job, name)) }
+    }
+
+    /// The job ended.
+    pub fn finish(mut self, status: JobStatus, error: Option<Detail>) {
+        self.emit(status, error);
+    }
+
+    fn emit(&mut self, status: JobStatus, error: Option<Detail>) {
+        if let Some((job, name)) = self.of.take() {
+            let duration = self.started.elapsed();
+            self.bus.emit(Event::CronRunEnd { job, name, status, duration, error });
+        }
+    }
+}
+
+impl Drop for JobRun {
+    fn drop(&mut self) {
+        self.emit(JobStatus::Cancelled, None);
     }
 }

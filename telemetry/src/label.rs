@@ -24,6 +24,8 @@ words! {
         Tool = "tool",
         /// MCP servers.
         McpServer = "server",
+        /// Hooks.
+        Hook = "hook",
     }
 }
 

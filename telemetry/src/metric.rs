@@ -199,6 +199,34 @@ catalogue! {
     SessionConsecutiveFailures: Ledger Gauge, "picoclaw_session_consecutive_failures", "session.consecutive_failures", [],
         "Reads and writes of sessions that failed since the last successful write.";
 
+    CronRunsTotal: Ledger Counter, "picoclaw_cron_runs_total", "cron.runs", ["status"],
+        "Runs of scheduled jobs that ended, by status.";
+    CronRunsActive: Ledger Gauge, "picoclaw_cron_runs_active", "cron.runs_active", [],
+        "Scheduled jobs that run now.";
+    CronRunDuration: Ledger Histogram(RESPONSE_BOUNDS), "picoclaw_cron_run_duration_seconds", "cron.run_duration", [],
+        "Time that a run of a scheduled job took.";
+    CronMissedTotal: Ledger Counter, "picoclaw_cron_missed_total", "cron.missed", ["reason"],
+        "Times that a scheduled job did not run when it should have, by reason.";
+    CronJobs: Ledger Gauge, "picoclaw_cron_jobs", "cron.jobs", ["state"],
+        "Scheduled jobs, by state.";
+    CronLastSuccess: Ledger Gauge, "picoclaw_cron_last_success_timestamp_seconds", "cron.last_success", [],
+        "When a scheduled job last ended well, as Unix time; 0 for never.";
+    CronStoreFailuresTotal: Ledger Counter, "picoclaw_cron_store_failures_total", "cron.store_failures", [],
+        "Times that the file of the scheduled jobs could not be read or written.";
+    HeartbeatsTotal: Ledger Counter, "picoclaw_heartbeats_total", "heartbeats", ["outcome"],
+        "Heartbeats, by what came of them.";
+
+    HookCallsTotal: Ledger Counter, "picoclaw_hook_calls_total", "hook.calls", ["hook", "outcome"],
+        "Times that a hook was asked, by what came of it.";
+    HookCallDuration: Ledger Histogram(TOOL_BOUNDS), "picoclaw_hook_call_duration_seconds", "hook.call_duration", ["hook"],
+        "Time that asking a hook took.";
+    HookUp: Ledger Gauge, "picoclaw_hook_up", "hook.up", ["hook"],
+        "Whether a hook runs and has said hello (1) or not (0).";
+    HookFailuresTotal: Ledger Counter, "picoclaw_hook_failures_total", "hook.failures", ["hook"],
+        "Times that a hook ended by itself or could not be started.";
+    HookEventsDroppedTotal: Ledger Counter, "picoclaw_hook_events_dropped_total", "hook.events_dropped", ["hook"],
+        "Events of which a hook did not hear because it was too slow.";
+
     HttpRejectedTotal: Ledger Counter, "picoclaw_http_rejected_total", "http.rejected", ["reason"],
         "Connections and requests that the HTTP server turned away.";
     LogLinesTotal: Ledger Counter, "picoclaw_log_lines_total", "log_lines", ["level"],

@@ -226,6 +226,86 @@ words! {
 }
 
 words! {
+    /// How a run of a scheduled job ended.
+    JobStatus {
+        /// The job did its work, and what it had to say was delivered.
+        Ok = "ok",
+        /// It did not.
+        Error = "error",
+        /// It took too long.
+        Timeout = "timeout",
+        /// The gateway stopped meanwhile.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// Why a scheduled job did not run when its time came.
+    Missed {
+        /// Nobody could run it, for example because the gateway was down. It is made up for, once.
+        Downtime = "downtime",
+        /// Its previous run was still going on. It is left out.
+        Running = "running",
+    }
+}
+
+words! {
+    /// What keeps a scheduled job from running, or does not.
+    JobState {
+        /// It runs when its time comes.
+        Enabled = "enabled",
+        /// It is switched off, or is over.
+        Disabled = "disabled",
+        /// Its schedule cannot be understood, so it never runs.
+        Invalid = "invalid",
+    }
+}
+
+words! {
+    /// What came of a heartbeat.
+    HeartbeatOutcome {
+        /// The agent had nothing to say.
+        Silent = "silent",
+        /// What it had to say was delivered.
+        Delivered = "delivered",
+        /// It had something to say, and there was nobody to tell.
+        Undelivered = "undelivered",
+        /// The turn failed.
+        Failed = "failed",
+    }
+}
+
+words! {
+    /// A moment at which a hook is asked.
+    HookStage {
+        /// Before a request to a model.
+        BeforeLlm = "before_llm",
+        /// After its answer.
+        AfterLlm = "after_llm",
+        /// Before a tool call.
+        BeforeTool = "before_tool",
+        /// Whether a tool may be called.
+        ApproveTool = "approve_tool",
+        /// After a tool call.
+        AfterTool = "after_tool",
+    }
+}
+
+words! {
+    /// What came of asking a hook.
+    HookOutcome {
+        /// It answered.
+        Ok = "ok",
+        /// It answered with an error.
+        Error = "error",
+        /// It did not answer in time.
+        Timeout = "timeout",
+        /// It is not running.
+        Unavailable = "unavailable",
+    }
+}
+
+words! {
     /// Whether something worked.
     Outcome {
         /// It did.

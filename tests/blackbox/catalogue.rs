@@ -16,10 +16,15 @@ use crate::support::{
     Agent, Behaviour, BotApi, Client, Fault, Gateway, Home, Scrape, Socket, Upstream, wait_for,
 };
 
+/// Says hello, hears nothing, and ends after a moment, again and again.
+const HOOK: &str = r#"read line; echo '{"id":1,"result":{}}'; sleep 1"#;
+
 const CHAT: &str = "/v1/chat/completions";
 
 /// Metrics whose movement proves nothing, and what is checked instead.
-const CONSTANT: [Metric; 11] = [
+const CONSTANT: [Metric; 12] = [
+    // It beats a second after the start, before anybody could look: the tests of jobs see it.
+    Metric::HeartbeatsTotal,
     // A disk that hangs, or takes no metadata: the tests of both say so.
     Metric::SessionDiskWait,
     Metric::SessionUpkeepFailuresTotal,
@@ -109,6 +114,10 @@ fn config(
             "pico": { "enabled": true, "settings": { "token": "t", "allow_token_query": true } },
             "telegram": network.channel(),
         },
+        "hooks": { "defaults": { "observer_timeout_ms": 1 }, "processes": { "deaf": {
+            "enabled": true, "observe": ["*"], "intercept": ["after_tool"],
+            "command": ["sh", "-c", HOOK],
+        } } },
         "telemetry": { "ring": 4, "sinks": [
             { "type": "prometheus" },
             { "type": "newrelic" },
@@ -226,6 +235,15 @@ fn every_metric_moves() {
     proof.of(&[Metric::ToolCallsTotal, Metric::ToolResultsTotal, Metric::ToolDuration], || {
         drop(gateway.chat("s", r#"!tool list_dir {"path":"."}"#));
     });
+    proof.of(&[Metric::HookUp, Metric::HookFailuresTotal, Metric::HookEventsDroppedTotal], || {
+        wait_for("events that the hook misses while it is down", || {
+            drop(gateway.chat("s", "x"));
+            (gateway.scrape().sum("picoclaw_hook_events_dropped_total") > 0.0).then_some(())
+        });
+    });
+    proof.of(&[Metric::HookCallsTotal, Metric::HookCallDuration], || {
+        drop(gateway.chat("s", r#"!tool list_dir {"path":"."}"#));
+    });
     proof.of(&[Metric::ToolCallsUnknownTotal], || drop(gateway.chat("s", "!tool invented {}")));
     proof.of(
         &[
@@ -304,6 +322,27 @@ fn every_metric_moves() {
     proof.of(&[Metric::SessionReadFailuresTotal, Metric::SessionConsecutiveFailures], || {
         assert_eq!(gateway.say("unreadable", "x").status, 503);
     });
+
+    let jobs = gateway.home.join("workspace/cron/jobs.json");
+    proof.of(
+        &[
+            Metric::CronJobs,
+            Metric::CronRunsTotal,
+            Metric::CronRunDuration,
+            Metric::CronLastSuccess,
+            Metric::CronMissedTotal,
+        ],
+        || {
+            let job = json!({ "id": "a", "enabled": true, "schedule": { "kind": "at", "atMs": 1 },
+                              "payload": { "message": "x" }, "state": { "nextRunAtMs": 1 } });
+            fs::create_dir_all(jobs.parent().unwrap()).unwrap();
+            fs::write(&jobs, json!({ "version": 1, "jobs": [job] }).to_string()).unwrap();
+        },
+    );
+    proof.of(&[Metric::CronRunsActive], || {
+        drop(gateway.chat("s", r#"!tool cron {"action":"add","message":"!hang","at_seconds":1}"#));
+    });
+    proof.of(&[Metric::CronStoreFailuresTotal], || fs::write(&jobs, "{").unwrap());
 
     under_load(&gateway, || proof.of(&[Metric::SinkGapsTotal, Metric::SinkLagEvents], || {}));
     // The log's directory goes away and a file takes its place, as if the disk were gone.

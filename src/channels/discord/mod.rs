@@ -1,6 +1,6 @@
 //! Discord: messages come over its gateway, a WebSocket, and go out by HTTP.
 //!
-//! [`api`] calls methods, [`session`] is the connection with heartbeats and resumption, [`event`] what Discord tells.
+//! `api` calls methods, `session` is the connection with heartbeats and resumption, `event` what Discord tells.
 //!
 //! Missing: files in both directions, voice, slash commands.
 

@@ -2,12 +2,12 @@
 //!
 //! | Module | What it does |
 //! |---|---|
-//! | [`access`] | who may connect |
-//! | [`frames`] | what client and server say |
-//! | [`registry`] | which connections belong to which session |
-//! | [`connection`] | one client, from its first frame to the close |
-//! | [`conversation`] | one message, from its arrival to the answer |
-//! | [`media`] | files in messages, and `/pico/media/<id>` |
+//! | `access` | who may connect |
+//! | `frames` | what client and server say |
+//! | `registry` | which connections belong to which session |
+//! | `connection` | one client, from its first frame to the close |
+//! | `conversation` | one message, from its arrival to the answer |
+//! | `media` | files in messages, and `/pico/media/<id>` |
 //!
 //! The answer goes to every connection of the session, so that a page that was reloaded meanwhile still sees it. A turn
 //! goes on when its client is gone: the history has the answer, and it counts as not delivered.

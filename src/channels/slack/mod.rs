@@ -1,6 +1,6 @@
 //! Slack, by Socket Mode: the gateway connects to Slack, so that it needs no public address.
 //!
-//! [`api`] calls methods, [`session`] is one connection, [`event`] what Slack tells, [`format`] Markdown as Slack shows
+//! `api` calls methods, `session` is one connection, `event` what Slack tells, [`format`] Markdown as Slack shows
 //! it. An event is acknowledged when the agent has accepted it; Slack sends again what is not acknowledged.
 //!
 //! Missing: files in both directions.

@@ -2,10 +2,10 @@
 //!
 //! | Module | What it does |
 //! |---|---|
-//! | [`api`], [`form`] | calls of methods, files included |
-//! | [`poll`] | waits for messages, and notices a connection that is dead |
-//! | [`offset`] | up to where messages have been accepted, across restarts |
-//! | [`update`] | what the Bot API tells |
+//! | `api`, `form` | calls of methods, files included |
+//! | `poll` | waits for messages, and notices a connection that is dead |
+//! | `offset` | up to where messages have been accepted, across restarts |
+//! | `update` | what the Bot API tells |
 //! | [`format`] | Markdown as the HTML that Telegram shows |
 //!
 //! A message is acknowledged when the agent has accepted it, not before: one that comes while the gateway stops is there

@@ -13,7 +13,10 @@ use crate::agent::{Agent, Assistant, Conversation, Inbound, Progress};
 use crate::channels::http::CLI_CHANNEL;
 use crate::chat::{Message, Role, Sampling};
 use crate::config::Loaded;
-use crate::gateway::{PluginTools, Supply, console, plugin_tools, session_options, setup, sink_context};
+use crate::gateway::{
+    PluginTools, Supply, console, cron_tool, plugin_tools, session_options, setup, sink_context,
+};
+use crate::jobs::JobStore;
 use crate::sessions::SessionStore;
 
 /// How long the end may take.
@@ -39,7 +42,8 @@ impl Local {
         let console: SinkConfig = console(loaded.config.gateway.log_level);
         let supervisor = Supervisor::start(&[console], context)?;
         let plugins = plugin_tools(&loaded.config, &masker, &PluginTools::default()).await;
-        let supply = Supply { plugins: plugins.clone(), ..Supply::default() };
+        let cron = cron_tool(&loaded.config, &JobStore::new(&loaded.paths.workspace));
+        let supply = Supply { plugins: plugins.clone(), cron, ..Supply::default() };
         let setup = setup(&bus, &loaded.config, &loaded.paths, &masker, &supply)?;
         let store = SessionStore::open(&loaded.paths.sessions_dir, &session_options(&loaded.config))?;
         let window = Duration::from_secs(60 * loaded.config.telemetry.session_active_minutes);

@@ -18,6 +18,8 @@ const SUBJECTS: &[(&str, &[&str])] = &[
     ),
     ("Providers", &["picoclaw_provider_", "picoclaw_cost_"]),
     ("Tools", &["picoclaw_tool_", "picoclaw_mcp_"]),
+    ("Jobs", &["picoclaw_cron_", "picoclaw_heartbeats_"]),
+    ("Hooks", &["picoclaw_hook_"]),
     ("Sessions", &["picoclaw_session_"]),
     (
         "Gateway",

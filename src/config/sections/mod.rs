@@ -5,6 +5,8 @@
 mod agents;
 mod channels;
 mod gateway;
+mod hooks;
+mod jobs;
 mod level;
 mod logging;
 mod models;
@@ -16,6 +18,8 @@ mod tools;
 pub use agents::{AgentDefaults, AgentsConfig, RoutingConfig, SteeringMode, SubturnConfig};
 pub use channels::{CHANNEL_TYPES, ChannelConfig};
 pub use gateway::{GatewayConfig, HealthCheckConfig, MetricsConfig};
+pub use hooks::{HookDefaults, HookProcess, HooksConfig, Intercept, Transport};
+pub use jobs::{CronConfig, HeartbeatConfig};
 pub use logging::{LogFormat, LoggingConfig};
 pub use models::{ECHO, ModelConfig, PriceConfig, StreamingConfig, ThinkingLevel, ToolSchemaTransform};
 pub use scrape::{HealthDetails, ScrapeAuth};
@@ -50,6 +54,10 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// What the agent can do.
     pub tools: ToolsConfig,
+    /// Programs that watch and change what the agent does.
+    pub hooks: HooksConfig,
+    /// The periodic check of `HEARTBEAT.md`.
+    pub heartbeat: HeartbeatConfig,
     /// The log file: the short form of a `jsonlog` sink.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "LoggingConfig")]

@@ -12,6 +12,8 @@ use schemars::JsonSchema;
 pub use search::SearchEngineConfig;
 use serde::{Deserialize, Serialize};
 
+use super::jobs::CronConfig;
+
 /// What the agent can do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -51,6 +53,8 @@ pub struct ToolsConfig {
     pub spawn_status: Toggle,
     /// Fetches a web page.
     pub web_fetch: Toggle,
+    /// Scheduled jobs.
+    pub cron: CronConfig,
     /// How web pages are fetched.
     pub web: WebConfig,
     /// Servers that offer tools over the Model Context Protocol.
@@ -79,6 +83,7 @@ impl Default for ToolsConfig {
             spawn: Toggle::default(),
             spawn_status: Toggle { enabled: false },
             web_fetch: Toggle::default(),
+            cron: CronConfig::default(),
             web: WebConfig::default(),
             mcp: McpConfig::default(),
             plugins: BTreeMap::new(),

@@ -230,6 +230,56 @@ impl Event {
                 visit("session_id", Text(session.as_str()));
                 visit("error", Text(error.as_str()));
             }
+            Self::CronRunStart { job, name } => {
+                visit("job", Text(job.as_str()));
+                visit("name", Text(name.as_str()));
+            }
+            Self::CronRunEnd { job, name, status, duration, error } => {
+                visit("duration_ms", Millis(*duration));
+                visit("job", Text(job.as_str()));
+                visit("name", Text(name.as_str()));
+                visit("status", Text(status.as_str()));
+                if let Some(error) = error {
+                    visit("error", Text(error.as_str()));
+                }
+            }
+            Self::CronRunMissed { job, name, reason, late } => {
+                visit("job", Text(job.as_str()));
+                visit("name", Text(name.as_str()));
+                visit("reason", Text(reason.as_str()));
+                visit("late_ms", Millis(*late));
+            }
+            Self::CronJobsChanged { enabled, disabled, invalid } => {
+                visit("enabled", Count(*enabled));
+                visit("disabled", Count(*disabled));
+                visit("invalid", Count(*invalid));
+            }
+            Self::CronStoreFailed { error } => visit("error", Text(error.as_str())),
+            Self::HeartbeatEnd { outcome, duration, error } => {
+                visit("duration_ms", Millis(*duration));
+                visit("outcome", Text(outcome.as_str()));
+                if let Some(error) = error {
+                    visit("error", Text(error.as_str()));
+                }
+            }
+            Self::HookStarted { hook } | Self::HookStopped { hook } => visit("hook", Text(hook.as_str())),
+            Self::HookFailed { hook, error } => {
+                visit("hook", Text(hook.as_str()));
+                visit("error", Text(error.as_str()));
+            }
+            Self::HookCall { hook, stage, outcome, duration, error } => {
+                visit("duration_ms", Millis(*duration));
+                visit("hook", Text(hook.as_str()));
+                visit("stage", Text(stage.as_str()));
+                visit("outcome", Text(outcome.as_str()));
+                if let Some(error) = error {
+                    visit("error", Text(error.as_str()));
+                }
+            }
+            Self::HookEventsDropped { hook, count } => {
+                visit("hook", Text(hook.as_str()));
+                visit("count", Count(*count));
+            }
             Self::Declared(declarations) => visit("series", Count(declarations.len() as u64)),
             Self::Log(line) => {
                 for (name, value) in &line.fields {

@@ -103,6 +103,28 @@ words! {
         SessionWrite = "session.write",
         /// A session could not be read.
         SessionReadFailed = "session.read_failed",
+        /// A scheduled job began to run.
+        CronRunStart = "cron.run.start",
+        /// A scheduled job's run ended.
+        CronRunEnd = "cron.run.end",
+        /// A scheduled job did not run when its time came.
+        CronRunMissed = "cron.run.missed",
+        /// The scheduled jobs were read, and there are more or fewer than before.
+        CronJobsChanged = "cron.jobs.changed",
+        /// The file of the scheduled jobs could not be read or written.
+        CronStoreFailed = "cron.store.failed",
+        /// A heartbeat ended.
+        HeartbeatEnd = "heartbeat.end",
+        /// A hook runs and has said hello.
+        HookStarted = "hook.started",
+        /// A hook was stopped on purpose.
+        HookStopped = "hook.stopped",
+        /// A hook ended, or could not be started; it will be started again.
+        HookFailed = "hook.failed",
+        /// A hook was asked.
+        HookCall = "hook.call",
+        /// A hook was too slow to hear of everything.
+        HookEventsDropped = "hook.events_dropped",
         /// Names became known: their series exist from now on.
         Declared = "telemetry.declared",
         /// A diagnostic of the code.

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use super::{AttemptOutcome, Event, Kind};
-use crate::words::{Component, HealthStatus, Level, Outcome, Route, ToolStatus, TurnStatus};
+use crate::words::{
+    Component, HealthStatus, HeartbeatOutcome, HookOutcome, JobStatus, Level, Outcome, Route, ToolStatus,
+    TurnStatus,
+};
 
 impl Event {
     /// Its dotted name.
@@ -58,6 +61,17 @@ impl Event {
             Self::SessionExpired { .. } => Kind::SessionExpired,
             Self::SessionWrite { .. } => Kind::SessionWrite,
             Self::SessionReadFailed { .. } => Kind::SessionReadFailed,
+            Self::CronRunStart { .. } => Kind::CronRunStart,
+            Self::CronRunEnd { .. } => Kind::CronRunEnd,
+            Self::CronRunMissed { .. } => Kind::CronRunMissed,
+            Self::CronJobsChanged { .. } => Kind::CronJobsChanged,
+            Self::CronStoreFailed { .. } => Kind::CronStoreFailed,
+            Self::HeartbeatEnd { .. } => Kind::HeartbeatEnd,
+            Self::HookStarted { .. } => Kind::HookStarted,
+            Self::HookStopped { .. } => Kind::HookStopped,
+            Self::HookFailed { .. } => Kind::HookFailed,
+            Self::HookCall { .. } => Kind::HookCall,
+            Self::HookEventsDropped { .. } => Kind::HookEventsDropped,
             Self::Declared(_) => Kind::Declared,
             Self::Log(_) => Kind::Log,
         }
@@ -71,6 +85,8 @@ impl Event {
             Self::SessionWrite { outcome: Outcome::Failure, .. }
             | Self::SessionReadFailed { .. }
             | Self::ReloadFailed { .. }
+            | Self::CronStoreFailed { .. }
+            | Self::HookFailed { .. }
             | Self::ChannelFailed { .. } => Level::Error,
             Self::HealthChanged { to: HealthStatus::Failing, .. } => Level::Error,
             Self::HealthChanged { to: HealthStatus::Degraded, .. } => Level::Warn,
@@ -85,11 +101,20 @@ impl Event {
             Self::ToolEnd { status: ToolStatus::Success | ToolStatus::Cancelled, .. } => Level::Info,
             // That it is down is said once; how often it was tried since is in the numbers.
             Self::McpServerFailed { failures: 1, .. } => Level::Warn,
+            Self::CronRunEnd { status: JobStatus::Ok | JobStatus::Cancelled, .. } => Level::Info,
+            Self::HeartbeatEnd { outcome: HeartbeatOutcome::Silent, .. }
+            | Self::HookCall { outcome: HookOutcome::Ok, .. } => Level::Debug,
+            Self::HeartbeatEnd { outcome: HeartbeatOutcome::Delivered, .. } => Level::Info,
             Self::MessageJoined { .. }
             | Self::CommandRun { .. }
             | Self::ContextCompacted { outcome: Outcome::Success, .. } => Level::Info,
             Self::ContextCompacted { outcome: Outcome::Failure, .. }
             | Self::ToolEnd { .. }
+            | Self::CronRunEnd { .. }
+            | Self::CronRunMissed { .. }
+            | Self::HeartbeatEnd { .. }
+            | Self::HookCall { .. }
+            | Self::HookEventsDropped { .. }
             | Self::ToolSkipped { .. }
             | Self::LlmRetry { .. }
             | Self::CooldownStarted { .. }
@@ -113,12 +138,16 @@ impl Event {
             | Self::SessionActivated { .. }
             | Self::SessionExpired { .. }
             | Self::SessionWrite { .. }
+            | Self::CronRunStart { .. }
             | Self::Declared(_) => Level::Debug,
             Self::GatewayStart { .. }
             | Self::GatewayReady { .. }
             | Self::GatewayShutdown { .. }
             | Self::HealthChanged { .. }
             | Self::ReloadCompleted { .. }
+            | Self::CronJobsChanged { .. }
+            | Self::HookStarted { .. }
+            | Self::HookStopped { .. }
             | Self::ChannelStarted { .. }
             | Self::ChannelStopped { .. }
             | Self::ChannelRemoved { .. }
@@ -187,6 +216,17 @@ impl Event {
             | Self::SessionExpired { .. }
             | Self::SessionWrite { .. }
             | Self::SessionReadFailed { .. } => Component::Session,
+            Self::CronRunStart { .. }
+            | Self::CronRunEnd { .. }
+            | Self::CronRunMissed { .. }
+            | Self::CronJobsChanged { .. }
+            | Self::CronStoreFailed { .. }
+            | Self::HeartbeatEnd { .. } => Component::Cron,
+            Self::HookStarted { .. }
+            | Self::HookStopped { .. }
+            | Self::HookFailed { .. }
+            | Self::HookCall { .. }
+            | Self::HookEventsDropped { .. } => Component::Agent,
             Self::Declared(_) => Component::Bus,
         }
     }
@@ -219,6 +259,28 @@ impl Event {
             Self::SessionWrite { outcome: Outcome::Success, .. } => "Session written",
             Self::SessionWrite { .. } => "Session could not be written",
             Self::SessionReadFailed { .. } => "Session could not be read",
+            Self::CronRunEnd { status, .. } => match status {
+                JobStatus::Ok => "Job done",
+                JobStatus::Error => "Job failed",
+                JobStatus::Timeout => "Job timed out",
+                JobStatus::Cancelled => "Job cancelled",
+            },
+            Self::HeartbeatEnd { outcome, .. } => match outcome {
+                HeartbeatOutcome::Silent => "Heartbeat: nothing to say",
+                HeartbeatOutcome::Delivered => "Heartbeat delivered",
+                HeartbeatOutcome::Undelivered => "Heartbeat could not be delivered",
+                HeartbeatOutcome::Failed => "Heartbeat failed",
+            },
+            Self::HookStarted { .. } => "Hook started",
+            Self::HookStopped { .. } => "Hook stopped",
+            Self::HookFailed { .. } => "Hook ended or does not start; it will be started again",
+            Self::HookCall { outcome: HookOutcome::Ok, .. } => "Hook answered",
+            Self::HookCall { .. } => "Hook gave no answer",
+            Self::HookEventsDropped { .. } => "Hook did not hear of events",
+            Self::CronRunStart { .. } => "Job started",
+            Self::CronRunMissed { .. } => "Job did not run in time",
+            Self::CronJobsChanged { .. } => "Jobs read",
+            Self::CronStoreFailed { .. } => "Jobs could not be read or written",
             Self::GatewayStart { .. } => "Gateway starting",
             Self::GatewayReady { .. } => "Gateway ready",
             Self::GatewayShutdown { .. } => "Gateway stopping",

@@ -1,0 +1,50 @@
+//! Turns that no person asked for: those of scheduled jobs and of the heartbeat.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use picoclaw_telemetry::words::Origin;
+
+use super::assistant::Agent;
+use super::inbound::{Conversation, Inbound};
+use crate::chat::{Message, Role, Sampling};
+use crate::tools::{Caller, Tool, ToolOutput};
+
+/// The channel on whose behalf the gateway itself acts. It is local: whoever may change jobs may do so at the terminal.
+const CHANNEL: &str = crate::channels::http::CLI_CHANNEL;
+
+impl Agent {
+    /// Asks in a conversation and waits for the whole answer. It is not counted as a message of a person.
+    ///
+    /// # Errors
+    /// Why there is no answer, for a person.
+    pub async fn ask(
+        &self,
+        conversation: Conversation,
+        text: &str,
+        origin: Origin,
+    ) -> Result<String, String> {
+        let inbound = Inbound {
+            channel: CHANNEL,
+            conversation,
+            messages: vec![Message::new(Role::User, text)],
+            model: None,
+            sampling: Sampling::default(),
+            stream: false,
+            steer: false,
+            received: Instant::now(),
+        };
+        let turn = self.begin(inbound, origin).await.map_err(|refusal| refusal.message)?;
+        match turn.reply.await {
+            Ok(Ok(reply)) => Ok(reply.content),
+            Ok(Err(error)) => Err(error.message),
+            Err(_) => Err("the turn was cancelled".to_owned()),
+        }
+    }
+
+    /// Runs a tool without asking a model; `None` when there is no such tool.
+    pub async fn use_tool(&self, name: &str, arguments: serde_json::Value) -> Option<ToolOutput> {
+        let tool: Arc<dyn Tool> = self.0.setup.load().tools.get(name)?;
+        Some(tool.call_for(Caller::LOCAL, arguments).await)
+    }
+}
