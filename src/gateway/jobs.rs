@@ -53,8 +53,11 @@ pub(super) async fn start(parts: &Parts) -> Automatic {
     };
     let turn = config.agents.defaults.turn_timeout().unwrap_or(LONGEST_TURN);
     let cron = &config.tools.cron;
-    let world =
-        Arc::new(AgentWorld { agent: parts.agent.clone(), courier: None, allow_command: cron.allow_command });
+    let world = Arc::new(AgentWorld {
+        agent: parts.agent.clone(),
+        courier: Some(Arc::new(parts.channels.clone()) as _),
+        allow_command: cron.allow_command,
+    });
     let jobs = Jobs {
         store: parts.jobs.clone(),
         world: Arc::clone(&world) as _,

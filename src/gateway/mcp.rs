@@ -76,7 +76,9 @@ pub(super) async fn follow(parts: Arc<Parts>, changed: Arc<Notify>) {
         }
         let paths = Paths { sessions_dir: parts.sessions_dir.clone(), ..running.loaded.paths.clone() };
         match setup::setup(&parts.bus, &running.loaded.config, &paths, &parts.masker, &running.supply) {
-            Ok(setup) => parts.agent.reconfigure(setup),
+            Ok(setup) => {
+                parts.agent.reconfigure(setup.with_hooks(running.hooks.clone().map(|hooks| hooks as _)));
+            }
             // The same configuration could be built when it was taken over.
             Err(error) => tracing::error!(%error, "Tools of MCP servers could not be taken over."),
         }

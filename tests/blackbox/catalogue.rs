@@ -195,7 +195,7 @@ fn every_metric_moves() {
     fs::create_dir(&file).unwrap();
     let gateway = Gateway::start_in(home);
     // The bot is not there at once.
-    let well = r#"picoclaw_health_status{status="healthy"}"#;
+    let well = r#"picoclaw_channel_up{channel="telegram"}"#;
     wait_for("all channels", || (gateway.scrape().get(well) == 1.0).then_some(()));
     let mut proof = Proof { gateway: &gateway, moved: Vec::new() };
 
