@@ -95,7 +95,7 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     let (directory, hot_reload, supply) = {
         let running = parts.running.lock().await;
         let loaded = &running.loaded;
-        (loaded.paths.sessions_dir.clone(), loaded.config.gateway.hot_reload, running.supply.clone())
+        (loaded.paths.sessions_dir.clone(), loaded.config.gateway.hot_reload, running.supply.without_tools())
     };
     let watching = health::watch(
         parts.bus.clone(),

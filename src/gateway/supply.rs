@@ -24,6 +24,11 @@ pub struct Supply {
 }
 
 impl Supply {
+    /// What lives as long as the gateway: tools of plugins end with the last copy, and a reload may take them out.
+    pub(super) fn without_tools(&self) -> Self {
+        Self { plugins: PluginTools::default(), cron: None, ..self.clone() }
+    }
+
     /// All tools that are not built in, as they are now.
     pub fn tools(&self, paths: &Paths) -> Vec<Arc<dyn Tool>> {
         let mcp = self.mcp.iter().flat_map(|servers| servers.tools(&Artifacts::new(&paths.workspace)));
