@@ -1,9 +1,11 @@
 //! PicoClaw: an AI-assistant gateway that can be monitored, truthfully.
+/// The configuration, which is a crate of its own.
+pub use picoclaw_config as config;
+
 pub mod agent;
 pub mod channels;
 pub mod chat;
 pub mod cli;
-pub mod config;
 pub mod diagnostics;
 pub mod gateway;
 mod group;

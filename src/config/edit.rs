@@ -186,7 +186,7 @@ pub fn replace(
 }
 
 /// Writes a file that is on the disk when this returns.
-pub(crate) fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+pub fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(mode).open(path)?;
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.write_all(text.as_bytes())?;

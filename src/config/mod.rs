@@ -40,7 +40,7 @@ mod unused;
 mod validate;
 
 pub use changes::changes;
-pub(crate) use edit::write as write_file;
+pub use edit::write as write_file;
 pub use edit::{ConfigFile, EditError, replace};
 pub use environment::Environment;
 pub use load::{Loaded, load, load_with};
@@ -52,7 +52,7 @@ pub use report::Report;
 pub use secret::{MASK, SecretString, is_secret_key};
 pub use sections::*;
 pub use shape::schema;
-pub(crate) use short_forms::HEALTH_SINK;
+pub use short_forms::HEALTH_SINK;
 pub use validate::Checked;
 
 /// A configuration to start from: the text of `config/picoclaw.json`.

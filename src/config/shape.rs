@@ -5,44 +5,28 @@
 
 use std::sync::LazyLock;
 
-use schemars::generate::SchemaSettings;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::sections::Config;
+#[cfg(test)]
+mod generate;
 
-static SCHEMA: LazyLock<Value> = LazyLock::new(generate);
+static SCHEMA: LazyLock<Value> = LazyLock::new(load);
 
 /// The JSON schema of `config.json`.
 pub fn schema() -> Value {
     SCHEMA.clone()
 }
 
-fn generate() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    let mut schema = settings.into_generator().into_root_schema_for::<Config>().to_value();
-    schema["properties"]["$schema"] = json!({"type": "string", "description": "The address of this schema."});
-    tidy(&mut schema);
-    schema
+/// What generates the schema is a twentieth of the program, and says the same at each start: a gateway has the result,
+/// which the tests keep fresh.
+#[cfg(not(test))]
+fn load() -> Value {
+    serde_json::from_str(include_str!("../../config/picoclaw.schema.json")).expect("a test wrote it")
 }
 
-/// Takes out what only repeats the members: defaults of whole objects, and `null`.
-fn tidy(schema: &mut Value) {
-    match schema {
-        Value::Object(members) => {
-            if members.get("default").is_some_and(|default| default.is_null() || default.is_object()) {
-                members.remove("default");
-            }
-            if let Some(Value::Array(kinds)) = members.get_mut("type") {
-                kinds.retain(|kind| kind != "null");
-                if let [only] = kinds.as_slice() {
-                    members["type"] = only.clone();
-                }
-            }
-            members.values_mut().for_each(tidy);
-        }
-        Value::Array(items) => items.iter_mut().for_each(tidy),
-        _ => {}
-    }
+#[cfg(test)]
+fn load() -> Value {
+    generate::generate()
 }
 
 /// What kind of value a setting takes.

@@ -8,7 +8,7 @@ use super::paths::Paths;
 use super::sections::{Config, LoggingConfig};
 
 /// The type of the sink that elaborates the health endpoint: the only one that may answer in its place.
-pub(crate) const HEALTH_SINK: &str = "newrelic";
+pub const HEALTH_SINK: &str = "newrelic";
 
 /// A sink as its short form describes it.
 struct ShortForm {

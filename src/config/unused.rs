@@ -134,7 +134,7 @@ fn remove(value: &mut Value, steps: &[&str], at: &KeyPath, found: &mut dyn FnMut
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::problem::Source;
+    use crate::problem::Source;
     use serde_json::json;
 
     #[test]

@@ -6,7 +6,6 @@ use super::endpoints;
 use super::paths::Paths;
 use super::sections::{Config, HealthDetails, ScrapeAuth};
 use super::spelling::closest;
-use crate::tools::Patterns;
 
 /// Paths of settings with what is to be said about them.
 #[derive(Debug, Default)]
@@ -59,7 +58,7 @@ impl Checked {
     fn tool_patterns(&mut self, config: &Config) {
         let tools = &config.tools;
         for (index, pattern) in tools.exec.custom_deny_patterns.iter().enumerate() {
-            if let Err(error) = Patterns::check(pattern) {
+            if let Err(error) = regex_lite::Regex::new(pattern) {
                 let message = format!("{pattern:?} is no regular expression: {error}");
                 self.problem(format!("tools.exec.custom_deny_patterns[{index}]"), message);
             }
@@ -70,7 +69,7 @@ impl Checked {
             ("exec.custom_allow_patterns", &tools.exec.custom_allow_patterns),
         ] {
             for (index, pattern) in patterns.iter().enumerate() {
-                if let Err(error) = Patterns::check(pattern) {
+                if let Err(error) = regex_lite::Regex::new(pattern) {
                     let message = format!("{pattern:?} is no regular expression ({error}), ignored");
                     self.warnings.push((format!("tools.{key}[{index}]"), message));
                 }

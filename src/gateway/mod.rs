@@ -5,7 +5,8 @@
 //! * `setup`: models, tools and limits from the configuration. `supply`: where tools come from; `mcp`: those that come and go. `routes`: who answers at which path.
 //! * `reload`: takes a new configuration over while it runs, or refuses it whole. `fixed`: what needs a restart.
 //! * `welcome`: the lines for whoever starts it. `greeting`: writes them. `shutdown`: the way down, with a deadline for
-//!   each step. `signals`: what the operating system asks for. `hot_reload`: what a changed file asks for.
+//!   each step. `signals`: what the operating system asks for. `hot_reload`: what a changed file asks for. `rest`: lets go
+//!   of code that ran once.
 
 mod check;
 mod fixed;
@@ -16,6 +17,7 @@ mod mcp;
 mod parts;
 mod plugin_tools;
 mod reload;
+mod rest;
 mod routes;
 mod run;
 mod setup;

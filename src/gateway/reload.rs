@@ -77,7 +77,7 @@ impl Reload {
         parts.service.reload_began().await;
         let outcome = take_over(parts, running).await;
         parts.service.reload_ended().await;
-        super::run::release_start();
+        super::rest::release_start();
         match outcome {
             Ok((changes, reloaded)) => {
                 let changes = Detail::from(changes);

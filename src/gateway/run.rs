@@ -5,7 +5,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use picoclaw_sinks::mask::Masker;
-use picoclaw_sinks::plugin::host::release_code;
 use picoclaw_sinks::supervisor::Supervisor;
 use picoclaw_telemetry::words::Level;
 use picoclaw_telemetry::{Bus, Detail, Event, SinkRegistry};
@@ -20,7 +19,7 @@ use super::reload::Reload;
 use super::signals::{self, Signals};
 use super::supply::Supply;
 use super::welcome::Listening;
-use super::{greeting, hot_reload, plugin_tools, routes, setup, shutdown};
+use super::{greeting, hot_reload, plugin_tools, rest, routes, setup, shutdown};
 use crate::agent::Agent;
 use crate::channels::Channels;
 use crate::channels::http::{CHANNEL, CLI_CHANNEL, HttpChannel};
@@ -110,12 +109,13 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     let address = Detail::from(listening.address());
     parts.bus.emit(Event::GatewayReady { address, elapsed: began.elapsed() });
     greeting::greet(&parts, &listening).await;
-    release_start();
+    rest::release_start();
     if hot_reload {
         tokio::spawn(hot_reload::run(Arc::clone(&parts), watch));
     }
     let jobs = super::jobs::start(&parts).await;
     tokio::spawn(remember_sessions(parts.agent.clone(), started.store.clone(), started.session_window));
+    tokio::spawn(rest::rest(parts.bus.clone()));
 
     let cause = signals::serve(&parts, &mut signals).await;
     let rest =
@@ -126,14 +126,6 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     }
     drop(pid_file);
     Ok(())
-}
-
-/// What read the configuration and built the parts runs no more: it need not stay in memory.
-pub(super) fn release_start() {
-    match release_code() {
-        Ok(bytes) => tracing::debug!(bytes, "Let go of code that ran at the start."),
-        Err(error) => tracing::debug!(%error, "Code that ran at the start stays in memory."),
-    }
 }
 
 /// What runs before the first request.

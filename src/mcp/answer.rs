@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rmcp::model::{CallToolResult, ContentBlock, ResourceContents};
+use picoclaw_mcp::model::{CallToolResult, ContentBlock, ResourceContents};
 
 /// What a tool says: text, and things that are no text.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -5,18 +5,13 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use picoclaw_mcp::{HttpConfig, Listening, Session, over_http, over_streams};
 use reqwest::Client;
 use reqwest::header::{HeaderName, HeaderValue};
-use rmcp::ServiceExt;
-use rmcp::service::{RoleClient, RunningService};
-use rmcp::transport::StreamableHttpClientTransport;
-use rmcp::transport::async_rw::AsyncRwTransport;
-use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::Notify;
 
-use super::client::Listening;
 use super::spec::Way;
 use super::variables;
 use crate::group::Group;
@@ -33,7 +28,7 @@ const MANNERS: Duration = Duration::from_secs(1);
 
 /// A connection. Dropping it ends a program that was started for it.
 pub(super) struct Connection {
-    pub(super) service: RunningService<RoleClient, Listening>,
+    pub(super) session: Session,
     pub(super) program: Option<Program>,
 }
 
@@ -50,9 +45,10 @@ impl Connection {
         let listening = Listening(Arc::clone(changed));
         match way {
             Way::Http { url, headers } => {
-                let transport = http(url, headers)?;
-                let service = listening.serve(transport).await.map_err(|error| way.explain(&error))?;
-                Ok(Self { service, program: None })
+                let (client, config) = http(url, headers)?;
+                let session =
+                    over_http(client, config, listening).await.map_err(|error| way.explain(&error))?;
+                Ok(Self { session, program: None })
             }
             Way::Program { .. } => program(server, way, listening).await,
         }
@@ -103,10 +99,9 @@ async fn program(server: &str, way: &Way, listening: Listening) -> Result<Connec
         return Err("it has no standard streams".to_owned());
     };
     let last = tokio::spawn(diagnostics(server.to_owned(), errors));
-    let transport = AsyncRwTransport::new(output, input).with_max_line_length(MAX_MESSAGE);
     let mut program = Program { child, group };
-    match listening.serve(transport).await {
-        Ok(service) => Ok(Connection { service, program: Some(program) }),
+    match over_streams(output, input, MAX_MESSAGE, listening).await {
+        Ok(session) => Ok(Connection { session, program: Some(program) }),
         Err(error) => {
             // What it wrote last says more than that it went away.
             let ended = tokio::time::timeout(MANNERS, program.child.wait()).await.ok().and_then(Result::ok);
@@ -148,7 +143,7 @@ async fn diagnostics(server: String, errors: ChildStderr) -> Option<String> {
 fn http(
     url: &str,
     headers: &std::collections::BTreeMap<String, String>,
-) -> Result<StreamableHttpClientTransport<Client>, String> {
+) -> Result<(Client, HttpConfig), String> {
     let mut custom = HashMap::new();
     for (name, value) in headers {
         // Neither may be shown: the value is a secret as likely as not.
@@ -160,9 +155,9 @@ fn http(
         custom.insert(key, value);
     }
     let client = outbound::client(CONNECT_TIMEOUT).map_err(|error| format!("no HTTP client: {error}"))?;
-    let config = StreamableHttpClientTransportConfig::with_uri(url)
+    let config = HttpConfig::with_uri(url)
         .custom_headers(custom)
         .max_sse_event_size(MAX_MESSAGE)
         .max_json_response_size(MAX_MESSAGE);
-    Ok(StreamableHttpClientTransport::with_client(client, config))
+    Ok((client, config))
 }

@@ -1,11 +1,10 @@
 //! Looks after one server: connects, notices the end, and connects again.
 
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rmcp::model::{ClientRequest, PingRequest, Tool as McpTool};
-use rmcp::service::{Peer, RoleClient, ServiceError};
+use picoclaw_mcp::model::Tool as McpTool;
+use picoclaw_mcp::{CallError, Peer, RoleClient};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -113,7 +112,7 @@ async fn live(
     let changed = Arc::new(Notify::new());
     let opened = async {
         let connection = Connection::open(&server.spec.name, &server.spec.way, &changed).await?;
-        let tools = list(server, connection.service.peer()).await;
+        let tools = list(server, connection.session.peer()).await;
         Ok::<_, String>((connection, tools))
     };
     let opened = tokio::select! {
@@ -125,8 +124,8 @@ async fn live(
         Ok(Err(trouble)) => return (Duration::ZERO, trouble),
         Err(_) => return (Duration::ZERO, format!("it was not ready within {} s", READY_WITHIN.as_secs())),
     };
-    let Connection { service, program } = connection;
-    let peer = service.peer().clone();
+    let Connection { session, program } = connection;
+    let peer = session.peer().clone();
     let trouble = match tools {
         Ok(tools) => {
             {
@@ -136,11 +135,11 @@ async fn live(
             }
             observer.connected(&server.spec.name, server.tools().len(), began.elapsed());
             let connected = Instant::now();
-            let cancel = service.cancellation_token();
-            let mut end = pin!(service.waiting());
+            let cancel = session.cancellation_token();
+            let mut end = picoclaw_mcp::ended(session);
             let trouble = loop {
                 tokio::select! {
-                    _ = &mut end => break "it went away".to_owned(),
+                    () = &mut end => break "it went away".to_owned(),
                     () = stop.cancelled() => break "it was stopped".to_owned(),
                     () = changed.notified() => match list(server, &peer).await {
                         Ok(tools) => {
@@ -172,7 +171,7 @@ async fn list(server: &Server, peer: &Peer<RoleClient>) -> Result<Arc<[McpTool]>
     if !offers {
         return Ok(Arc::default());
     }
-    let listed = tokio::time::timeout(READY_WITHIN, peer.list_all_tools()).await;
+    let listed = tokio::time::timeout(READY_WITHIN, picoclaw_mcp::tools(peer)).await;
     let mut tools =
         listed.map_err(|_| "it does not say which tools it has".to_owned())?.map_err(|error| {
             format!("it does not say which tools it has: {}", server.spec.way.explain(&error))
@@ -182,10 +181,9 @@ async fn list(server: &Server, peer: &Peer<RoleClient>) -> Result<Arc<[McpTool]>
 }
 
 async fn ping(server: &Server, peer: &Peer<RoleClient>) -> Result<(), String> {
-    let request = ClientRequest::PingRequest(PingRequest::default());
-    match tokio::time::timeout(PONG_WITHIN, peer.send_request(request)).await {
+    match tokio::time::timeout(PONG_WITHIN, picoclaw_mcp::ping(peer)).await {
         // Also who does not know the question is there.
-        Ok(Ok(_) | Err(ServiceError::McpError(_) | ServiceError::UnexpectedResponse)) => Ok(()),
+        Ok(Ok(()) | Err(CallError::McpError(_) | CallError::UnexpectedResponse)) => Ok(()),
         Ok(Err(error)) => Err(server.spec.way.explain(&error)),
         Err(_) => Err(format!("it did not answer for {} s", PONG_WITHIN.as_secs())),
     }

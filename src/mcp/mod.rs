@@ -3,14 +3,13 @@
 //! * [`Servers`]: the servers of a configuration, each looked after by a task of its own (`keeper`), which connects, asks
 //!   for the tools, notices the end and connects again with growing pauses. Nobody waits for a server: its tools appear
 //!   when it is ready.
-//! * `connection`: one connection, which ends with everything that it started.
+//! * `protocol`: the protocol itself, a crate of its own. `connection`: one connection, which ends with everything that it started.
 //! * `tool`: a tool of a server as a [`Tool`](crate::tools::Tool); `name`: what it is called; `answer`: what it says.
 //!
 //! Missing: prompts, resources, sampling, elicitation; servers are told that this client has none of them.
 
 mod answer;
 mod artifacts;
-mod client;
 mod connection;
 mod keeper;
 mod name;

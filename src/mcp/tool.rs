@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rmcp::model::{CallToolRequestParams, Tool as McpTool};
-use rmcp::service::ServiceError;
+use picoclaw_mcp::CallError;
+use picoclaw_mcp::model::{CallToolRequestParams, Tool as McpTool};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
@@ -67,12 +67,12 @@ impl Tool for ServerTool {
             }
         };
         let params = CallToolRequestParams::new(self.name.clone()).with_arguments(arguments);
-        match peer.call_tool(params).await {
+        match picoclaw_mcp::call(&peer, params).await {
             Ok(result) => {
                 let answer = Answer::of(result);
                 self.artifacts.keep(&self.spec.name, answer, self.server.spec.max_inline_chars).await
             }
-            Err(ServiceError::McpError(error)) => ToolOutput::error(error.message.into_owned()),
+            Err(CallError::McpError(error)) => ToolOutput::error(error.message.into_owned()),
             Err(error) => {
                 self.server.suspicion.notify_one();
                 ToolOutput::error(format!(

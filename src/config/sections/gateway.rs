@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::level;
 use super::scrape::{HealthDetails, ScrapeAuth};
-use crate::config::secret::SecretString;
+use crate::secret::SecretString;
 
 /// The HTTP server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

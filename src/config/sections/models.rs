@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::config::secret::SecretString;
+use crate::secret::SecretString;
 
 /// Providers of the existing PicoClaw that are no HTTP servers, and that this gateway cannot ask.
 const ELSEWHERE: &[&str] = &[

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::secret::SecretString;
+use crate::secret::SecretString;
 
 /// What a scrape must show. With neither a token nor a user everybody may scrape.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

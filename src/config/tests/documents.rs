@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{Home, remarks};
-use crate::config::{ECHO, Severity, example, reference, schema};
+use crate::{ECHO, Severity, example, reference, schema};
 
 fn in_repository(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name)
 }
 
 /// Compares the file with `text`, or writes it when `UPDATE_DOCS` is set.
@@ -18,7 +18,7 @@ fn assert_fresh(name: &str, text: &str) {
         std::fs::write(&path, text).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == text, "{name} is stale: run UPDATE_DOCS=1 cargo test --lib config");
+    assert!(found == text, "{name} is stale: run UPDATE_DOCS=1 cargo test -p picoclaw-config");
 }
 
 #[test]

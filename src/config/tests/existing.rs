@@ -3,7 +3,7 @@
 use picoclaw_telemetry::words::Level;
 
 use super::{Home, remarks};
-use crate::config::Severity;
+use crate::Severity;
 
 fn existing() -> Home {
     Home::with_config(include_str!("existing_v3.json"))
@@ -43,10 +43,8 @@ fn its_settings_are_read() {
             ("echo", "echo")
         ]
     );
-    let keys: Vec<_> = config
-        .models()
-        .map(|m| m.keys().map(crate::config::SecretString::expose).collect::<Vec<_>>())
-        .collect();
+    let keys: Vec<_> =
+        config.models().map(|m| m.keys().map(crate::SecretString::expose).collect::<Vec<_>>()).collect();
     assert_eq!(
         keys,
         [vec!["sk-first-0001", "sk-first-0002"], vec!["sk-second-0001"], vec!["sk-or-0001"], vec![], vec![]]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Home, remarks};
-use crate::config::{Environment, Persistence, Severity, load};
+use crate::{Environment, Persistence, Severity, load};
 
 #[test]
 fn without_any_file_everything_is_a_default() {

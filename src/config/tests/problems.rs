@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Home, remarks};
-use crate::config::Severity;
+use crate::Severity;
 
 #[test]
 fn a_wrong_value_is_shown_with_its_place_and_what_is_right() {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Home;
-use crate::config::HealthDetails;
+use crate::HealthDetails;
 
 #[test]
 fn the_token_may_stand_in_the_secrets_or_in_a_variable() {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Home, remarks};
-use crate::config::Severity;
+use crate::Severity;
 
 /// Names of the sinks with their options.
 fn sinks(config: Value) -> Vec<(String, Value)> {

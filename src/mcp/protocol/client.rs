@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 /// A client that offers nothing and listens to one thing: that the tools have changed.
 #[derive(Clone, Debug)]
-pub(super) struct Listening(pub(super) Arc<Notify>);
+pub struct Listening(pub Arc<Notify>);
 
 impl ClientHandler for Listening {
     fn get_info(&self) -> ClientConfig {
