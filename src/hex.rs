@@ -1,6 +1,6 @@
 //! Bytes as text.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 /// Displays bytes as lower-case hexadecimal digits.
 pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
@@ -8,8 +8,14 @@ pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let halves = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        halves.map(|half| char::from(DIGITS[usize::from(half)])).try_for_each(|digit| f.write_char(digit))
+        for bytes in self.0.chunks(32) {
+            let mut digits = [0; 64];
+            for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+                pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+            }
+            f.write_str(std::str::from_utf8(&digits[..2 * bytes.len()]).map_err(|_| fmt::Error)?)?;
+        }
+        Ok(())
     }
 }
 
@@ -20,5 +26,6 @@ mod tests {
     #[test]
     fn every_byte_has_two_digits() {
         assert_eq!(Hex(&[0x00, 0x0a, 0xff]).to_string(), "000aff");
+        assert_eq!(Hex(&[0x5a; 33]).to_string(), "5a".repeat(33));
     }
 }

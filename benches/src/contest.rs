@@ -98,18 +98,21 @@ pub(crate) fn run(binary: &Path, time: Duration, report: &mut Report) -> anyhow:
         anyhow::Ok(Contestant::new(name, Process::Relay(relay, port), talk))
     };
     let all = four_sinks()?;
-    let gateway = |name, sinks: &serde_json::Value, persistence, talk| {
-        let variant = Variant { sinks: sinks.clone(), persistence, upstream };
-        let gateway = Gateway::start(binary, &variant, Core::Contestant).context(name)?;
+    let plain = Variant { sinks: json!([]), persistence: "memory", tools: false, upstream };
+    let observed = Variant { sinks: all, ..plain.clone() };
+    let durable = Variant { persistence: "durable", ..observed.clone() };
+    let gateway = |name, variant, talk| {
+        let gateway = Gateway::start(binary, variant, Core::Contestant).context(name)?;
         anyhow::Ok(Contestant::new(name, Process::Gateway(gateway), talk))
     };
     let mut contestants = [
         relay("bare relay, hyper to hyper", Talk::Messages)?,
         relay("bare relay, callers send histories", Talk::Histories)?,
-        gateway("no sinks, nothing kept", &json!([]), "memory", Talk::Messages)?,
-        gateway("four sinks, nothing kept", &all, "memory", Talk::Messages)?,
-        gateway("four sinks, sessions in memory", &all, "memory", Talk::Sessions)?,
-        gateway("four sinks, durable sessions", &all, "durable", Talk::Sessions)?,
+        gateway("no sinks, nothing kept", &plain, Talk::Messages)?,
+        gateway("four sinks, nothing kept", &observed, Talk::Messages)?,
+        gateway("four sinks, sessions in memory", &observed, Talk::Sessions)?,
+        gateway("four sinks, durable sessions", &durable, Talk::Sessions)?,
+        gateway("the same, all tools offered", &Variant { tools: true, ..durable.clone() }, Talk::Sessions)?,
     ];
     for _ in 0..ROUNDS {
         for contestant in &mut contestants {
@@ -125,13 +128,12 @@ pub(crate) fn run(binary: &Path, time: Duration, report: &mut Report) -> anyhow:
     latency(&contestants, time / 20, report)?;
     streams::run(&[&contestants[0], &contestants[3]], ROUNDS / 2, time / 10, CONNECTIONS, report)?;
     drop(contestants);
-    let variant = Variant { sinks: all, persistence: "durable", upstream };
-    memory(&Gateway::start(binary, &variant, Core::Contestant)?, report)
+    memory(&Gateway::start(binary, &durable, Core::Contestant)?, report)
 }
 
 fn throughput(contestants: &[Contestant], time: Duration, report: &mut Report) -> anyhow::Result<()> {
-    let [relay, histories, none, all, in_memory, durable] = contestants else {
-        anyhow::bail!("six contestants were expected");
+    let [relay, histories, none, all, in_memory, durable, _] = contestants else {
+        anyhow::bail!("seven contestants were expected");
     };
     let mut rows = Vec::new();
     for contestant in contestants {

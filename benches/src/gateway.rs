@@ -16,6 +16,25 @@ use crate::process::{Core, Running, free_port};
 /// The longest that a start may take before something must be broken.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The tools that are there unless switched off.
+const TOOLS: &[&str] = &[
+    "append_file",
+    "cron",
+    "edit_file",
+    "exec",
+    "find_skills",
+    "list_dir",
+    "message",
+    "read_file",
+    "send_file",
+    "spawn",
+    "spawn_status",
+    "subagent",
+    "web",
+    "web_fetch",
+    "write_file",
+];
+
 /// A gateway that answers.
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -31,6 +50,8 @@ pub(crate) struct Gateway {
 pub(crate) struct Variant {
     pub(crate) sinks: Value,
     pub(crate) persistence: &'static str,
+    /// Whether the built-in tools are offered to the model, with each request.
+    pub(crate) tools: bool,
     /// Where the models live.
     pub(crate) upstream: u16,
 }
@@ -51,6 +72,14 @@ impl Gateway {
             std::thread::sleep(Duration::from_micros(100));
         }
         Ok(Self { running, port, start: began.elapsed(), _home: home })
+    }
+
+    /// Does what monitors do.
+    pub(crate) fn look(&self) -> anyhow::Result<()> {
+        for path in ["/health", "/metrics"] {
+            get(self.port, path)?;
+        }
+        Ok(())
     }
 
     /// How many messages the gateway says that it has received.
@@ -83,12 +112,13 @@ fn config(variant: &Variant, port: u16) -> Value {
             "streaming": { "enabled": stream },
         })
     };
+    let switch = |name: &&str| ((*name).to_owned(), json!({ "enabled": variant.tools }));
+    let tools: serde_json::Map<_, _> = TOOLS.iter().map(switch).collect();
     json!({
         "gateway": { "port": port, "host": "127.0.0.1" },
         "model_list": [model("whole", false), model("unpaced", true), model("paced", true)],
         "agents": { "defaults": { "model_name": "whole" } },
-        "tools": { "read_file": { "enabled": false }, "write_file": { "enabled": false },
-                   "list_dir": { "enabled": false }, "web_fetch": { "enabled": false } },
+        "tools": tools,
         "session": { "persistence": variant.persistence },
         "telemetry": { "sinks": variant.sinks },
     })

@@ -19,7 +19,7 @@ use super::commands::{self, Desk, Errand, Meant};
 use super::crew::{CrewLimits, CrewTools, Roster};
 use super::gate::{Gates, QUEUE_LIMIT};
 use super::hooks::Hooks;
-use super::inbound::{Assistant, Conversation, Inbound, ModelInfo, Refusal, TurnHandle};
+use super::inbound::{Assistant, Conversation, Inbound, ModelInfo, Pieces, Refusal, TurnHandle};
 use super::models::{Candidate, ModelTable};
 use super::prompt::Prompt;
 use super::routing::Routing;
@@ -353,7 +353,10 @@ impl Agent {
             (meant, _) => matches!(meant, Meant::Aside),
         };
         let routed = session.is_some() && inbound.model.is_none() && chosen.is_none();
-        let (progress, pieces) = mpsc::channel(if inbound.stream { PROGRESS_ROOM } else { 1 });
+        let (progress, pieces) = match inbound.stream.then(|| mpsc::channel(PROGRESS_ROOM)) {
+            Some((progress, pieces)) => (Some(progress), pieces.into()),
+            None => (None, Pieces::default()),
+        };
         let (answer, reply) = oneshot::channel();
         let cancel = inner.cancel_all.child_token();
         let task = Task {
@@ -364,7 +367,7 @@ impl Agent {
             label,
             detail,
             session: session.map(|(id, _)| id),
-            progress: inbound.stream.then_some(progress),
+            progress,
             answer,
             cancel: cancel.clone(),
             aside,

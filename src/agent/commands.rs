@@ -154,7 +154,7 @@ impl Errand {
                 }
             }
         });
-        TurnHandle { progress: pieces, reply, cancel: cancel.drop_guard() }
+        TurnHandle { progress: pieces.into(), reply, cancel: cancel.drop_guard() }
     }
 
     async fn run(

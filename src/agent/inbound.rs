@@ -1,5 +1,6 @@
 //! What channels and the agent say to each other.
 
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -111,11 +112,33 @@ pub struct Refusal {
 pub struct TurnHandle {
     /// Pieces of the answer; closed when the turn ends. Empty unless the inbound asked to stream.
     /// Bounded: a caller who does not read slows down only its own turn.
-    pub progress: mpsc::Receiver<Progress>,
+    pub progress: Pieces,
     /// The end of the turn.
     pub reply: oneshot::Receiver<Result<Reply, TurnError>>,
     /// Cancels the turn when dropped.
     pub cancel: DropGuard,
+}
+
+/// The pieces of an answer, for whoever asked to have it as it is written.
+#[derive(Debug, Default)]
+pub struct Pieces(Option<mpsc::Receiver<Progress>>);
+
+impl Pieces {
+    /// The next piece; `None` at the end.
+    pub async fn recv(&mut self) -> Option<Progress> {
+        self.0.as_mut()?.recv().await
+    }
+
+    /// The same within a future.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Progress>> {
+        self.0.as_mut().map_or(Poll::Ready(None), |pieces| pieces.poll_recv(cx))
+    }
+}
+
+impl From<mpsc::Receiver<Progress>> for Pieces {
+    fn from(pieces: mpsc::Receiver<Progress>) -> Self {
+        Self(Some(pieces))
+    }
 }
 
 /// A model that a caller may ask for.

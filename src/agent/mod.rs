@@ -43,7 +43,8 @@ pub use assistant::{Agent, Limits, Setup};
 pub use budget::ContextLimits;
 pub use crew::{CrewLimits, CrewTools};
 pub use inbound::{
-    Assistant, Chat, Conversation, Inbound, ModelInfo, Progress, Refusal, Reply, TurnError, TurnHandle,
+    Assistant, Chat, Conversation, Inbound, ModelInfo, Pieces, Progress, Refusal, Reply, TurnError,
+    TurnHandle,
 };
 pub use models::{Candidate, ModelTable};
 pub use prompt::Prompt;

@@ -1,5 +1,6 @@
 //! What a turn adds to its session.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use picoclaw_telemetry::words::Compaction;
@@ -144,7 +145,9 @@ fn left_out(summary: &str, messages: u64) -> String {
 
 fn stamped(mut message: Message) -> Arc<Message> {
     if message.created_at.is_none() {
-        message.created_at = Some(jiff::Timestamp::now().to_string());
+        let mut now = String::with_capacity("2026-01-02T03:04:05.123456789Z".len());
+        let _ = write!(now, "{}", jiff::Timestamp::now());
+        message.created_at = Some(now);
     }
     Arc::new(message)
 }

@@ -1,6 +1,8 @@
 //! Names of sessions, and the keys and file names derived from them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -12,6 +14,8 @@ use crate::hex::Hex;
 const AGENT: &str = "main";
 /// The account of a channel that has only one. The existing PicoClaw writes it out, so it is a part of the keys.
 const ACCOUNT: &str = "default";
+/// Of the key of a session that was derived.
+const KEY_LENGTH: usize = "sk_v1_".len() + 64;
 /// Longest file name without its extension, in bytes: the file system's limit is 255 with it.
 const MAX_STEM: usize = 180;
 
@@ -32,11 +36,13 @@ impl SessionId {
 
     /// The session of a chat of this kind (`direct`, `group`, `channel`) on a channel.
     pub fn of_chat(channel: &str, kind: &str, chat: &str) -> Self {
-        let channel = channel.trim().to_lowercase();
-        let chat = format!("{kind}:{}", chat.trim().to_lowercase());
+        let channel = lower(channel.trim());
+        let chat = format!("{kind}:{}", lower(chat.trim()));
         let canonical = format!("v=1|agent={AGENT}|channel={channel}|account={ACCOUNT}|chat={chat}");
         let digest = Sha256::digest(canonical.as_bytes());
-        Self { key: format!("sk_v1_{}", Hex(&digest)).into(), channel: channel.into(), chat: chat.into() }
+        let mut key = String::with_capacity(KEY_LENGTH);
+        let _ = write!(key, "sk_v1_{}", Hex(&digest));
+        Self { key: key.into(), channel: channel.into(), chat: chat.into() }
     }
 
     /// The session with exactly this key, for a conversation that no person holds.
@@ -84,6 +90,14 @@ impl SessionId {
 
     fn legacy_key(&self) -> String {
         format!("agent:{AGENT}:{}:{}", self.channel, self.chat)
+    }
+}
+
+/// Most names are in lower case already.
+fn lower(text: &str) -> Cow<'_, str> {
+    match text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(text.to_lowercase()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The `messages` of a request.
 
 use std::collections::BTreeSet;
+use std::fmt::Arguments;
 
 use serde_json::{Map, Value};
 
@@ -19,7 +20,7 @@ pub fn parse(value: Option<Value>) -> Result<Vec<Message>, Defect> {
     let messages = list
         .into_iter()
         .enumerate()
-        .map(|(index, value)| message(value, &format!("messages[{index}]")))
+        .map(|(index, value)| message(value, format_args!("messages[{index}]")))
         .collect::<Result<Vec<_>, _>>()?;
     answers_are_asked_for(&messages)?;
     let last = messages.len() - 1;
@@ -47,9 +48,9 @@ fn answers_are_asked_for(messages: &[Message]) -> Result<(), Defect> {
     Ok(())
 }
 
-fn message(value: Value, at: &str) -> Result<Message, Defect> {
+fn message(value: Value, at: Arguments<'_>) -> Result<Message, Defect> {
     let Value::Object(mut fields) = value else {
-        return Err(Defect::at(at, "must be an object"));
+        return Err(Defect::at(at.to_string(), "must be an object"));
     };
     let role = role(fields.remove("role"), at)?;
     let tool_calls = match fields.remove("tool_calls") {
@@ -62,14 +63,15 @@ fn message(value: Value, at: &str) -> Result<Message, Defect> {
             return Err(Defect::at(format!("{at}.tool_calls"), "only an assistant's message calls tools"));
         }
     };
-    let at_content = format!("{at}.content");
+    // Where it is, is put into words only for an error.
+    let at_content = || format!("{at}.content");
     let content = match fields.remove("content") {
         Some(Value::String(text)) => text,
-        Some(Value::Array(parts)) => parts_text(parts, &at_content)?,
+        Some(Value::Array(parts)) => parts_text(parts, &at_content())?,
         // An assistant that only calls tools, or refuses, says nothing.
         None | Some(Value::Null) if role == Role::Assistant => String::new(),
-        None | Some(Value::Null) => return Err(Defect::at(at_content, "is missing")),
-        Some(_) => return Err(Defect::at(at_content, "must be a string or an array of parts")),
+        None | Some(Value::Null) => return Err(Defect::at(at_content(), "is missing")),
+        Some(_) => return Err(Defect::at(at_content(), "must be a string or an array of parts")),
     };
     let mut text = |name: &str| match fields.remove(name) {
         None | Some(Value::Null) => Ok(None),
@@ -84,8 +86,8 @@ fn message(value: Value, at: &str) -> Result<Message, Defect> {
     Ok(Message { tool_calls, tool_call_id, reasoning_content, ..Message::new(role, content) })
 }
 
-fn role(value: Option<Value>, at: &str) -> Result<Role, Defect> {
-    let at = format!("{at}.role");
+fn role(value: Option<Value>, at: Arguments<'_>) -> Result<Role, Defect> {
+    let at = || format!("{at}.role");
     match value {
         Some(Value::String(word)) => match word.as_str() {
             // "developer" is what newer models of OpenAI call the system.
@@ -94,12 +96,12 @@ fn role(value: Option<Value>, at: &str) -> Result<Role, Defect> {
             "assistant" => Ok(Role::Assistant),
             "tool" => Ok(Role::Tool),
             _ => Err(Defect::at(
-                at,
+                at(),
                 format_args!("{} is no role: use system, developer, user, assistant or tool", quote(&word)),
             )),
         },
-        None | Some(Value::Null) => Err(Defect::at(at, "is missing")),
-        Some(_) => Err(Defect::at(at, "must be a string")),
+        None | Some(Value::Null) => Err(Defect::at(at(), "is missing")),
+        Some(_) => Err(Defect::at(at(), "must be a string")),
     }
 }
 
@@ -152,7 +154,7 @@ fn part_text(part: &mut Map<String, Value>, at: &str) -> Result<String, Defect> 
     }
 }
 
-fn tool_calls(calls: Vec<Value>, at: &str) -> Result<Vec<ToolCall>, Defect> {
+fn tool_calls(calls: Vec<Value>, at: Arguments<'_>) -> Result<Vec<ToolCall>, Defect> {
     calls
         .into_iter()
         .enumerate()

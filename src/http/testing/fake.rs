@@ -66,7 +66,7 @@ impl Assistant for Fake {
             }
         });
         self.inbound.lock().unwrap().push(inbound);
-        Ok(TurnHandle { progress: progress_end, reply: reply_end, cancel: cancel.drop_guard() })
+        Ok(TurnHandle { progress: progress_end.into(), reply: reply_end, cancel: cancel.drop_guard() })
     }
 
     fn refused(&self, channel: &'static str, reason: Rejection) {

@@ -109,7 +109,7 @@ async fn an_answer_without_pieces_is_still_complete() {
         }))
         .unwrap();
     let cancel = tokio_util::sync::CancellationToken::new().drop_guard();
-    let turn = crate::agent::TurnHandle { progress: pieces, reply, cancel };
+    let turn = crate::agent::TurnHandle { progress: pieces.into(), reply, cancel };
     let response = stream::respond(turn, Answer::new("asked".to_owned()), false, Taken::default()).await;
     let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
     let text = String::from_utf8(body.to_vec()).unwrap();
@@ -159,7 +159,7 @@ async fn a_silent_stream_says_that_it_is_alive() {
     let (progress, pieces) = tokio::sync::mpsc::channel(1);
     let (_sender, reply) = tokio::sync::oneshot::channel();
     let cancel = tokio_util::sync::CancellationToken::new().drop_guard();
-    let turn = crate::agent::TurnHandle { progress: pieces, reply, cancel };
+    let turn = crate::agent::TurnHandle { progress: pieces.into(), reply, cancel };
     let started = tokio::time::Instant::now();
     let mut body =
         stream::respond(turn, Answer::new("echo".to_owned()), false, Taken::default()).await.into_body();
