@@ -8,6 +8,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +66,12 @@ pub enum PidError {
         /// Its process.
         pid: u32,
     },
+    /// Another start on the same home directory does not come to an end.
+    #[error("another program has held the lock of {directory} for {} s; see who with `lsof {directory}`", PATIENCE.as_secs())]
+    Busy {
+        /// The directory of the pid file.
+        directory: PathBuf,
+    },
     /// The file cannot be written.
     #[error("cannot write the pid file {path}: {source}; check that the directory exists and is writable")]
     Write {
@@ -89,11 +97,16 @@ impl PidFile {
     /// # Errors
     /// When another gateway runs, or the file cannot be written.
     pub fn take(path: &Path, record: PidRecord) -> Result<Self, PidError> {
+        let failed = |source| PidError::Write { path: path.to_owned(), source };
+        // Between the look and the writing nobody else may do the same: of two that start at once, one must see the other.
+        let _alone = match path.parent() {
+            Some(directory) => enter(directory, failed)?,
+            None => None,
+        };
         if let Some(other) = running(path) {
             return Err(PidError::Running { pid: other.pid });
         }
-        let written = write(path, &record);
-        let locked = written.map_err(|source| PidError::Write { path: path.to_owned(), source })?;
+        let locked = write(path, &record).map_err(failed)?;
         Ok(Self { path: path.to_owned(), record, _locked: locked })
     }
 }
@@ -132,11 +145,26 @@ fn is_gateway(pid: u32) -> bool {
         && fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.contains("picoclaw"))
 }
 
+/// How long a start waits for another one on the same home. Each holds the directory for the time of a small write.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Locks the directory, which leaves no file behind as a lock of its own would. `None` where the file system has no locks.
+fn enter(directory: &Path, failed: impl Fn(io::Error) -> PidError) -> Result<Option<File>, PidError> {
+    fs::create_dir_all(directory).map_err(&failed)?;
+    let handle = File::open(directory).map_err(&failed)?;
+    let since = Instant::now();
+    loop {
+        match handle.try_lock() {
+            Ok(()) => return Ok(Some(handle)),
+            Err(TryLockError::Error(_)) => return Ok(None),
+            Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(5)),
+            Err(TryLockError::WouldBlock) => return Err(PidError::Busy { directory: directory.to_owned() }),
+        }
+    }
+}
+
 /// Writes the file and returns it, locked before anybody can find it.
 fn write(path: &Path, record: &PidRecord) -> io::Result<File> {
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)?;
-    }
     let temporary = path.with_extension("pid.new");
     // A rest of an earlier start may have other permissions.
     let _ = fs::remove_file(&temporary);
@@ -192,6 +220,29 @@ mod tests {
             assert!(matches!(refused, PidError::Running { pid: found } if found == pid), "{refused}");
             drop(file);
             assert!(running(&path).is_none());
+        }
+    }
+
+    #[test]
+    fn of_gateways_that_start_at_once_one_runs() {
+        for _ in 0..50 {
+            let home = tempfile::tempdir().unwrap();
+            let path = home.path().join(".picoclaw.pid");
+            let start = std::sync::Barrier::new(4);
+            let attempt = |pid| {
+                start.wait();
+                PidFile::take(&path, record(pid))
+            };
+            let taken = thread::scope(|scope| {
+                let starts = [2, 3, 4, 5].map(|offset| scope.spawn(move || attempt(u32::MAX / offset)));
+                starts.map(|start| start.join().unwrap())
+            });
+            let winner = taken.iter().flatten().next().unwrap();
+            assert_eq!(taken.iter().flatten().count(), 1);
+            assert_eq!(read(&path).unwrap(), winner.record);
+            for refused in taken.iter().filter_map(|taken| taken.as_ref().err()) {
+                assert!(matches!(refused, PidError::Running { pid } if *pid == winner.record.pid), "{refused}");
+            }
         }
     }
 
