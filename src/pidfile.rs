@@ -157,7 +157,9 @@ fn enter(directory: &Path, failed: impl Fn(io::Error) -> PidError) -> Result<Opt
         match handle.try_lock() {
             Ok(()) => return Ok(Some(handle)),
             Err(TryLockError::Error(_)) => return Ok(None),
-            Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => thread::sleep(Duration::from_millis(5)),
+            Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(5))
+            }
             Err(TryLockError::WouldBlock) => return Err(PidError::Busy { directory: directory.to_owned() }),
         }
     }
@@ -241,7 +243,10 @@ mod tests {
             assert_eq!(taken.iter().flatten().count(), 1);
             assert_eq!(read(&path).unwrap(), winner.record);
             for refused in taken.iter().filter_map(|taken| taken.as_ref().err()) {
-                assert!(matches!(refused, PidError::Running { pid } if *pid == winner.record.pid), "{refused}");
+                assert!(
+                    matches!(refused, PidError::Running { pid } if *pid == winner.record.pid),
+                    "{refused}"
+                );
             }
         }
     }

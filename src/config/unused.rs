@@ -92,13 +92,21 @@ pub(super) fn take(tree: &mut Tree) -> Option<Warning> {
 
 /// Whether a setting asks for something: it is not what happens anyway, and not switched off.
 fn asks(value: &Value, nothing: &Value) -> bool {
-    let empty = match value {
-        Value::Object(members) => members.is_empty() || members.get("enabled") == Some(&Value::Bool(false)),
-        Value::Array(items) => items.is_empty(),
+    let off = value.get("enabled") == Some(&Value::Bool(false));
+    value != nothing && !off && !is_blank(value)
+}
+
+/// Whether nothing is said, all the way down: the existing PicoClaw writes out sections that nobody has filled in.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => {
+            members.values().all(|member| is_blank(member) || member == &Value::Bool(false))
+        }
+        Value::Array(items) => items.iter().all(is_blank),
         Value::String(text) => text.is_empty(),
-        _ => false,
-    };
-    !empty && value != nothing
+        Value::Null => true,
+        Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn remove(value: &mut Value, steps: &[&str], at: &KeyPath, found: &mut dyn FnMut(&KeyPath, Value)) {
@@ -140,7 +148,8 @@ mod tests {
     #[test]
     fn one_notice_names_what_asks_for_something() {
         let mut tree = Tree::new(
-            json!({"evolution": {"enabled": true}, "devices": {"enabled": false}, "voice": {}, "build_info": {"v": 1},
+            json!({"evolution": {"enabled": true}, "devices": {"enabled": false}, "build_info": {"v": 1},
+                   "voice": {"model_name": "", "echo_transcription": false, "more": [null]},
                    "agents": {"defaults": {"image_model": "", "split_on_marker": true, "max_tokens": 5}},
                    "model_list": [{"model": "a", "workspace": "w"}, {"model": "b", "workspace": ""}],
                    "channel_list": {"line": {"enabled": true}, "qq": {"enabled": false},
