@@ -62,7 +62,8 @@ def reply(name, last):
         _, tool, arguments = text.split(" ", 2)
         return {"content": "", "tool_calls": [
             {"id": "call_now", "type": "function", "function": {"name": tool, "arguments": arguments}}]}
-    return {"content": f"{name} heard: {text}"}
+    # Not all of it: a summary of summaries would grow for ever.
+    return {"content": f"{name} heard: {text[:200]}"}
 
 
 def stream(message, reason):

@@ -10,99 +10,23 @@ the files only those may be different that a conversation or a job changes. Ever
 
 import asyncio
 import json
-import os
 import pathlib
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from datetime import datetime
 
-import websockets
-
+import existing
+from existing import Client, Gateway, check, filled_in, same, tree
 from models import Models
-from stack import Program, Prometheus, free_port, get, wait_for
+from stack import Prometheus, free_port, wait_for
 
-BINARY = pathlib.Path(sys.argv[1]).resolve()
 HERE = pathlib.Path(__file__).parent
 TIME = pathlib.Path(sys.executable).parent / "mcp-server-time"
-TOKEN, ALIAS = "pico-token-0001", "agent_main_pico_direct_pico_old"
+ALIAS = "agent_main_pico_direct_pico_old"
 LAPTOP = "sk_v1_77ecea8bdeddc2d40a281a7c027f7446d67aee9ff37d35e0c1ff5d9209c45714"
-checks = 0
-
-
-def check(condition, what):
-    """Counts what holds."""
-    global checks
-    if not condition:
-        raise AssertionError(what)
-    checks += 1
-
-
-def same(found, expected, what):
-    check(found == expected, f"{what}: {found!r} instead of {expected!r}")
-
-
-def filled_in(source, target, **words):
-    """A copy in which `@WORD@` is replaced."""
-    shutil.copytree(source, target)
-    for path in filter(pathlib.Path.is_file, target.rglob("*")):
-        text = path.read_text()
-        for word, value in words.items():
-            text = text.replace(f"@{word}@", str(value))
-        path.write_text(text)
-
-
-def tree(home):
-    return {str(path.relative_to(home)): path.read_bytes() for path in home.rglob("*") if path.is_file()}
-
-
-class Gateway:
-    """The gateway as the launcher has it: `gateway -E -d` with PICOCLAW_CONFIG, in the usual place below HOME."""
-
-    def __init__(self, home):
-        self.home, self.port = home, free_port()
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("PICOCLAW_")}
-        self.environment |= {
-            "HOME": str(home.parent), "PICOCLAW_CONFIG": str(home / "config.json"),
-            "PICOCLAW_GATEWAY_PORT": str(self.port), "NO_PROXY": "*",
-        }
-        self.output = home.parent / "output"
-        with open(self.output, "wb") as output:
-            command = [BINARY, "gateway", "-E", "-d"]
-            self.process = subprocess.Popen(command, env=self.environment, stdout=output, stderr=output)
-        wait_for("the pid file", self.record, 15)
-        wait_for("the gateway", lambda: self.page("/ready"))
-
-    def record(self):
-        path = self.home / ".picoclaw.pid"
-        if not path.exists():
-            return None
-        record = json.loads(path.read_text())
-        return record if record["pid"] == self.process.pid else None
-
-    def page(self, path):
-        return get(f"http://127.0.0.1:{self.port}{path}")
-
-    def metrics(self):
-        return {name: float(value) for name, value in re.findall(r"^(\w+(?:{.*})?) (\S+)$", self.page("/metrics"), re.M)}
-
-    def command(self, *arguments):
-        ran = subprocess.run([BINARY, *arguments], env=self.environment, capture_output=True, text=True, timeout=60)
-        check(ran.returncode == 0, f"{arguments}: {ran.stdout}{ran.stderr}")
-        return ran.stdout + ran.stderr
-
-    def log(self):
-        return [json.loads(line) for line in (self.home / "logs/picoclaw.log").read_text().splitlines()]
-
-    def stop(self):
-        began = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        same(self.process.wait(5), 0, "the exit status")
-        return time.monotonic() - began
 
 
 def launcher(gateway):
@@ -136,31 +60,6 @@ def named_once(gateway):
         check(name in json.dumps(notices) and name in status, (name, notices, status))
     check("maixcam" not in gateway.page("/health"), "an unsupported channel is not an unhealthy one")
     return status
-
-
-class Client:
-    """A `pico` client."""
-
-    def __init__(self, gateway, session):
-        self.url, self.session = f"ws://127.0.0.1:{gateway.port}/pico/ws?session_id={session}", session
-
-    async def __aenter__(self):
-        self.socket = await websockets.connect(self.url, subprotocols=[f"token.{TOKEN}"], proxy=None)
-        return self
-
-    async def __aexit__(self, *_):
-        await self.socket.close()
-
-    async def say(self, text, final):
-        """Sends a message; the frames until the answer is whole."""
-        await self.socket.send(json.dumps({"type": "message.send", "id": "m", "payload": {"content": text}}))
-        frames = []
-        while True:
-            frames.append(json.loads(await asyncio.wait_for(self.socket.recv(), 30)))
-            same(frames[-1]["session_id"], self.session, "the session")
-            payload = frames[-1].get("payload", {})
-            if "usage" in payload and final in payload.get("content", ""):
-                return frames
 
 
 def due_jobs(gateway, models):
@@ -343,7 +242,7 @@ scrape_configs:
         models.stop()
     shutil.rmtree(folder)
     print(f"{status}\nnew files: {', '.join(new)}\nstopped in {took:.1f} s")
-    print(f"takeover: {checks} checks passed")
+    print(f"takeover: {existing.checks} checks passed")
 
 
 if __name__ == "__main__":
