@@ -37,6 +37,11 @@ impl Environment {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Whether a variable is set, be it empty.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.variables.contains_key(name)
+    }
+
     /// Every variable that is set and not empty, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables

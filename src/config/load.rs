@@ -67,7 +67,7 @@ pub fn load_with(
     let mut secrets = BTreeSet::new();
     secret_values::collect(&tree, &mut secrets);
     reader.warnings.extend(unused::take(&mut tree));
-    reader.problems.extend(secret_values::resolve(&mut tree, reader.paths.config_dir()));
+    reader.problems.extend(secret_values::resolve(&mut tree, reader.paths.config_dir(), environment));
     secret_values::collect(&tree, &mut secrets);
 
     let findings = inspect(&tree);

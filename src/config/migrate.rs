@@ -39,9 +39,22 @@ pub fn migrate(path: &Path) -> Result<Option<Migration>, EditError> {
         return Ok(None);
     }
     notices.retain(|notice| notice.path != "version");
+    list_keys(&mut config);
     config["version"] = json!(older::CURRENT);
     let text = serde_json::to_string_pretty(&config).unwrap_or_default() + "\n";
     Ok(Some(Migration { from: version.unwrap_or_default(), text, notices }))
+}
+
+/// A model has a list of keys now. One alone is understood here, and not by the existing PicoClaw.
+fn list_keys(config: &mut Value) {
+    let models = config.get_mut("model_list").and_then(Value::as_array_mut);
+    for model in models.into_iter().flatten().filter_map(Value::as_object_mut) {
+        if !model.contains_key("api_keys")
+            && let Some(key) = model.remove("api_key")
+        {
+            model.insert("api_keys".to_owned(), json!([key]));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -57,12 +70,13 @@ mod tests {
 
     #[test]
     fn older_layouts_are_rewritten_and_the_present_one_is_not() {
-        let old = r#"{"version":1,"channels":{"telegram":{"enabled":true,"token":"t"}},"theirs":1}"#;
+        let old = r#"{"version":1,"model_list":[{"api_key":"k"},{"api_key":"one","api_keys":["two"]}],"channels":{"telegram":{"enabled":true,"token":"t"}},"theirs":1}"#;
         let migration = migrated(old).unwrap();
         let config: Value = serde_json::from_str(&migration.text).unwrap();
         assert_eq!(
             config,
-            json!({"version": 3, "theirs": 1, "channel_list": {"telegram": {"enabled": true, "settings": {"token": "t"}}}})
+            json!({"version": 3, "theirs": 1, "model_list": [{"api_keys": ["k"]}, {"api_key": "one", "api_keys": ["two"]}],
+                   "channel_list": {"telegram": {"enabled": true, "settings": {"token": "t"}}}})
         );
         assert_eq!((migration.from, migration.notices.len()), (1, 0));
         assert!(migrated(&migration.text).is_none());

@@ -16,6 +16,7 @@
 mod changes;
 mod edit;
 mod endpoints;
+mod encrypted;
 mod environment;
 mod inspect;
 mod load;

@@ -5,13 +5,16 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::encrypted;
+use super::environment::Environment;
 use super::problem::Problem;
 use super::secret::is_secret_key;
 use super::sources;
 use super::tree::{KeyPath, Tree};
 
-/// Replaces `file://name` by the content of that file; a relative name starts at `directory`.
-pub(super) fn resolve(tree: &mut Tree, directory: &Path) -> Vec<Problem> {
+/// Replaces `file://name` by the content of that file, where a relative name starts at `directory`, and `enc://…` by
+/// what is encrypted in it.
+pub(super) fn resolve(tree: &mut Tree, directory: &Path, environment: &Environment) -> Vec<Problem> {
     let mut found = Vec::new();
     visit(&tree.root, &KeyPath::default(), false, &mut |path, text| {
         if text.starts_with("file://") || text.starts_with("enc://") {
@@ -21,12 +24,10 @@ pub(super) fn resolve(tree: &mut Tree, directory: &Path) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (path, text) in found {
         let source = tree.source_of(&path).clone();
-        let read = match text.strip_prefix("file://") {
-            Some(name) => from_file(&directory.join(name)),
-            None => Err(
-                "encrypted values (enc://) are not supported yet: use file://, .security.yml or a variable"
-                    .into(),
-            ),
+        let read = match text.split_once("://") {
+            Some(("enc", sealed)) => encrypted::decrypt(sealed, environment),
+            Some((_, name)) => from_file(&directory.join(name)),
+            None => continue,
         };
         match read {
             Ok(secret) => tree.merge(&path, Value::String(secret), &source),

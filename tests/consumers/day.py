@@ -14,7 +14,6 @@ While the clock runs fast the machine is, by that clock, a thousand times slower
 
 import asyncio
 import collections
-import gzip
 import json
 import os
 import pathlib
@@ -27,77 +26,21 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from datetime import datetime, timezone
+from datetime import datetime
 
 import websockets
 
+from day_account import judge
+from day_plan import HALF_HOUR, NOON, SLOTS, TOKEN, configuration, due, jobs
 from faketime import Clock
 from models import Models
 from stack import free_port, get, wait_for
 
 BINARY = pathlib.Path(sys.argv[1]).resolve()
-NOON = datetime(2026, 10, 24, 10, 0, tzinfo=timezone.utc).timestamp()  # 12:00 in Berlin
-HALF_HOUR, SLOTS, WARM = 1800, 48, 6
+# The half hour after which memory is warm.
+WARM = 6
 # How much faster than usual the clock runs while nothing is due, and around what is due.
 FAST, CAREFUL = 1200, 60
-# How much memory may have grown since it was warm, in MiB.
-GROWTH = 3.0
-TOKEN = "pico-token"
-AT_NIGHT = "30 2 * * *"
-
-
-def job(name, schedule, first=None, **payload):
-    state = {"nextRunAtMs": int(first * 1000)} if first else {}
-    payload = {"kind": "agent_turn", "message": f"job {name}", "channel": "cli", "to": "direct", **payload}
-    return {"id": name, "name": name, "enabled": True, "schedule": schedule, "payload": payload, "state": state,
-            "createdAtMs": int(NOON * 1000), "updatedAtMs": int(NOON * 1000), "deleteAfterRun": schedule["kind"] == "at"}
-
-
-def jobs():
-    every = lambda seconds: {"kind": "every", "everyMs": seconds * 1000}
-    cron = lambda expression, zone: {"kind": "cron", "expr": expression, "tz": zone}
-    return [
-        job("half-hourly", every(HALF_HOUR), NOON + HALF_HOUR),
-        job("hourly", cron("0 * * * *", "Europe/Berlin")),
-        job("nightly", cron(AT_NIGHT, "Europe/Berlin")),
-        job("breakfast", cron("0 8 * * *", "Europe/Berlin")),
-        job("once", {"kind": "at", "atMs": int((NOON + 10 * HALF_HOUR) * 1000)}, NOON + 10 * HALF_HOUR),
-        job("ticks", every(4 * HALF_HOUR), NOON + 4 * HALF_HOUR, message="", command="echo tick >> ticks.txt"),
-        job("broken", cron("0 */6 * * *", "UTC"), message="", command="exit 3"),
-    ]
-
-
-def due(slot):
-    """What runs at the end of a half hour, and how that ends. The hour from two to three comes twice this night."""
-    runs = collections.Counter({("half-hourly", "ok"): 1})
-    utc = datetime.fromtimestamp(NOON + slot * HALF_HOUR, timezone.utc)
-    runs["hourly", "ok"] = utc.minute == 0
-    runs["nightly", "ok"] = (utc.hour, utc.minute) == (0, 30)  # 02:30 in summer; 01:30 is 02:30 in winter
-    runs["breakfast", "ok"] = (utc.hour, utc.minute) == (7, 0)
-    runs["once", "ok"] = slot == 10
-    runs["ticks", "ok"] = slot % 4 == 0
-    runs["broken", "error"] = utc.minute == 0 and utc.hour % 6 == 0
-    return +runs
-
-
-def configuration(models, port, extra=False):
-    model = lambda name, provider: {
-        "model_name": name, "provider": provider, "model": name, "api_keys": [f"sk-{name}-0123456789"],
-        "api_base": f"http://127.0.0.1:{models.port}/{name}/v1", "streaming": {"enabled": True},
-    }
-    log = {"path": "logs/picoclaw.log", "level": "debug", "max_size_mb": 0.2, "max_backups": 0, "max_age_days": 2}
-    return {
-        "version": 3,
-        "agents": {"defaults": {"model_name": "gpt", "model_fallbacks": ["glm"], "max_llm_retries": 1}},
-        "model_list": [model("gpt", "openai"), model("glm", "openrouter"), {"model_name": "echo", "model": "echo/echo"}]
-        + [model("more", "groq")] * extra,
-        "channel_list": {"pico": {"enabled": True, "settings": {
-            "token": TOKEN, "streaming": {"enabled": True}, "ping_interval": 600, "read_timeout": 7200, "write_timeout": 600}}},
-        "gateway": {"host": "127.0.0.1", "port": port},
-        "heartbeat": {"enabled": True, "interval": 30},
-        "telemetry": {"sinks": [{"type": "prometheus"}, {"type": "newrelic"},
-                                {"type": "jsonlog", "filter": {"exclude": ["log"]}, "options": log}]},
-    }
 
 
 class Day:
@@ -232,120 +175,11 @@ class Day:
                 if slot % 6 == 0:
                     self.memory.append(self.resident())
         wait_for("the client to be gone", lambda: self.sum("picoclaw_channel_clients") == 0)
+        wait_for("good health", lambda: json.loads(get(f"{self.url}/health"))["status"] == "healthy")
         # A configuration that cannot be used is refused, and nothing changes.
         (self.home / "config.json").write_text('{"gateway": {"port": "x"}}')
         self.gateway.send_signal(signal.SIGHUP)
         wait_for("the refusal", lambda: self.metrics()['picoclaw_config_reloads_total{outcome="failure"}'] == 1)
-
-    # What came of it.
-
-    def log_lines(self):
-        """All lines of all logs, in the order in which they were written."""
-        lines = []
-        for path in (self.home / "logs").iterdir():
-            text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-            lines += [json.loads(line) for line in text.splitlines()]
-        return sorted(lines, key=lambda line: line.get("seq", 0))
-
-    def sessions(self):
-        """The messages of each session, by its key."""
-        files = (self.home / "workspace/sessions").glob("*.jsonl")
-        return {path.stem: [json.loads(line) for line in path.read_text().splitlines()] for path in files}
-
-    def expected(self):
-        """What the metrics must say."""
-        did, models = self.did, self.models
-        status = lambda s: sum(n for (_, ended), n in self.jobs.items() if ended == s)
-        agents = sum(n for (name, _), n in self.jobs.items() if name not in ("ticks", "broken"))
-        return {
-            "picoclaw_messages_total": did["messages"],
-            "picoclaw_messages_active": 0,
-            'picoclaw_turns_total{origin="user",status="completed"}': did["completed"],
-            'picoclaw_turns_total{origin="user",status="failed"}': did["failed"],
-            'picoclaw_turns_total{origin="user",status="timeout"}': did["timeout"],
-            'picoclaw_turns_total{origin="cron",status="completed"}': agents,
-            'picoclaw_turns_total{origin="heartbeat",status="completed"}': SLOTS + 1,
-            'picoclaw_heartbeats_total{outcome="silent"}': SLOTS + 1,
-            'picoclaw_cron_runs_total{status="ok"}': status("ok"),
-            'picoclaw_cron_runs_total{status="error"}': status("error"),
-            'picoclaw_cron_missed_total{reason="downtime"}': 0,
-            'picoclaw_cron_missed_total{reason="running"}': 0,
-            'picoclaw_cron_runs_active': 0,
-            'picoclaw_cron_jobs{state="enabled"}': 6,
-            'picoclaw_provider_requests_total{provider="openai"}': len(models.requests("gpt")),
-            'picoclaw_provider_errors_total{provider="openai"}': models.refused["gpt"],
-            'picoclaw_provider_requests_total{provider="openrouter"}': len(models.requests("glm")),
-            'picoclaw_provider_errors_total{provider="openrouter"}': models.refused["glm"],
-            'picoclaw_provider_cooldown_active{provider="openai"}': 0,
-            'picoclaw_tool_results_total{tool="read_file",status="success"}': did["tool read_file"],
-            'picoclaw_tool_results_total{tool="exec",status="success"}': did["tool exec"],
-            # The commands of jobs are no calls of a model.
-            'picoclaw_tool_results_total{tool="exec",status="error"}': 0,
-            'picoclaw_tool_results_total{tool="cron",status="success"}': did["tool cron"],
-            'picoclaw_outbound_messages_total{channel="pico",outcome="success"}': did["outbound"],
-            'picoclaw_outbound_messages_total{channel="pico",outcome="failure"}': 0,
-            'picoclaw_config_reloads_total{outcome="success"}': did["reload success"],
-            'picoclaw_session_writes_total{outcome="failure"}': 0,
-            'picoclaw_session_read_failures_total': 0,
-            'picoclaw_sink_gaps_total{sink="jsonlog"}': 0,
-            'picoclaw_sink_restarts_total{sink="jsonlog"}': 0,
-        }
-
-
-# What the log calls what a metric counts.
-KINDS = {
-    "picoclaw_messages_total": "channel.message.received",
-    "picoclaw_turns_total": "agent.turn.end",
-    "picoclaw_provider_requests_total": "agent.llm.response",
-    "picoclaw_provider_retries_total": "agent.llm.retry",
-    "picoclaw_provider_cooldowns_total": "agent.llm.cooldown_started",
-    "picoclaw_tool_results_total": "agent.tool.exec_end",
-    "picoclaw_cron_runs_total": "cron.run.end",
-    "picoclaw_heartbeats_total": "heartbeat.end",
-    "picoclaw_outbound_messages_total": "channel.outbound.sent",
-    "picoclaw_compactions_total": "agent.context.compress",
-}
-
-
-def judge(day, metrics):
-    """Everything that must hold, with whether it does."""
-    for series, value in day.expected().items():
-        yield f"{series} is {value}", metrics.get(series) == value, metrics.get(series)
-    lines = day.log_lines()
-    numbers = [line["seq"] for line in lines if "seq" in line]
-    yield f"the log has {len(numbers)} lines without a hole", numbers == list(range(1, len(numbers) + 1)), ""
-    kinds = collections.Counter(line.get("kind") for line in lines)
-    total = lambda name: sum(value for series, value in metrics.items() if series.split("{")[0] == name)
-    for name, kind in KINDS.items():
-        yield f"the log has {kinds[kind]} lines {kind}", kinds[kind] == total(name), f"{name} {total(name)}"
-    errors = [line["message"] for line in lines if line.get("level") == "error"]
-    errors += re.findall(r"^\S+ ERROR \w+ ([^=]*) \w+=", (day.folder / "output").read_text(), re.M)
-    refused = "Configuration refused, nothing changed"
-    yield "nothing is an error but the refusal, in the log and on the terminal", errors == [refused] * 2, errors
-    rotated = list((day.home / "logs").glob("picoclaw.log.2*"))
-    yield f"the log was rotated {len(rotated)} times, and what was two days old is gone", len(rotated) > 3 and not day.old_log.exists(), rotated
-
-    ran = collections.Counter((line["name"], line["status"]) for line in lines if line.get("kind") == "cron.run.end")
-    yield f"each of {sum(day.jobs.values())} runs was one of its job", ran == +day.jobs, ran
-    at_night = [line["time"] for line in lines if line.get("kind") == "cron.run.start" and line.get("name") == "nightly"]
-    yield f"{AT_NIGHT} ran at {', '.join(at_night)}", [t[:16] for t in at_night] == ["2026-10-25T00:30"], ""
-    ticks = (day.home / "workspace/ticks.txt").read_text().count("tick\n")
-    yield f"a job's command ran {ticks} times", ticks == day.jobs["ticks", "ok"], day.jobs["ticks", "ok"]
-
-    sessions, said = day.sessions(), collections.Counter()
-    for key, messages in sessions.items():
-        asked = sum(message["role"] == "user" for message in messages)
-        meta = json.loads((day.home / f"workspace/sessions/{key}.meta.json").read_text())
-        assert meta["count"] == len(messages), (key, meta["count"], len(messages))
-        chat = meta["scope"]["values"]["chat"].split(":")[-1]
-        said["cron" if key.startswith("agent_cron-") else "pico" if chat == "day" else chat] += asked
-    talked = {name.removeprefix("session "): count for name, count in day.did.items() if name.startswith("session ")}
-    talked["cron"] = sum(n for (name, _), n in day.jobs.items() if name not in ("ticks", "broken"))
-    yield f"{len(sessions)} sessions have {sum(said.values())} messages of people and jobs", said == talked, (said, talked)
-
-    grown = day.memory[-1] - day.warm
-    megabytes = " ".join(f"{sample:.1f}" for sample in [day.warm, *day.memory])
-    yield f"memory is flat within {GROWTH:.0f} MiB: {megabytes}", grown < GROWTH, grown
 
 
 def main():

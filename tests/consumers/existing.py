@@ -54,7 +54,7 @@ class Gateway:
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("PICOCLAW_")}
         self.environment |= {
             "HOME": str(home.parent), "PICOCLAW_CONFIG": str(home / "config.json"),
-            "PICOCLAW_GATEWAY_PORT": str(self.port), "NO_PROXY": "*",
+            "PICOCLAW_GATEWAY_PORT": str(self.port), "PICOCLAW_KEY_PASSPHRASE": "a passphrase", "NO_PROXY": "*",
         }
         self.output = home.parent / "output"
         with open(self.output, "wb") as output:

@@ -93,9 +93,13 @@ class Server:
     """A small HTTP server of ours: `answer` gets path and body and gives status, body and, if it likes, headers."""
 
     def __init__(self, answer):
+        # Who showed which key where.
+        self.shown = shown = set()
+
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                shown.add((self.path, self.headers.get("Authorization")))
                 status, text, *more = answer(self.path, body)
                 with contextlib.suppress(OSError):  # Who asked may have gone away.
                     self.send_response(status)

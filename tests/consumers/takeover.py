@@ -117,6 +117,8 @@ async def conversations(gateway, models):
         frames = await client.say("Are you there?", "glm heard: Are you there?")
         same(frames[-1]["payload"]["model_name"], "glm", "who answered")
         models.down.clear()
+        keys = {key for _, key in models.server.shown}
+        same(keys, {f"Bearer sk-{key}-key-000{n}" for key, n in (("gpt", 1), ("gpt", 2), ("or-v1-glm", 1))}, "keys")
     async with Client(gateway, "old") as client:
         await client.say("And back?", "heard: And back?")
         seen = json.dumps([models.requests(name)[-1:] for name in ("gpt", "glm")])
@@ -216,6 +218,8 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp())
     home, models = folder / ".picoclaw", Models()
     filled_in(HERE / "existing_home", home, MODELS=models.port, HOME=home, TIME=TIME)
+    (folder / ".ssh").mkdir()
+    (folder / ".ssh/picoclaw_ed25519.key").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nof the test\n")
     before = tree(home)
     gateway = Gateway(home)
     settings = f"""
