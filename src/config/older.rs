@@ -117,8 +117,15 @@ fn nest_settings(channel: Value) -> Value {
     let Value::Object(members) = channel else {
         return channel;
     };
-    let (mut common, own): (Map<_, _>, Map<_, _>) =
+    let (mut common, mut own): (Map<_, _>, Map<_, _>) =
         members.into_iter().partition(|(key, _)| COMMON.contains(&key.as_str()));
+    // A bot that answered in groups only when it was mentioned must not begin to answer everything.
+    if own.remove("mention_only") == Some(Value::Bool(true)) {
+        let trigger = common.entry("group_trigger").or_insert_with(|| json!({}));
+        if let Some(trigger) = trigger.as_object_mut() {
+            trigger.insert("mention_only".to_owned(), json!(true));
+        }
+    }
     if !own.is_empty() {
         let settings = common.entry("settings").or_insert_with(|| json!({}));
         if let Some(settings) = settings.as_object_mut() {
@@ -186,11 +193,13 @@ mod tests {
     fn flat_channels_are_nested() {
         let (config, notices) = upgraded(json!({
             "version": 1,
-            "channels": {"telegram": {"enabled": true, "token": "t", "allow_from": 12}}
+            "channels": {"telegram": {"enabled": true, "token": "t", "allow_from": 12},
+                         "discord": {"token": "d", "mention_only": true, "group_trigger": {"prefixes": ["!"]}}}
         }));
         assert_eq!(
             config["channel_list"],
-            json!({"telegram": {"enabled": true, "allow_from": ["12"], "settings": {"token": "t"}}})
+            json!({"telegram": {"enabled": true, "allow_from": ["12"], "settings": {"token": "t"}},
+                   "discord": {"group_trigger": {"prefixes": ["!"], "mention_only": true}, "settings": {"token": "d"}}})
         );
         assert_eq!(notices.len(), 1);
         assert!(notices[0].contains("version 1 is an older layout"), "{notices:?}");
