@@ -80,8 +80,17 @@ impl Document {
 
     /// Adds a number with at most three decimals; 0 for what is no number.
     pub fn number(&mut self, key: &str, value: f64) -> &mut Self {
+        self.rounded(key, value, 1e3)
+    }
+
+    /// Adds a number with at most six decimals: an answer may cost less than a thousandth of a dollar.
+    pub fn precise(&mut self, key: &str, value: f64) -> &mut Self {
+        self.rounded(key, value, 1e6)
+    }
+
+    fn rounded(&mut self, key: &str, value: f64, parts: f64) -> &mut Self {
         self.key(key);
-        let value = if value.is_finite() { (value * 1000.0).round() / 1000.0 } else { 0.0 };
+        let value = if value.is_finite() { (value * parts).round() / parts } else { 0.0 };
         let _ = write!(self.0, "{value}");
         self
     }

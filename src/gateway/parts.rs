@@ -133,6 +133,7 @@ pub(super) fn watched(loaded: &Loaded, bus: &Bus, sinks: &[SinkConfig]) -> Watch
     Watched {
         providers: names.into_iter().map(|name| bus.vocabulary().declare(Provider, name).as_str()).collect(),
         mcp_servers: loaded.config.tools.mcp.used().map(|(name, _)| name.to_owned()).collect(),
+        hooks: loaded.config.hooks.active().into_iter().map(|(name, _)| name.to_owned()).collect(),
         channels: channels.map(|name| bus.vocabulary().declare(Channel, name).as_str()).collect(),
         sinks: sinks.iter().filter(|s| s.enabled).map(|s| (s.name().to_owned(), s.critical)).collect(),
         failing_after: Duration::from_secs(loaded.config.gateway.health_check.failing_after_seconds),

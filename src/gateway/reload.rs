@@ -133,8 +133,9 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
         old.retire(running.hooks.as_deref(), &parts.bus);
     }
     parts.channel.reconfigure(parts::settings(&loaded.config, parts.operator.clone()));
-    parts.run_channels(&loaded).await;
+    // Before the channels run: those that are new begin to connect from here.
     parts.judge.set_watched(parts::watched(&loaded, &parts.bus, &sinks));
+    parts.run_channels(&loaded).await;
     super::run::tell_warnings(&loaded);
     let mut text = changes.to_string();
     let needs_restart = parts.fixed.changed(&loaded);

@@ -8,18 +8,15 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use picoclaw_telemetry::health::{Check, HealthReport, HealthSource};
 use picoclaw_telemetry::words::HealthStatus;
-use picoclaw_telemetry::{Bus, Ledger, Metric, SeriesValue, SinkRegistry};
+use picoclaw_telemetry::{Bus, Ledger, Metric, SinkRegistry};
 
-use super::part::part;
+use super::channels::{self, Channels};
+use super::checks::{check, check_part, hook, mcp_server, provider};
 use super::recent::{Recent, Totals};
-use crate::agent::{Agent, Resting};
+use crate::agent::Agent;
 use crate::http::readiness::{Readiness, ReadinessReport};
 use crate::sessions::SessionStore;
 
-/// Failures in a row that make a provider count as failing.
-const CONSECUTIVE_FAILURES: f64 = 3.0;
-/// Requests in the last minute from which on their error rate says something.
-const TELLING_REQUESTS: u64 = 10;
 /// How long the disk may owe the sessions an answer.
 const SLOW_DISK: Duration = Duration::from_secs(5);
 /// Lateness of a timer that a person would notice.
@@ -44,6 +41,8 @@ pub struct Watched {
     pub providers: Vec<&'static str>,
     /// Names of the MCP servers.
     pub mcp_servers: Vec<String>,
+    /// Names of the hooks.
+    pub hooks: Vec<String>,
     /// Labels of the channels.
     pub channels: Vec<&'static str>,
     /// Names of the sinks that run, and whether the gateway is unwell without them.
@@ -69,6 +68,7 @@ pub struct Judge {
 #[derive(Debug, Default)]
 struct Memory {
     recent: Recent,
+    channels: Channels,
     /// Since when an issue of the gateway's own stands.
     since: HashMap<String, Instant>,
     /// How many session writes had failed when a test write last worked: older failures are over.
@@ -94,6 +94,8 @@ impl Judge {
 
     /// Watches other things from now on.
     pub fn set_watched(&self, watched: Watched) {
+        let now = Instant::now();
+        self.bus.inspect(|ledger| self.lock().channels.watch(ledger, &watched.channels, now));
         self.watched.store(watched.into());
     }
 
@@ -192,11 +194,13 @@ impl Judge {
                 checks.push(provider(ledger, name, recent, &resting));
             }
             checks.extend(watched.mcp_servers.iter().map(|name| mcp_server(ledger, name)));
-            for (name, up) in channels(ledger, &watched) {
+            checks.extend(watched.hooks.iter().map(|name| hook(ledger, name)));
+            for (name, up) in channels::states(ledger, &watched.channels) {
                 let mut channel =
                     check_part("channel", name, !up, "down", "the channel receives no messages");
+                let connects = memory.channels.connects(ledger, name, up, now);
                 // Before and after that it is no issue but how a gateway starts and stops.
-                channel.issue = channel.issue.filter(|_| self.phase() == Phase::Serving);
+                channel.issue = channel.issue.filter(|_| self.phase() == Phase::Serving && !connects);
                 checks.push(channel);
             }
         });
@@ -244,7 +248,7 @@ impl Readiness for Judge {
         let report = HealthSource::report(self);
         let serving = self.phase() == Phase::Serving;
         let watched = self.watched.load();
-        let up = self.bus.inspect(|ledger| channels(ledger, &watched).all(|(_, up)| up));
+        let up = self.bus.inspect(|ledger| channels::states(ledger, &watched.channels).all(|(_, up)| up));
         ReadinessReport {
             ready: report.http_status() == 200,
             uptime: picoclaw_sinks::health_document::go_duration(self.uptime()),
@@ -257,60 +261,6 @@ impl Readiness for Judge {
             timestamp: jiff::Timestamp::now().to_string(),
         }
     }
-}
-
-fn check(name: &str, bad: bool, issue: &str, message: &str) -> Check {
-    Check {
-        name: name.to_owned(),
-        ok: !bad,
-        issue: bad.then(|| issue.to_owned()),
-        message: if bad { message.to_owned() } else { String::new() },
-    }
-}
-
-/// The check of a part that the operator has named; `what` is wrong with it when it is bad.
-fn check_part(kind: &str, name: &str, bad: bool, what: &str, message: &str) -> Check {
-    let part = part(kind, name);
-    check(&part, bad, &format!("{part}_{what}"), message)
-}
-
-/// Failing tells more than resting, which mostly follows from it.
-fn provider(ledger: &Ledger, name: &str, recent: Totals, resting: &[Resting]) -> Check {
-    let in_a_row = ledger.gauge(Metric::ProviderConsecutiveFailures, &[name]);
-    let often = recent.requests >= TELLING_REQUESTS && recent.errors * 2 >= recent.requests;
-    let message = if in_a_row >= CONSECUTIVE_FAILURES {
-        format!("the last {in_a_row} requests failed")
-    } else {
-        format!("{} of {} requests failed in the last minute", recent.errors, recent.requests)
-    };
-    let mut resting = resting.iter().filter(|resting| resting.provider == name).peekable();
-    if in_a_row >= CONSECUTIVE_FAILURES || often {
-        let rests = resting.map(|rest| format!("; {}", in_words(rest)));
-        return check_part("provider", name, true, "failing", &rests.fold(message, |all, rest| all + &rest));
-    }
-    let rests = resting.peek().is_some();
-    let message = resting.map(in_words).collect::<Vec<_>>().join("; ");
-    check_part("provider", name, rests, "cooldown", &message)
-}
-
-fn in_words(resting: &Resting) -> String {
-    let Resting { model, reason, remaining, .. } = resting;
-    format!("{model} is not asked for {} s more ({reason})", remaining.as_secs())
-}
-
-/// One that is still starting is no issue: the gateway does not wait for it either.
-fn mcp_server(ledger: &Ledger, name: &str) -> Check {
-    let failures = ledger.gauge(Metric::McpServerConsecutiveFailures, &[name]);
-    let message = format!("it is not connected, and failed {failures} times; its tools answer with errors");
-    check_part("mcp", name, failures > 0.0, "down", &message)
-}
-
-/// The channels, and whether each can receive messages.
-fn channels<'a>(ledger: &'a Ledger, watched: &'a Watched) -> impl Iterator<Item = (&'static str, bool)> + 'a {
-    let all = ledger.series(Metric::ChannelUp);
-    let all = all.map(|series| (series.labels[0], series.value == SeriesValue::Gauge(1.0)));
-    // One that a reload has taken out is not down.
-    all.filter(|(name, _)| watched.channels.contains(name))
 }
 
 fn totals(ledger: &Ledger, provider: &str) -> Totals {

@@ -16,6 +16,7 @@ fn serving(failing_after: Duration) -> (Bus, SinkRegistry, Judge) {
     let judge = Judge::new(bus.clone(), sinks.clone());
     judge.set_watched(Watched {
         mcp_servers: Vec::new(),
+        hooks: vec!["gate".into()],
         providers: vec!["openai"],
         channels: vec!["http"],
         sinks: vec![("log".into(), true), ("other".into(), false)],
@@ -116,7 +117,7 @@ fn starting_and_draining_are_no_good_states() {
     let (bus, _, judge) = serving(Duration::ZERO);
     let channel = bus.vocabulary().declare(Dimension::Channel, "http");
     bus.emit(Event::ChannelStarted { channel });
-    bus.emit(Event::ChannelStopped { channel });
+    bus.emit(Event::ChannelFailed { channel, error: Detail::new("refused") });
     assert_eq!(HealthSource::report(&judge).issues(), "channel_http_down");
     for (phase, status) in
         [(Phase::Starting, HealthStatus::Starting), (Phase::Draining, HealthStatus::Draining)]
@@ -125,7 +126,24 @@ fn starting_and_draining_are_no_good_states() {
         let report = HealthSource::report(&judge);
         assert_eq!((report.status, report.http_status()), (status, 503));
         assert!(!status.as_str().contains("healthy"));
-        assert_eq!(report.issues(), "", "a stopped channel is no issue while the gateway starts or stops");
+        assert_eq!(
+            report.issues(),
+            "",
+            "a channel that is down is no issue while the gateway starts or stops"
+        );
         assert!(report.checks.iter().any(|check| check.name == "channel_http" && !check.ok));
     }
+}
+
+#[test]
+fn a_hook_that_failed_degrades_until_it_runs_again() {
+    let (bus, _, judge) = serving(Duration::ZERO);
+    let hook = bus.vocabulary().declare(Dimension::Hook, "gate");
+    bus.emit(Event::Declared([Declaration::Hook(hook)].into()));
+    assert_eq!(HealthSource::report(&judge).status, HealthStatus::Healthy, "it is starting");
+    bus.emit(Event::HookFailed { hook, error: Detail::new("it ended") });
+    let report = HealthSource::report(&judge);
+    assert_eq!((report.status, report.issues().as_str()), (HealthStatus::Degraded, "hook_gate_down"));
+    bus.emit(Event::HookStarted { hook });
+    assert_eq!(HealthSource::report(&judge).status, HealthStatus::Healthy);
 }

@@ -37,8 +37,12 @@ const LINGER: Duration = Duration::from_secs(1);
 const LAST_LINGER: Duration = Duration::from_millis(100);
 const LINGER_BYTES: usize = 4 << 20;
 
-const HEAD_TOO_SLOW: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+const HEAD_TOO_SLOW: &[u8] = concat!(
+    "HTTP/1.1 408 Request Timeout\r\n",
+    "connection: close\r\ncontent-type: application/json\r\ncontent-length: 124\r\n\r\n",
+    r#"{"error":{"message":"the request's head took too long","type":"invalid_request_error","param":null,"code":"header_timeout"}}"#,
+)
+.as_bytes();
 
 /// Serves the requests of one connection until it ends, and says how it ended.
 pub(super) async fn run<F>(

@@ -8,6 +8,7 @@ use picoclaw_telemetry::guard::JobRun;
 use picoclaw_telemetry::words::{JobState, JobStatus};
 use picoclaw_telemetry::{Bus, Detail, Event};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +23,8 @@ use super::world::World;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The same without any.
 const LOOK_SELDOM: Duration = Duration::from_secs(5);
+/// How often it is said again that the file cannot be used: whoever counts failures must see that it lasts.
+const REMIND_EVERY: Duration = Duration::from_secs(5 * 60);
 /// How many jobs run at the same time; others wait.
 const PARALLEL: usize = 4;
 
@@ -106,10 +109,18 @@ struct Known {
     broken: Option<String>,
 }
 
+/// What has been said of the file.
+#[derive(Debug, Default)]
+struct Told {
+    counts: Option<[u64; 3]>,
+    /// Why it cannot be used, and when that was said.
+    broken: Option<(String, Instant)>,
+}
+
 impl Work {
     async fn watch(self) {
         let mut known = Known::default();
-        let mut told = None;
+        let mut told = Told::default();
         loop {
             known = self.look(known, &mut told).await;
             tokio::select! {
@@ -128,28 +139,36 @@ impl Work {
         left.map_or(longest, |left| longest.min(Duration::from_millis(left)))
     }
 
-    async fn look(&self, known: Known, told: &mut Option<[u64; 3]>) -> Known {
+    async fn look(&self, known: Known, told: &mut Told) -> Known {
         let store = self.jobs.store.clone();
         let now = self.jobs.clock.now();
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let was_broken = known.broken.clone();
         let looked = tokio::task::spawn_blocking(move || look(&store, known, now, &running)).await;
         let Ok((known, due)) = looked else {
             tracing::error!("Looking at the jobs failed unexpectedly.");
             return Known::default();
         };
-        if let Some(error) = known.broken.as_ref().filter(|error| was_broken.as_ref() != Some(error)) {
-            self.jobs.bus.emit(Event::CronStoreFailed { error: Detail::new(error) });
+        let is_news = |error: &String| {
+            let said = told.broken.as_ref().filter(|(said, _)| said == error);
+            said.is_none_or(|(_, at)| at.elapsed() >= REMIND_EVERY)
+        };
+        match &known.broken {
+            None => told.broken = None,
+            Some(error) if is_news(error) => {
+                self.jobs.bus.emit(Event::CronStoreFailed { error: Detail::new(error) });
+                told.broken = Some((error.clone(), Instant::now()));
+            }
+            Some(_) => {}
         }
         let counts =
             [JobState::Enabled, JobState::Disabled, JobState::Invalid].map(|s| known.document.count(s));
         // Who has no jobs need not hear of it.
-        if told.unwrap_or_default() != counts {
+        if told.counts.unwrap_or_default() != counts {
             let [enabled, disabled, invalid] = counts;
             self.jobs.bus.emit(Event::CronJobsChanged { enabled, disabled, invalid });
             tell_invalid(&known.document);
         }
-        *told = Some(counts);
+        told.counts = Some(counts);
         for (job, reason, late) in due.missed {
             let late = Duration::from_millis(u64::try_from(late).unwrap_or_default());
             let (job, name) = (Detail::new(&job.id), Detail::new(&job.name));

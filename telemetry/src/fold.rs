@@ -200,8 +200,9 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
             ledger.set(M::McpServerUp, one(*server), 0.0);
             ledger.set(M::McpServerConsecutiveFailures, one(*server), f64::from(*failures));
         }
+        // As a channel that is taken out.
         Event::McpServerStopped { server } => {
-            ledger.set(M::McpServerUp, one(*server), 0.0);
+            ledger.set(M::McpServerUp, one(*server), f64::NAN);
             ledger.set(M::McpServerTools, one(*server), 0.0);
             ledger.set(M::McpServerConsecutiveFailures, one(*server), 0.0);
         }
@@ -237,7 +238,8 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
         Event::CronStoreFailed { .. } => ledger.add(M::CronStoreFailuresTotal, NONE, 1),
         Event::HeartbeatEnd { outcome, .. } => ledger.add(M::HeartbeatsTotal, word!(*outcome), 1),
         Event::HookStarted { hook } => ledger.set(M::HookUp, one(*hook), 1.0),
-        Event::HookStopped { hook } => ledger.set(M::HookUp, one(*hook), 0.0),
+        // As a channel that is taken out.
+        Event::HookStopped { hook } => ledger.set(M::HookUp, one(*hook), f64::NAN),
         Event::HookFailed { hook, .. } => {
             ledger.set(M::HookUp, one(*hook), 0.0);
             ledger.add(M::HookFailuresTotal, one(*hook), 1);

@@ -181,7 +181,7 @@ catalogue! {
         "Calls of tools that do not exist: names invented by a model.";
 
     McpServerUp: Ledger Gauge, "picoclaw_mcp_server_up", "mcp.server_up", ["server"],
-        "Whether an MCP server is connected (1) or not (0).";
+        "Whether an MCP server is connected (1) or not (0); NaN once a reload has taken it out.";
     McpServerTools: Ledger Gauge, "picoclaw_mcp_server_tools", "mcp.server_tools", ["server"],
         "Tools that an MCP server offers.";
     McpServerRestartsTotal: Ledger Counter, "picoclaw_mcp_server_restarts_total", "mcp.server_restarts", ["server"],
@@ -221,7 +221,7 @@ catalogue! {
     HookCallDuration: Ledger Histogram(TOOL_BOUNDS), "picoclaw_hook_call_duration_seconds", "hook.call_duration", ["hook"],
         "Time that asking a hook took.";
     HookUp: Ledger Gauge, "picoclaw_hook_up", "hook.up", ["hook"],
-        "Whether a hook runs and has said hello (1) or not (0).";
+        "Whether a hook runs and has said hello (1) or not (0); NaN once a reload has taken it out.";
     HookFailuresTotal: Ledger Counter, "picoclaw_hook_failures_total", "hook.failures", ["hook"],
         "Times that a hook ended by itself or could not be started.";
     HookEventsDroppedTotal: Ledger Counter, "picoclaw_hook_events_dropped_total", "hook.events_dropped", ["hook"],

@@ -129,6 +129,23 @@ fn a_connection_that_is_dead_is_noticed_within_seconds_and_comes_back() {
 }
 
 #[test]
+fn a_channel_that_only_connects_is_no_issue_and_one_that_failed_is() {
+    let api = BotApi::start();
+    // It is asked who the bot is, and says nothing.
+    api.fail("getMe", &[Fault::Silence]);
+    let gateway = Gateway::start(config(api.channel()));
+    wait_for("the question", || (!api.calls("getMe").is_empty()).then_some(()));
+    let health = gateway.health();
+    assert_eq!((up(&gateway), &health["status"], &health["issues"]), (0.0, &json!("healthy"), &json!("")));
+    assert_eq!(health["channels_down"], 1);
+    gateway.stop();
+    api.fail("getMe", &[Fault::Close]);
+    let gateway = Gateway::start(config(api.channel()));
+    wait_for("the issue", || (gateway.health()["issues"] == "channel_telegram_down").then_some(()));
+    wait_for("the bot", || (gateway.health()["status"] == "healthy").then_some(()));
+}
+
+#[test]
 fn one_broken_connection_is_no_failure() {
     let api = BotApi::start();
     let gateway = start(&api, api.channel());

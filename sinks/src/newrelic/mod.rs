@@ -140,6 +140,8 @@ impl NewRelic {
         let turns = |status| ledger.counter(Metric::TurnsTotal, &["user", status]);
         let tokens =
             |direction| sample::sum(ledger, Metric::ProviderTokensTotal, |labels| labels[2] == direction);
+        let outbound =
+            |outcome| sample::sum(ledger, Metric::OutboundMessagesTotal, |labels| labels[1] == outcome);
         let sinks = self.context.sinks.all();
 
         document
@@ -165,6 +167,17 @@ impl NewRelic {
             .count("provider_output_tokens_total", tokens("output"))
             .count("tool_calls_total", total(Metric::ToolCallsTotal))
             .count("tool_errors_total", sample::tool_errors(ledger))
+            .number("providers_cooling_down", sample::gauges(ledger, Metric::ProviderCooldownActive))
+            .precise("cost_usd_total", sample::gauges(ledger, Metric::CostUsdTotal))
+            .count("channels_down", sample::at_zero(ledger, Metric::ChannelUp))
+            .count("outbound_failures_total", outbound("failure"))
+            .number("outbound_pending", sample::gauges(ledger, Metric::OutboundPending))
+            .count("mcp_servers_down", sample::at_zero(ledger, Metric::McpServerUp))
+            .count("jobs_failed_total", sample::failed_jobs(ledger))
+            .count("jobs_missed_total", total(Metric::CronMissedTotal))
+            .count("heartbeats_failed_total", sample::failed_heartbeats(ledger))
+            .count("hooks_down", sample::at_zero(ledger, Metric::HookUp))
+            .count("hook_calls_failed_total", sample::failed_hook_calls(ledger))
             .count("session_write_failures_total", ledger.counter(Metric::SessionWritesTotal, &["failure"]))
             .count("log_errors_total", ledger.counter(Metric::LogLinesTotal, &["error"]))
             .count("log_warnings_total", ledger.counter(Metric::LogLinesTotal, &["warn"]))

@@ -80,3 +80,36 @@ pub(super) fn sum(ledger: &Ledger, metric: Metric, wanted: impl Fn(&[&str]) -> b
 pub(super) fn tool_errors(ledger: &Ledger) -> u64 {
     sum(ledger, Metric::ToolResultsTotal, |labels| !matches!(labels[1], "success" | "cancelled"))
 }
+
+/// Runs of jobs that did not do their work, those aside that the end of the gateway cut off.
+pub(super) fn failed_jobs(ledger: &Ledger) -> u64 {
+    sum(ledger, Metric::CronRunsTotal, |labels| matches!(labels[0], "error" | "timeout"))
+}
+
+/// Heartbeats that failed, or had something to say and nobody to tell.
+pub(super) fn failed_heartbeats(ledger: &Ledger) -> u64 {
+    sum(ledger, Metric::HeartbeatsTotal, |labels| matches!(labels[0], "failed" | "undelivered"))
+}
+
+/// Calls of hooks that brought no answer.
+pub(super) fn failed_hook_calls(ledger: &Ledger) -> u64 {
+    sum(ledger, Metric::HookCallsTotal, |labels| labels[1] != "ok")
+}
+
+/// The sum of a gauge, or of a counter that does not come in whole numbers, over all series that have a value.
+pub(super) fn gauges(ledger: &Ledger, metric: Metric) -> f64 {
+    // The sum of nothing at all would be -0.
+    values(ledger, metric).filter(|value| value.is_finite()).fold(0.0, |sum, value| sum + value)
+}
+
+/// How many series of a gauge are 0. What a reload has taken out is not.
+pub(super) fn at_zero(ledger: &Ledger, metric: Metric) -> u64 {
+    values(ledger, metric).filter(|value| *value == 0.0).count() as u64
+}
+
+fn values(ledger: &Ledger, metric: Metric) -> impl Iterator<Item = f64> + '_ {
+    ledger.series(metric).filter_map(|series| match series.value {
+        SeriesValue::Gauge(value) => Some(value),
+        SeriesValue::Counter(_) | SeriesValue::Histogram(..) => None,
+    })
+}

@@ -1,8 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use picoclaw_telemetry::event::{AttemptOutcome, LlmResponse};
-use picoclaw_telemetry::words::{FailureReason, HealthStatus};
+use picoclaw_telemetry::event::{AttemptOutcome, Cost, Declaration, LlmResponse};
+use picoclaw_telemetry::words::{
+    FailureReason, HealthStatus, HeartbeatOutcome, HookOutcome, HookStage, JobStatus,
+};
 use picoclaw_telemetry::{Bus, Dimension, Event, Label, Next};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -72,7 +74,7 @@ fn the_document_is_flat_and_its_keys_never_change() {
         let (_, object, _) = document(&busy(), *status);
         assert_eq!(keys(&object), keys(&healthy));
     }
-    assert!(healthy.len() <= 40, "{}", healthy.len());
+    assert!(healthy.len() <= 50, "{}", healthy.len());
     fit_for_nri_flex(&healthy);
 }
 
@@ -218,6 +220,70 @@ fn the_numbers_are_those_of_the_ledger_and_the_rates_of_the_window() {
     assert_eq!(object["response_time_avg_ms"], json!(40));
     let p95 = object["response_time_p95_ms"].as_f64().unwrap();
     assert!(p95 > 25.0 && p95 <= 50.0, "{p95}");
+}
+
+#[test]
+fn channels_jobs_hooks_servers_and_cost_are_told() {
+    let bus = Bus::default();
+    let named = |dimension, name| bus.vocabulary().declare(dimension, name);
+    let [up, down] = ["up", "down"].map(|name| named(Dimension::Channel, name));
+    let (server, hook) = (named(Dimension::McpServer, "files"), named(Dimension::Hook, "gate"));
+    let (provider, model) = (named(Dimension::Provider, "p"), named(Dimension::Model, "m"));
+    let mut declared = vec![Declaration::McpServer(server), Declaration::Hook(hook)];
+    declared.extend([up, down].map(Declaration::Channel));
+    bus.emit(Event::Declared(declared.into()));
+    bus.emit(Event::ChannelStarted { channel: up });
+    let mut answer = response(provider, model, 1, false);
+    if let Event::LlmResponse(facts) = &mut answer {
+        Arc::get_mut(facts).unwrap().cost = Some(Cost(123_000_000));
+    }
+    bus.emit(answer);
+    for status in JobStatus::ALL {
+        let duration = Duration::ZERO;
+        bus.emit(Event::CronRunStart { job: "1".into(), name: "j".into() });
+        bus.emit(Event::CronRunEnd {
+            job: "1".into(),
+            name: "j".into(),
+            status: *status,
+            duration,
+            error: None,
+        });
+    }
+    for outcome in HeartbeatOutcome::ALL {
+        bus.emit(Event::HeartbeatEnd { outcome: *outcome, duration: Duration::ZERO, error: None });
+    }
+    for outcome in HookOutcome::ALL {
+        let (stage, duration) = (HookStage::BeforeTool, Duration::ZERO);
+        bus.emit(Event::HookCall { hook, stage, outcome: *outcome, duration, error: None });
+    }
+    for _ in 0..3 {
+        bus.emit(Event::OutboundQueued { channel: up, chat: "1".into() });
+    }
+    bus.emit(Event::OutboundFailed { channel: up, chat: "1".into(), tries: 1, error: "x".into() });
+    let (_, told, _) = document(&bus, HealthStatus::Healthy);
+    for (key, value) in [
+        ("cost_usd_total", json!(0.000123)),
+        ("channels_down", json!(1)),
+        ("outbound_failures_total", json!(1)),
+        ("outbound_pending", json!(2)),
+        ("mcp_servers_down", json!(1)),
+        ("jobs_failed_total", json!(2)),
+        ("jobs_missed_total", json!(0)),
+        ("heartbeats_failed_total", json!(2)),
+        ("hooks_down", json!(1)),
+        ("hook_calls_failed_total", json!(3)),
+        ("providers_cooling_down", json!(0)),
+    ] {
+        assert_eq!(told[key], value, "{key}");
+    }
+    // A reload takes them out: nothing of that is down any more.
+    bus.emit(Event::ChannelRemoved { channel: down });
+    bus.emit(Event::McpServerStopped { server });
+    bus.emit(Event::HookStopped { hook });
+    let (_, told, _) = document(&bus, HealthStatus::Healthy);
+    for key in ["channels_down", "mcp_servers_down", "hooks_down"] {
+        assert_eq!(told[key], json!(0), "{key}");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
+use anyhow::Context;
 use picoclaw_sinks::registry::known_types;
 
 use self::exposition::Family;
@@ -24,14 +25,12 @@ use crate::config::{self, Environment};
 
 /// How long the gateway may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The exit code when no gateway answers.
-const UNREACHABLE: u8 = 2;
 /// Clears the terminal and goes to its first line.
 const CLEAR: &str = "\x1b[2J\x1b[H";
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Means are exact. Quantiles (p50, p95, p99) are estimated: they lie somewhere between the bounds of a bucket. The exit code is 2 when no gateway answers."
+    after_help = "Means are exact. Quantiles (p50, p95, p99) are estimated: they lie somewhere between the bounds of a bucket. The exit code is 1 when no gateway answers."
 )]
 pub(super) struct Arguments {
     /// Only metrics and series whose name or labels contain this text.
@@ -75,7 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 complain(&format!("{url}: {error:#}"));
                 // A gateway that was there may come back.
                 if before.is_none() {
-                    return Ok(ExitCode::from(UNREACHABLE));
+                    return Ok(ExitCode::FAILURE);
                 }
             }
         }
@@ -93,7 +92,7 @@ struct Scrape {
 }
 
 async fn scrape(url: &str, authorization: Option<&str>) -> anyhow::Result<Scrape> {
-    let answer = ask::get(url, authorization, PATIENCE).await?;
+    let answer = ask::get(url, authorization, PATIENCE).await.context("no gateway answers")?;
     let at = Instant::now();
     match answer.status {
         200 => {}

@@ -52,7 +52,10 @@ async fn a_slow_head_is_given_up_with_408() {
     let gateway = Setup { limits: impatient(), ..Setup::default() }.start().await;
     let mut client = gateway.connect().await;
     client.send("GET /live HTTP/1.1\r\nhost").await;
-    assert_eq!(status(&client.rest().await), 408);
+    let answer = client.rest().await;
+    assert_eq!((status(&answer), json(&answer)["error"]["code"].as_str()), (408, Some("header_timeout")));
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.ends_with(&format!("content-length: {}", body.len())), "{answer}");
     assert_eq!(gateway.counts.rejected(HttpRejection::HeaderTimeout), 1);
     drop(client);
     gateway.until("the place is free", |gateway| gateway.counts.open() == 0).await;
