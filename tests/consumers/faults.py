@@ -14,18 +14,21 @@ from stack import Server, wait_for
 
 class Provider:
     """An OpenAI-compatible server with faults: `dead` fails until it is mended, every second request to `flaky` fails,
-    `slow` takes a minute, and `tired` wants to be left alone. Dead and flaky ask for so short a rest that they fail
-    often."""
+    `slow` takes a minute, `tired` wants to be left alone, and an answer of `dear` costs ten dollars. Dead and flaky ask
+    for so short a rest that they fail often."""
 
     def __init__(self):
         self.count, self.mended, self.server = 0, False, Server(self.answer)
 
     def answer(self, path, _body):
+        usage = None
         if path.startswith("/slow/"):
             time.sleep(61)
         elif path.startswith("/dead/"):
             if not self.mended:
                 return 503, b'{"error":{"message":"down"}}', {"Retry-After": 0.1}
+        elif path.startswith("/dear/"):
+            usage = {"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000}
         elif path.startswith("/tired/"):
             return 429, b'{"error":{"message":"come back later"}}', {"Retry-After": 20}
         else:
@@ -33,13 +36,14 @@ class Provider:
             if self.count % 2:
                 return 500, b'{"error":{"message":"flaky"}}', {"Retry-After": 0.1}
         choice = {"index": 0, "message": {"role": "assistant", "content": "hello"}, "finish_reason": "stop"}
-        return 200, json.dumps({"id": "1", "object": "chat.completion", "choices": [choice]}).encode()
+        answer = {"id": "1", "object": "chat.completion", "choices": [choice], "usage": usage}
+        return 200, json.dumps(answer).encode()
 
     def models(self):
-        for name in ["dead", "flaky", "slow", "tired"]:
+        for name in ["dead", "flaky", "slow", "tired", "dear"]:
             base = f"http://127.0.0.1:{self.server.port}/{name}/v1"
             yield {"model_name": name, "provider": name, "model": "m", "api_key": "k", "api_base": base,
-                   "streaming": {"enabled": False}}
+                   "streaming": {"enabled": False}, **({"price": {"input_per_million": 10}} if name == "dear" else {})}
 
 
 @contextlib.contextmanager

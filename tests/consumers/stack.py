@@ -92,7 +92,7 @@ class Program:
 class Server:
     """A small HTTP server of ours: `answer` gets path and body and gives status, body and, if it likes, headers."""
 
-    def __init__(self, answer):
+    def __init__(self, answer, port=0):
         # Who showed which key where.
         self.shown = shown = set()
 
@@ -112,7 +112,7 @@ class Server:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

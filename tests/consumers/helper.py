@@ -1,0 +1,49 @@
+"""A hook or an MCP server, as a gateway starts it, in the mood that a file names.
+
+    python helper.py hook|mcp FILE
+
+`dead`: it ends, as often as it is started. `mute`: it does not answer what it is asked, though it says hello. Without
+the file it does its work, which is to have no objection, and to offer one tool.
+"""
+
+import json
+import os
+import pathlib
+import sys
+import threading
+import time
+
+ROLE, MOOD = sys.argv[1], pathlib.Path(sys.argv[2])
+GREETINGS = ("hook.hello", "initialize")
+
+
+def mood():
+    try:
+        return MOOD.read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def live():
+    while mood() != "dead":
+        time.sleep(0.1)
+    os._exit(1)
+
+
+def result(method, parameters):
+    if ROLE == "hook":
+        return {"action": "continue"}
+    if method == "initialize":
+        version = parameters["protocolVersion"]
+        return {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": {"name": "helper", "version": "1"}}
+    if method == "tools/list":
+        return {"tools": [{"name": "nothing", "description": "Does nothing.", "inputSchema": {"type": "object"}}]}
+    return {}
+
+
+threading.Thread(target=live, daemon=True).start()
+for line in sys.stdin:
+    message = json.loads(line)
+    if "id" in message and (message["method"] in GREETINGS or mood() != "mute"):
+        answer = {"jsonrpc": "2.0", "id": message["id"], "result": result(message["method"], message.get("params"))}
+        print(json.dumps(answer), flush=True)
