@@ -1,7 +1,8 @@
 """A gateway with everything that watches it, on loopback, with the shipped files made quick.
 
 The rules and the route are those of config/, with durations shortened and addresses replaced as text; expressions
-stay what they are, and so do thresholds except those of memory, which is bounded below them.
+stay what they are, and so do thresholds except those of memory, which is bounded below them: these are as far above the
+memory of the gateway at rest as it can be driven, whatever it needs there.
 """
 
 import contextlib
@@ -61,14 +62,21 @@ def get(url, errors=False):
         return None
 
 
-def quick(text):
-    """Rules that wait for seconds instead of minutes."""
+def quick(text, rest):
+    """Rules that wait for seconds instead of minutes, for a gateway that needs so many bytes at rest."""
     text = re.sub(r"for: (\w+)", lambda match: f"for: {WAITS[match[1]]}", text)
     text = re.sub(r"\[(\w+)\]", lambda match: f"[{WINDOWS[match[1]]}]", text)
     # The gateway does not let itself be driven to these.
-    for limit, lower in ("52428800", "31457280"), ("94371840", "35651584"):
-        text = text.replace(limit, lower)
+    for limit, above in ("52428800", 13 << 20), ("94371840", 17 << 20):
+        text = text.replace(limit, str(rest + above))
     return text.replace("offset 1w", f"offset {LAST_WEEK}")
+
+
+def resident(port):
+    """Bytes of memory that the gateway at this port needs now."""
+    [line] = [line for line in get(f"http://127.0.0.1:{port}/metrics").splitlines()
+              if line.startswith("process_resident_memory_bytes ")]
+    return int(float(line.split()[1]))
 
 
 class Program:
@@ -219,7 +227,7 @@ class Prometheus:
         self.settings = (settings or text.replace("15s", "1s")) + also
         (home / "prometheus.yml").write_text(self.settings)
         for name in ["alerts.yml", "recording.yml"]:
-            (home / name).write_text(quick((CONFIG / "prometheus" / name).read_text()))
+            (home / name).write_text(quick((CONFIG / "prometheus" / name).read_text(), resident(gateway)))
         listen = f"--web.listen-address=127.0.0.1:{self.port}"
         command = ["prometheus", "--config.file=prometheus.yml", f"--storage.tsdb.path={home}/data", listen]
         self.program = Program("prometheus", command, home)

@@ -12,6 +12,8 @@ pub(super) fn value(name: &str, value: f64, now: SystemTime) -> String {
         seconds(value)
     } else if name.ends_with("_bytes") {
         bytes(value)
+    } else if name.ends_with("_usd_total") {
+        dollars(value)
     } else {
         number(value)
     }
@@ -50,6 +52,11 @@ fn bytes(value: f64) -> String {
     format!("{} {}", number(size), UNITS[unit])
 }
 
+/// An answer may cost a small part of a cent.
+fn dollars(value: f64) -> String {
+    if value > 0.0 && value < 0.01 { format!("${value:.6}") } else { format!("${value:.2}") }
+}
+
 /// With at most two decimals, and fewer when it is large.
 pub(super) fn number(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() < 1e15 {
@@ -78,6 +85,9 @@ mod tests {
             ("a_seconds", 9.5, "9.50 s"),
             ("a_seconds_total", 75.0, "1m15s"),
             ("a_bytes", 10_485_760.0, "10 MiB"),
+            ("a_usd_total", 0.0, "$0.00"),
+            ("a_usd_total", 0.000_123, "$0.000123"),
+            ("a_usd_total", 1234.5, "$1234.50"),
             ("a_timestamp_seconds", 0.0, "never"),
             ("a_timestamp_seconds", 1_000_000.0, "1970-01-12T13:46:40Z (1m40s ago)"),
         ] {
