@@ -151,7 +151,6 @@ def run(binary, home):
         faults.in_parallel(2, lambda: gateway.say("hello", model="slow"))
         faults.good_traffic(gateway, watch)
         faults.slowness(gateway, watch)
-        watch.expect("HeartbeatFails")
         # While the slow provider has not answered yet.
         parts.faults(gateway, watch, others)
         watch.expect("ProviderSlow", seconds=60)

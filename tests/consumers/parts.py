@@ -107,13 +107,19 @@ def job(gateway, name, message, seconds):
         cron("remove", number)
 
 
-def heartbeat(gateway_home):
-    """A heartbeat that fails when Prometheus has had time to see that none has."""
-    (gateway_home / "workspace/HEARTBEAT.md").write_text("!slow 12s\n!fail server\n")
+HEARTBEAT = "workspace/HEARTBEAT.md"
+
+
+def heartbeat(home):
+    """The next start has a heartbeat that fails when Prometheus has had time to see that none has."""
+    (home / HEARTBEAT).write_text("!slow 12s\n!fail server\n")
 
 
 def faults(gateway, watch, parts):
     """First what goes wrong while all run, then what happens when they are gone."""
+    watch.expect("HeartbeatFails")
+    # A stop would wait for further ones.
+    (gateway.home / HEARTBEAT).unlink()
     tool = lambda: gateway.say('!tool list_dir {"path": "."}\nlook')
     jobs = gateway.home / "workspace/cron/jobs.json"
     with job(gateway, "good", "hello", 1), job(gateway, "bad", "!fail server", 1), job(gateway, "late", "!slow 9s", 1):
