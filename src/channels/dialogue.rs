@@ -79,7 +79,7 @@ impl Dialogue {
             steer: self.steer,
             received: heard.received,
         };
-        let submitted = self.link.assistant().submit(inbound).await;
+        let submitted = self.link.submit(&heard.address, inbound).await;
         if let Err(refusal) = &submitted
             && refusal.reason == Rejection::Draining
         {

@@ -63,6 +63,7 @@ mod tests {
 
     use super::*;
     use crate::channels::channel::{Piece, SendError};
+    use crate::channels::last_chat::LastChat;
     use crate::channels::outbound;
     use crate::http::testing::Fake;
 
@@ -97,7 +98,14 @@ mod tests {
         let bus = Bus::default();
         let label = bus.vocabulary().declare(Dimension::Channel, "net");
         let (post, _out) = outbound::queue("net", label, bus.clone());
-        let link = Arc::new(Link::new("net", label, bus.clone(), Arc::new(Fake::default()), post));
+        let link = Arc::new(Link::new(
+            "net",
+            label,
+            bus.clone(),
+            Arc::new(Fake::default()),
+            post,
+            LastChat::new(std::path::Path::new("/nowhere")),
+        ));
         let secs = Duration::from_secs;
         let channel = Arc::new(Moody {
             // From the last to the first; the one of a second panics.

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::courier::{DeliveryError, Outgoing, Receipt};
+use super::last_chat::LastChat;
 use super::outbound::Post;
-use crate::agent::Assistant;
+use crate::agent::{Assistant, Inbound, Refusal, TurnHandle};
 
 /// The gateway, as one channel sees it.
 pub struct Link {
@@ -20,6 +21,7 @@ pub struct Link {
     bus: Bus,
     assistant: Arc<dyn Assistant>,
     post: Post,
+    last_chat: LastChat,
     is_up: AtomicBool,
     /// Cancelled when the channel is to stop.
     pub stop: CancellationToken,
@@ -34,6 +36,7 @@ impl Link {
         bus: Bus,
         assistant: Arc<dyn Assistant>,
         post: Post,
+        last_chat: LastChat,
     ) -> Self {
         Self {
             name,
@@ -41,6 +44,7 @@ impl Link {
             bus,
             assistant,
             post,
+            last_chat,
             is_up: AtomicBool::new(false),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -60,6 +64,16 @@ impl Link {
     /// Who answers.
     pub fn assistant(&self) -> &dyn Assistant {
         self.assistant.as_ref()
+    }
+
+    /// Hands a message of a chat to the agent, and remembers that this chat was the last one.
+    ///
+    /// # Errors
+    /// When the agent does not accept it.
+    pub(super) async fn submit(&self, chat: &str, inbound: Inbound) -> Result<TurnHandle, Refusal> {
+        let turn = self.assistant.submit(inbound).await?;
+        self.last_chat.note(self.name, chat);
+        Ok(turn)
     }
 
     /// The channel can receive messages.

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::courier::{Courier, DeliveryError, Outgoing, Receipt};
 use super::kinds::{self, Surroundings};
+use super::last_chat::LastChat;
 use super::life::{self, GOODBYE};
 use super::link::Link;
 use super::outbound;
@@ -26,6 +27,7 @@ pub struct Channels(Arc<Inner>);
 struct Inner {
     bus: Bus,
     inlets: Inlets,
+    last_chat: LastChat,
     running: Mutex<BTreeMap<String, Running>>,
 }
 
@@ -37,9 +39,10 @@ struct Running {
 }
 
 impl Channels {
-    /// No channels yet. Those that will be reached over the gateway's own HTTP server are served through `inlets`.
-    pub fn new(bus: Bus, inlets: Inlets) -> Self {
-        Self(Arc::new(Inner { bus, inlets, running: Mutex::default() }))
+    /// No channels yet. Those that will be reached over the gateway's own HTTP server are served through `inlets`;
+    /// where somebody last wrote is kept in `last_chat`.
+    pub fn new(bus: Bus, inlets: Inlets, last_chat: LastChat) -> Self {
+        Self(Arc::new(Inner { bus, inlets, last_chat, running: Mutex::default() }))
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<String, Running>> {
@@ -101,7 +104,9 @@ impl Channels {
             }
         };
         let (post, out) = outbound::queue(lasting(label, name), label, bus.clone());
-        let link = Link::new(lasting(label, name), label, bus.clone(), Arc::clone(assistant), post);
+        let assistant = Arc::clone(assistant);
+        let last_chat = self.0.last_chat.clone();
+        let link = Link::new(lasting(label, name), label, bus.clone(), assistant, post, last_chat);
         let link = Arc::new(link);
         let inlet = channel.inlet();
         let sending = tokio::spawn(outbound::work(Arc::clone(&channel), out));

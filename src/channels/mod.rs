@@ -11,9 +11,10 @@
 //! * [`manager`]: starts, reloads and stops the channels of `channel_list`; [`kinds`] knows which types there are.
 //! * [`channel`]: what a channel is; [`link`]: what it has of the gateway.
 //! * `life`: runs a channel, and again after a pause when it broke off. `outbound`: its queue to the network.
+//! * [`last_chat`]: the chat in which a person last wrote.
 //! * [`courier`]: how tools and jobs send messages to chats.
 //! * `dialogue`: one message of a network, from its arrival to the answer.
-//! * `settings`, `allow`, `group`, `split`, [`inbox`], `websocket`, `socket`, `ids`: what channels share.
+//! * `manners`: who is answered, and how. `settings`, `allow`, `group`, `split`, [`inbox`], `websocket`, `socket`, `ids`: what channels share.
 
 mod allow;
 pub mod channel;
@@ -25,9 +26,11 @@ pub mod http;
 mod ids;
 pub mod inbox;
 pub mod kinds;
+pub mod last_chat;
 mod life;
 pub mod link;
 pub mod manager;
+mod manners;
 mod outbound;
 pub mod pico;
 mod settings;
@@ -41,5 +44,6 @@ mod websocket;
 pub use courier::{Attachment, Courier, DeliveryError, Outgoing, Receipt};
 pub use inbox::Inbox;
 pub use kinds::Surroundings;
+pub use last_chat::LastChat;
 pub use manager::Channels;
 pub use settings::SettingError;

@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::group::GroupTrigger;
-use crate::config::ChannelConfig;
+use super::kinds::Surroundings;
+use crate::config::{ChannelConfig, SecretString};
 
 /// A setting that cannot be used: its path below `channel_list.<name>`, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +28,14 @@ impl SettingError {
 /// The settings of the network.
 pub(super) fn network<T: DeserializeOwned>(config: &ChannelConfig) -> Result<T, SettingError> {
     read("settings", &config.settings)
+}
+
+/// A client for the network's server, over a proxy if one is configured.
+pub(super) fn client(around: &Surroundings, proxy: &SecretString) -> Result<reqwest::Client, SettingError> {
+    let proxy = Some(proxy.expose().trim()).filter(|proxy| !proxy.is_empty());
+    around.clients.client_for_chats(proxy).map_err(|error| {
+        SettingError::new("proxy", format!("not the address of a proxy: {}", error.without_url()))
+    })
 }
 
 fn read<T: DeserializeOwned>(section: &str, map: &Map<String, Value>) -> Result<T, SettingError> {

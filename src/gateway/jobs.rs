@@ -55,7 +55,7 @@ pub(super) async fn start(parts: &Parts) -> Automatic {
     let cron = &config.tools.cron;
     let world = Arc::new(AgentWorld {
         agent: parts.agent.clone(),
-        courier: Some(Arc::new(parts.channels.clone()) as _),
+        courier: Arc::new(parts.channels.clone()),
         allow_command: cron.allow_command,
     });
     let jobs = Jobs {

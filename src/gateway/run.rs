@@ -21,8 +21,8 @@ use super::supply::Supply;
 use super::welcome::Listening;
 use super::{greeting, hot_reload, plugin_tools, rest, routes, setup, shutdown};
 use crate::agent::Agent;
-use crate::channels::Channels;
 use crate::channels::http::{CHANNEL, CLI_CHANNEL, HttpChannel};
+use crate::channels::{Channels, LastChat};
 use crate::config::{Environment, Loaded, Severity};
 use crate::health::{self, Judge, Phase};
 use crate::http::admin::{Admin, Reloader, Token};
@@ -169,7 +169,10 @@ async fn start(
     let plugins = plugin_tools::start(config, &masker, &PluginTools::default()).await;
     let jobs = crate::jobs::JobStore::new(&loaded.paths.workspace);
     let cron = super::jobs::cron_tool(config, &jobs);
-    let supply = Supply { plugins, cron, mcp: Some(mcp), ..Supply::default() };
+    let inlets = Inlets::default();
+    let channels = Channels::new(bus.clone(), inlets.clone(), LastChat::new(&loaded.paths.workspace));
+    let courier = Some(Arc::new(channels.clone()) as _);
+    let supply = Supply { plugins, cron, courier, mcp: Some(mcp), ..Supply::default() };
     let hooks = crate::hooks::Chain::start(&config.hooks, &loaded.paths.workspace, &bus);
     let setup = setup::setup(&bus, config, &loaded.paths, &masker, &supply)?;
     let setup = setup.with_hooks(hooks.clone().map(|hooks| hooks as _));
@@ -178,8 +181,8 @@ async fn start(
     tell_recovery(&store);
     let session_window = Duration::from_secs(60 * config.telemetry.session_active_minutes);
     let turns = config.agents.defaults.parallel_turns();
-    let channels = [CHANNEL, CLI_CHANNEL];
-    let agent = Agent::new(bus.clone(), setup, store.clone(), &channels, turns, session_window);
+    let own = [CHANNEL, CLI_CHANNEL];
+    let agent = Agent::new(bus.clone(), setup, store.clone(), &own, turns, session_window);
 
     judge.watch_providers(agent.clone());
 
@@ -196,15 +199,13 @@ async fn start(
         drain: shutdown::HTTP_PATIENCE,
         ..Limits::default()
     };
-    let inlets = Inlets::default();
-    let channels_bus = bus.clone();
     let parts = Arc::new(Parts {
         bus,
         agent,
         judge,
         masker,
         channel,
-        channels: Channels::new(channels_bus, inlets.clone()),
+        channels,
         inlets,
         endpoints,
         guards,

@@ -245,6 +245,21 @@ fn exec(config: &Config, supply: &Supply) -> Option<ExecOptions> {
     })
 }
 
+/// Without a channel nothing can be sent, and the model need not read how.
+fn messages(config: &Config, supply: &Supply) -> Option<Messages> {
+    let channels = config.channel_list.iter().filter(|(name, channel)| channel.runs(name));
+    let channels: Vec<String> = channels.map(|(name, _)| name.clone()).collect();
+    let courier = supply.courier.clone().filter(|_| !channels.is_empty())?;
+    let tools = &config.tools;
+    Some(Messages {
+        courier,
+        channels,
+        message: tools.message.enabled,
+        files_in_messages: tools.message.media_enabled,
+        send_file: tools.send_file.enabled,
+    })
+}
+
 fn tool_options(
     config: &Config,
     paths: &Paths,
@@ -269,12 +284,7 @@ fn tool_options(
         list_dir: tools.list_dir.enabled,
         exec: exec(config, supply),
         find_skills: tools.find_skills.enabled,
-        messages: supply.courier.clone().map(|courier| Messages {
-            courier,
-            message: tools.message.enabled,
-            files_in_messages: tools.message.media_enabled,
-            send_file: tools.send_file.enabled,
-        }),
+        messages: messages(config, supply),
         search: search_engines(config),
         web_fetch,
     })

@@ -32,7 +32,7 @@ pub struct AgentWorld {
     /// Takes the turns.
     pub agent: Agent,
     /// Delivers what they bring.
-    pub courier: Option<Arc<dyn Courier>>,
+    pub courier: Arc<dyn Courier>,
     /// Whether commands may run.
     pub allow_command: bool,
 }
@@ -59,13 +59,7 @@ impl World for AgentWorld {
         if ANSWERS_ONLY.contains(&channel) || text.trim().is_empty() {
             return Ok(());
         }
-        let courier = self.courier.as_ref();
-        let courier =
-            courier.ok_or_else(|| format!("there is no channel \"{channel}\" that can send messages"))?;
-        courier
-            .deliver(channel, chat, Outgoing::text(text))
-            .await
-            .map(drop)
-            .map_err(|error| error.to_string())
+        let delivered = self.courier.deliver(channel, chat, Outgoing::text(text)).await;
+        delivered.map(drop).map_err(|error| error.to_string())
     }
 }

@@ -28,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct SendMessage {
     courier: Arc<dyn Courier>,
     workspace: Workspace,
+    channels: String,
     files: bool,
 }
 
@@ -39,9 +40,15 @@ pub struct SendFile {
 }
 
 impl SendMessage {
-    /// The tool for this courier; with `files` messages may carry some from the workspace.
-    pub fn new(courier: Arc<dyn Courier>, workspace: Workspace, files: bool) -> Self {
-        Self { courier, workspace, files }
+    /// The tool for this courier, which tells the model of these channels.
+    pub fn new(courier: Arc<dyn Courier>, workspace: Workspace, channels: &[String]) -> Self {
+        Self { courier, workspace, channels: channels.join(", "), files: false }
+    }
+
+    /// Messages may carry files of the workspace.
+    #[must_use]
+    pub fn with_files(self) -> Self {
+        Self { files: true, ..self }
     }
 
     async fn send(&self, caller: Caller<'_>, arguments: Value) -> Result<ToolOutput, ToolOutput> {
@@ -158,9 +165,9 @@ impl Tool for SendMessage {
                 "description": "Files of the workspace that go with it.",
             });
         }
-        let known = self.courier.destinations().join(", ");
         let description = format!(
-            "Send a message to a chat, beside the answer that you give in the end. Channels that can send: {known}."
+            "Send a message to a chat, beside the answer that you give in the end. Channels that can send: {}.",
+            self.channels
         );
         ToolSpec { name: "message".to_owned(), description, parameters }
     }
@@ -252,7 +259,9 @@ mod tests {
     async fn messages_go_where_they_are_sent_and_else_where_the_conversation_is() {
         let home = tempfile::tempdir().unwrap();
         let courier = Arc::new(Noting::default());
-        let tool = SendMessage::new(courier.clone(), Workspace::new(home.path(), &[]), false);
+        let tool =
+            SendMessage::new(courier.clone(), Workspace::new(home.path(), &[]), &["telegram".to_owned()]);
+        assert!(tool.spec().description.ends_with("send: telegram."), "{}", tool.spec().description);
         let send = async |caller, arguments| tool.call_for(caller, arguments).await;
         let output = send(CALLER, json!({"content": "hi", "reply_to_message_id": "5"})).await;
         assert_eq!(output, ToolOutput::success("sent to telegram:42, message 7"));
@@ -294,7 +303,7 @@ mod tests {
         assert_eq!(output.status, Success);
         let output = file.call_for(CALLER, json!({"path": "../secret"})).await;
         assert_eq!(output.status, Denied);
-        let message = SendMessage::new(courier.clone(), workspace, true);
+        let message = SendMessage::new(courier.clone(), workspace, &[]).with_files();
         message.call_for(CALLER, json!({"content": "", "media": ["a.png"]})).await;
         let sent = courier.0.lock().unwrap();
         let attachments: Vec<_> = sent.iter().map(|(_, _, message)| &message.attachments[0]).collect();

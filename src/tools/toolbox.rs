@@ -20,6 +20,8 @@ use crate::chat::ToolSpec;
 pub struct Messages {
     /// Who takes them there.
     pub courier: Arc<dyn Courier>,
+    /// The channels that the model is told of.
+    pub channels: Vec<String>,
     /// Whether there is `message`.
     pub message: bool,
     /// Whether its messages may carry files.
@@ -30,7 +32,7 @@ pub struct Messages {
 
 impl fmt::Debug for Messages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Messages").field("to", &self.courier.destinations()).finish_non_exhaustive()
+        f.debug_struct("Messages").field("channels", &self.channels).finish_non_exhaustive()
     }
 }
 
@@ -122,8 +124,8 @@ impl Toolbox {
         if let Some(messages) = &options.messages {
             let courier = &messages.courier;
             if messages.message {
-                let files = messages.files_in_messages;
-                tools.push(Arc::new(SendMessage::new(Arc::clone(courier), workspace.clone(), files)));
+                let tool = SendMessage::new(Arc::clone(courier), workspace.clone(), &messages.channels);
+                tools.push(Arc::new(if messages.files_in_messages { tool.with_files() } else { tool }));
             }
             if messages.send_file {
                 tools.push(Arc::new(SendFile::new(Arc::clone(courier), workspace)));

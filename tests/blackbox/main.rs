@@ -14,6 +14,7 @@ mod chat;
 mod commands;
 mod context;
 mod cooldown;
+mod courier;
 mod crash;
 mod crew;
 mod datadog;

@@ -17,13 +17,11 @@ use serde_json::json;
 
 use self::api::Api;
 use self::session::Resumable;
-use super::allow::Allowed;
 use super::channel::{self, Broken, Channel, Piece, SendError};
 use super::courier::Outgoing;
-use super::dialogue::Dialogue;
-use super::group::GroupTrigger;
 use super::kinds::Surroundings;
 use super::link::Link;
+use super::manners::Manners;
 use super::settings::{self, SettingError};
 use super::split::split;
 use crate::config::{ChannelConfig, SecretString};
@@ -44,10 +42,7 @@ struct Discord {
     api: Api,
     token: SecretString,
     tls: ClientConfig,
-    allowed: Allowed,
-    group: GroupTrigger,
-    typing: bool,
-    placeholder: Option<String>,
+    manners: Manners,
     /// The session that a new connection may take up.
     resumable: Mutex<Option<Resumable>>,
 }
@@ -67,19 +62,13 @@ impl DiscordChannel {
             return Err(SettingError::new("token", "missing or malformed: expected the token of a bot"));
         }
         let base = Some(settings.base_url.trim()).filter(|url| !url.is_empty()).unwrap_or(API);
-        let proxy = Some(settings.proxy.expose().trim()).filter(|proxy| !proxy.is_empty());
-        let client = around.clients.client_for_chats(proxy).map_err(|error| {
-            SettingError::new("proxy", format!("not the address of a proxy: {}", error.without_url()))
-        })?;
+        let client = settings::client(around, &settings.proxy)?;
         let token = SecretString::new(token);
         Ok(Self(Arc::new(Discord {
             api: Api::new(client, base, token.clone()),
             token,
             tls: around.clients.tls(),
-            allowed: Allowed::new(&config.allow_from),
-            group: settings::group_trigger(config)?,
-            typing: settings::typing(config)?,
-            placeholder: settings::placeholder(config)?,
+            manners: Manners::new(config)?,
             resumable: Mutex::new(None),
         })))
     }
@@ -90,8 +79,7 @@ impl Channel for DiscordChannel {
     async fn run(&self, link: &Arc<Link>) -> Result<(), Broken> {
         let discord = &self.0;
         let channel = Arc::new(Self(Arc::clone(discord)));
-        let placeholder = discord.placeholder.clone();
-        let dialogue = Dialogue::new(channel, Arc::clone(link), discord.typing, placeholder);
+        let dialogue = discord.manners.dialogue(channel, link);
         session::run(discord, link, &dialogue).await
     }
 

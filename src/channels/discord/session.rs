@@ -223,11 +223,12 @@ impl Session<'_> {
         let Some(said) = message.said(me) else {
             return true;
         };
-        let Some(text) = self.discord.group.heard(&said.text, said.addressed).filter(|text| !text.is_empty())
+        let Some(text) =
+            self.discord.manners.group.heard(&said.text, said.addressed).filter(|text| !text.is_empty())
         else {
             return true;
         };
-        if !self.discord.allowed.any("discord", &[&message.author.id, &message.author.username]) {
+        if !self.discord.manners.allowed.any("discord", &[&message.author.id, &message.author.username]) {
             self.link.refused(Rejection::NotAllowed);
             return true;
         }

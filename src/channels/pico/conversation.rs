@@ -37,9 +37,10 @@ pub(super) async fn begin(pico: &Arc<Pico>, link: &Arc<Link>, heard: Heard) {
         content.push_str(if content.is_empty() { "" } else { "\n" });
         content.push_str(&note);
     }
+    let chat = format!("pico:{session}");
     let inbound = Inbound {
         channel: link.name(),
-        conversation: Conversation::Chat(Chat { kind: "direct", id: format!("pico:{session}") }),
+        conversation: Conversation::Chat(Chat { kind: "direct", id: chat.clone() }),
         messages: vec![Message::new(Role::User, content)],
         model: None,
         sampling: Sampling::default(),
@@ -47,7 +48,7 @@ pub(super) async fn begin(pico: &Arc<Pico>, link: &Arc<Link>, heard: Heard) {
         steer: true,
         received,
     };
-    let submitted = link.assistant().submit(inbound).await;
+    let submitted = link.submit(&chat, inbound).await;
     let answer = Answer { pico: Arc::clone(pico), link: Arc::clone(link), session, shown };
     link.tasks.spawn(answer.follow(submitted));
 }

@@ -19,13 +19,11 @@ use serde_json::json;
 
 use self::api::Api;
 use self::event::Recent;
-use super::allow::Allowed;
 use super::channel::{self, Broken, Channel, Piece, SendError};
 use super::courier::Outgoing;
-use super::dialogue::Dialogue;
-use super::group::GroupTrigger;
 use super::kinds::Surroundings;
 use super::link::Link;
+use super::manners::Manners;
 use super::settings::{self, SettingError};
 use super::split::split;
 use crate::config::{ChannelConfig, SecretString};
@@ -46,9 +44,7 @@ struct Settings {
 struct Slack {
     api: Api,
     tls: ClientConfig,
-    allowed: Allowed,
-    group: GroupTrigger,
-    placeholder: Option<String>,
+    manners: Manners,
     /// Events that came already, also over an earlier connection.
     recent: Mutex<Recent>,
 }
@@ -73,16 +69,11 @@ impl SlackChannel {
             }
         }
         let base = Some(settings.base_url.trim()).filter(|url| !url.is_empty()).unwrap_or(API);
-        let proxy = Some(settings.proxy.expose().trim()).filter(|proxy| !proxy.is_empty());
-        let client = around.clients.client_for_chats(proxy).map_err(|error| {
-            SettingError::new("proxy", format!("not the address of a proxy: {}", error.without_url()))
-        })?;
+        let client = settings::client(around, &settings.proxy)?;
         Ok(Self(Arc::new(Slack {
             api: Api::new(client, base, &settings.bot_token, &settings.app_token),
             tls: around.clients.tls(),
-            allowed: Allowed::new(&config.allow_from),
-            group: settings::group_trigger(config)?,
-            placeholder: settings::placeholder(config)?,
+            manners: Manners::new(config)?,
             recent: Mutex::default(),
         })))
     }
@@ -93,7 +84,8 @@ impl Channel for SlackChannel {
     async fn run(&self, link: &Arc<Link>) -> Result<(), Broken> {
         let slack = &self.0;
         let channel = Arc::new(Self(Arc::clone(slack)));
-        let dialogue = Dialogue::new(channel, Arc::clone(link), false, slack.placeholder.clone());
+        // Slack has no way to show that a bot is typing.
+        let dialogue = slack.manners.dialogue(channel, link);
         session::run(slack, link, &dialogue).await
     }
 

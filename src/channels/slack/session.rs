@@ -116,11 +116,12 @@ impl Session<'_> {
         let Some(said) = event.said(self.bot) else {
             return true;
         };
-        let Some(text) = self.slack.group.heard(&said.text, said.addressed).filter(|text| !text.is_empty())
+        let Some(text) =
+            self.slack.manners.group.heard(&said.text, said.addressed).filter(|text| !text.is_empty())
         else {
             return true;
         };
-        if !self.slack.allowed.any("slack", &[&event.user]) {
+        if !self.slack.manners.allowed.any("slack", &[&event.user]) {
             self.link.refused(Rejection::NotAllowed);
             return true;
         }

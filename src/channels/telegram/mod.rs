@@ -28,15 +28,14 @@ use serde_json::{Value, json};
 use self::api::{Api, ApiError};
 use self::offset::Offset;
 use self::update::Sent;
-use super::allow::Allowed;
+use super::Inbox;
 use super::channel::{self, Broken, Channel, Piece, SendError};
 use super::courier::{Attachment, Outgoing};
-use super::group::GroupTrigger;
 use super::kinds::Surroundings;
 use super::link::Link;
+use super::manners::Manners;
 use super::settings::{self, SettingError};
 use super::split::split;
-use super::{Inbox, dialogue::Dialogue};
 use crate::config::{ChannelConfig, SecretString};
 
 const API: &str = "https://api.telegram.org";
@@ -68,10 +67,7 @@ impl Default for Settings {
 /// A bot.
 struct Telegram {
     api: Api,
-    allowed: Allowed,
-    group: GroupTrigger,
-    typing: bool,
-    placeholder: Option<String>,
+    manners: Manners,
     poll_timeout: Duration,
     inbox: Inbox,
     offset: Offset,
@@ -101,16 +97,10 @@ impl TelegramChannel {
         if !(1.0..=50.0).contains(&settings.poll_timeout) {
             return Err(SettingError::new("poll_timeout", "expected 1 to 50 seconds"));
         }
-        let proxy = Some(settings.proxy.expose().trim()).filter(|proxy| !proxy.is_empty());
-        let client = around.clients.client_for_chats(proxy).map_err(|error| {
-            SettingError::new("proxy", format!("not the address of a proxy: {}", error.without_url()))
-        })?;
+        let client = settings::client(around, &settings.proxy)?;
         Ok(Self(Arc::new(Telegram {
             api: Api::new(client, base, SecretString::new(token)),
-            allowed: Allowed::new(&config.allow_from),
-            group: settings::group_trigger(config)?,
-            typing: settings::typing(config)?,
-            placeholder: settings::placeholder(config)?,
+            manners: Manners::new(config)?,
             poll_timeout: Duration::from_secs_f64(settings.poll_timeout),
             inbox: around.inbox.clone(),
             offset: Offset::new(around.inbox.workspace(), name),
@@ -123,8 +113,7 @@ impl Channel for TelegramChannel {
     async fn run(&self, link: &Arc<Link>) -> Result<(), Broken> {
         let telegram = &self.0;
         let channel = Arc::new(Self(Arc::clone(telegram)));
-        let placeholder = telegram.placeholder.clone();
-        let dialogue = Dialogue::new(channel, Arc::clone(link), telegram.typing, placeholder);
+        let dialogue = telegram.manners.dialogue(channel, link);
         poll::run(telegram, link, &dialogue).await
     }
 

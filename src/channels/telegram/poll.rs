@@ -128,7 +128,7 @@ impl Poll<'_> {
             return true;
         };
         let id = from.id.to_string();
-        let is_allowed = self.telegram.allowed.any("telegram", &[&id, &from.username]);
+        let is_allowed = self.telegram.manners.allowed.any("telegram", &[&id, &from.username]);
         let Some(mut text) = self.words(&message) else {
             return true;
         };
@@ -158,7 +158,7 @@ impl Poll<'_> {
         }
         let mentioned = message.mentions(&self.me);
         let text = if mentioned { without_mention(text, &self.me) } else { text.to_owned() };
-        self.telegram.group.heard(&text, mentioned)
+        self.telegram.manners.group.heard(&text, mentioned)
     }
 
     /// Fetches a file, and says in words for the model what became of it.

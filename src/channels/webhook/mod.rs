@@ -6,41 +6,36 @@
 //! every language.
 //!
 //! A message that comes again with the same `webhook-id` is acknowledged and not answered again.
+//!
+//! `inlet` takes messages in, `sign` signs and checks, and this module sends.
 
+mod inlet;
 mod sign;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
-use hyper::{Method, StatusCode};
-use picoclaw_telemetry::words::{HttpRejection, Rejection};
 use serde::Deserialize;
-use serde_json::{Value, json};
-use warp::reply::Response;
+use serde_json::json;
 
-use self::sign::{Distrust, ID, Key, SIGNATURE, Seen, TIMESTAMP};
+use self::sign::{ID, Key, SIGNATURE, Seen, TIMESTAMP};
 use super::allow::Allowed;
 use super::channel::{Broken, Channel, Piece, SendError};
-use super::dialogue::{Dialogue, Heard};
+use super::dialogue::Dialogue;
 use super::ids::uuid;
 use super::kinds::Surroundings;
 use super::link::Link;
 use super::settings::{self, SettingError};
-use crate::agent::{Chat, Conversation, Inbound};
-use crate::channels::http::errors;
-use crate::chat::{Message, Role, Sampling};
 use crate::config::{ChannelConfig, SecretString};
 use crate::http::Observer;
-use crate::http::body::{self, BodyLimits, Room};
-use crate::http::inlets::{Call, Inlet};
-use crate::http::reply::{self, ApiError};
+use crate::http::body::Room;
+use crate::http::inlets::Inlet;
 
-/// The largest message.
-const LARGEST: usize = 1 << 20;
 /// What all messages that are being read may weigh together.
 const ROOM: usize = 8 << 20;
 /// How long the other side may take to accept a message.
@@ -85,16 +80,6 @@ struct Webhook {
 
 /// The channel.
 pub struct WebhookChannel(Arc<Webhook>);
-
-/// A message as it comes in.
-#[derive(Deserialize)]
-struct Incoming {
-    content: String,
-    #[serde(default)]
-    chat_id: Option<String>,
-    #[serde(default)]
-    sender: Option<String>,
-}
 
 impl WebhookChannel {
     /// A webhook as configured under `name`.
@@ -206,125 +191,6 @@ impl Webhook {
             return Err(SendError::Passing { reason, after: wish.map(Duration::from_secs) });
         }
         Err(SendError::Final(reason))
-    }
-
-    /// A trusted message, or the answer to whoever sent something else.
-    async fn read(&self, call: Call, link: &Link) -> Result<(String, Incoming), Response> {
-        let limits = BodyLimits { size: LARGEST, ..BodyLimits::default() };
-        let (body, _room) = match body::read(call.body, &call.headers, limits, &self.room).await {
-            Ok(read) => read,
-            Err(error) => {
-                link.refused(Rejection::Invalid);
-                let status = StatusCode::PAYLOAD_TOO_LARGE;
-                return Err(reply::error(&ApiError::new(status, "unreadable_body", error.to_string())));
-            }
-        };
-        let id = match self.key.verify(&call.headers, &body, unix_time(), self.tolerance) {
-            Ok(id) => id.to_owned(),
-            Err(distrust) => {
-                self.observer.rejected(HttpRejection::Unauthorized);
-                link.refused(Rejection::Unauthorized);
-                let code = match distrust {
-                    Distrust::Unsigned => "unsigned",
-                    Distrust::Stale => "stale",
-                    Distrust::Forged => "wrong_signature",
-                };
-                return Err(reply::error(&ApiError::new(
-                    StatusCode::UNAUTHORIZED,
-                    code,
-                    distrust.to_string(),
-                )));
-            }
-        };
-        let invalid = |message: String| {
-            link.refused(Rejection::Invalid);
-            reply::error(&ApiError::invalid("content", message))
-        };
-        match serde_json::from_slice::<Incoming>(&body) {
-            Ok(incoming) if incoming.content.trim().is_empty() => {
-                Err(invalid("message content is empty".to_owned()))
-            }
-            Ok(incoming) if incoming.chat_id.as_ref().is_some_and(|id| id.len() > 256) => {
-                Err(invalid("chat_id is longer than 256 bytes".to_owned()))
-            }
-            Ok(incoming) => Ok((id, incoming)),
-            Err(error) => Err(invalid(format!("the body is no message: {error}"))),
-        }
-    }
-}
-
-#[async_trait]
-impl Inlet for WebhookChannel {
-    async fn call(&self, call: Call) -> Response {
-        let webhook = &self.0;
-        if call.method != Method::POST {
-            return reply::method_not_allowed(&call.path, "POST");
-        }
-        let Some((link, dialogue)) = webhook.running() else {
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            return reply::error(&ApiError::new(status, "not_running", "channel not running"));
-        };
-        let received = Instant::now();
-        let (id, incoming) = match webhook.read(call, &link).await {
-            Ok(read) => read,
-            Err(answer) => return answer,
-        };
-        let sender = incoming.sender.as_deref().unwrap_or_default();
-        if !webhook.allowed.any("webhook", &[sender]) {
-            link.refused(Rejection::NotAllowed);
-            let message = "the sender is not in allow_from of this channel";
-            return reply::error(&ApiError::new(StatusCode::FORBIDDEN, "not_allowed", message));
-        }
-        if !webhook.seen().is_new(&id, unix_time(), webhook.tolerance) {
-            return accepted(&id, "duplicate");
-        }
-        let chat = incoming.chat_id.filter(|chat| !chat.is_empty()).unwrap_or_else(|| "default".to_owned());
-        let heard = Heard {
-            chat: Chat { kind: "direct", id: chat.clone() },
-            address: chat,
-            text: incoming.content,
-            received,
-        };
-        let answer = if webhook.callback.is_some() {
-            match dialogue.hear(heard).await {
-                Ok(()) => return accepted(&id, "accepted"),
-                Err(refusal) => errors::of_refusal(&refusal),
-            }
-        } else {
-            match answer(&link, heard).await {
-                Ok(document) => return reply::json(StatusCode::OK, document.to_string()),
-                Err(error) => error,
-            }
-        };
-        // Whoever sends it again is to be heard.
-        webhook.seen().forget(&id);
-        reply::error(&answer)
-    }
-}
-
-fn accepted(id: &str, status: &str) -> Response {
-    reply::json(StatusCode::ACCEPTED, json!({ "id": id, "status": status }).to_string())
-}
-
-/// Waits for the answer. When the caller goes away the server drops this future, and the turn with it.
-async fn answer(link: &Link, heard: Heard) -> Result<Value, ApiError> {
-    let inbound = Inbound {
-        channel: link.name(),
-        conversation: Conversation::Chat(heard.chat),
-        messages: vec![Message::new(Role::User, heard.text)],
-        model: None,
-        sampling: Sampling::default(),
-        stream: false,
-        steer: false,
-        received: heard.received,
-    };
-    let turn = link.assistant().submit(inbound).await.map_err(|refusal| errors::of_refusal(&refusal))?;
-    match turn.reply.await {
-        Ok(Ok(reply)) => Ok(json!({
-            "type": "message", "chat_id": heard.address, "content": reply.content, "model_name": reply.model_name,
-        })),
-        Ok(Err(error)) => Err(errors::of_turn(&error)),
-        Err(_) => Err(errors::lost_turn()),
     }
 }
 
