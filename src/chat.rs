@@ -8,6 +8,9 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+/// The field of a stored message that holds its images.
+pub const MEDIA: &str = "media";
+
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -63,6 +66,20 @@ impl Message {
             tool_call_id: None,
             other: serde_json::Map::new(),
         }
+    }
+
+    /// What a person says, with images: `data:` URLs, addresses, or paths below the workspace.
+    pub fn from_person(content: impl Into<String>, media: Vec<String>) -> Self {
+        let mut message = Self::new(Role::User, content);
+        if !media.is_empty() {
+            message.other.insert(MEDIA.to_owned(), media.into());
+        }
+        message
+    }
+
+    /// The images of the message, as the session keeps them.
+    pub fn media(&self) -> &[serde_json::Value] {
+        self.other.get(MEDIA).and_then(serde_json::Value::as_array).map_or(&[], Vec::as_slice)
     }
 
     /// The answer to the tool call `id`.

@@ -13,6 +13,7 @@ pub mod health;
 mod hex;
 pub mod hooks;
 pub mod http;
+pub mod image_type;
 pub mod integrations;
 pub mod jobs;
 pub mod mcp;

@@ -19,8 +19,11 @@ use super::commands::{self, Desk, Errand, Meant};
 use super::crew::{CrewLimits, CrewTools, Roster};
 use super::gate::{Gates, QUEUE_LIMIT};
 use super::hooks::Hooks;
-use super::inbound::{Assistant, Conversation, Inbound, ModelInfo, Pieces, Refusal, TurnHandle};
+use super::inbound::{
+    Assistant, Conversation, Inbound, ModelInfo, Pieces, Refusal, ToolFeedback, TurnHandle,
+};
 use super::models::{Candidate, ModelTable};
+use super::pictures::Pictures;
 use super::prompt::Prompt;
 use super::routing::Routing;
 use super::standing::Resting;
@@ -62,6 +65,8 @@ pub struct Limits {
     pub crew: CrewLimits,
     /// Which messages are for a lighter model; `None` when none are.
     pub routing: Option<Routing>,
+    /// How people in chats are told of tool calls, if they are.
+    pub tool_feedback: Option<ToolFeedback>,
     /// Whether all messages that wait join a turn at once, rather than one after each answer of the model.
     pub steer_all: bool,
 }
@@ -74,6 +79,8 @@ pub struct Setup {
     pub(super) limits: Limits,
     pub(super) prompt: Prompt,
     corrections: HashMap<String, Correction>,
+    /// How models see the images of a conversation.
+    pub(super) pictures: Option<Pictures>,
     /// Who may watch and change turns.
     pub(super) hooks: Option<Arc<dyn Hooks>>,
 }
@@ -98,6 +105,7 @@ impl Setup {
             limits,
             prompt,
             crew,
+            pictures: None,
             hooks: None,
         }
     }
@@ -106,6 +114,12 @@ impl Setup {
     #[must_use]
     pub fn with_hooks(self, hooks: Option<Arc<dyn Hooks>>) -> Self {
         Self { hooks, ..self }
+    }
+
+    /// The same with images that models see.
+    #[must_use]
+    pub fn with_pictures(self, pictures: Pictures) -> Self {
+        Self { pictures: Some(pictures), ..self }
     }
 
     /// How a model's count of tokens differs from the general rule.
@@ -353,10 +367,11 @@ impl Agent {
             (meant, _) => matches!(meant, Meant::Aside),
         };
         let routed = session.is_some() && inbound.model.is_none() && chosen.is_none();
-        let (progress, pieces) = match inbound.stream.then(|| mpsc::channel(PROGRESS_ROOM)) {
-            Some((progress, pieces)) => (Some(progress), pieces.into()),
-            None => (None, Pieces::default()),
-        };
+        let (progress, pieces) =
+            match (inbound.stream || inbound.tool_calls).then(|| mpsc::channel(PROGRESS_ROOM)) {
+                Some((progress, pieces)) => (Some(progress), pieces.into()),
+                None => (None, Pieces::default()),
+            };
         let (answer, reply) = oneshot::channel();
         let cancel = inner.cancel_all.child_token();
         let task = Task {
@@ -372,6 +387,7 @@ impl Agent {
             cancel: cancel.clone(),
             aside,
             routed,
+            sees: true,
             inbound,
         };
         inner.turns.spawn(task.run(place));
@@ -387,6 +403,10 @@ impl Assistant for Agent {
 
     fn refused(&self, channel: &'static str, reason: Rejection) {
         self.0.bus.emit(Event::MessageRejected { channel: self.channel_label(channel), reason });
+    }
+
+    fn tool_feedback(&self) -> Option<ToolFeedback> {
+        self.0.setup.load().limits.tool_feedback
     }
 
     fn models(&self) -> Vec<ModelInfo> {

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::inbound::Progress;
 use super::models::Candidate;
+use super::pictures::Pictures;
 use super::standing::Place;
 use crate::chat::{Message, Sampling, ToolSpecs, Usage};
 use crate::providers::{ChatRequest, Completion, Delta, Discard, ProviderError};
@@ -38,6 +39,10 @@ pub(super) struct Question<'a> {
     pub(super) session: &'a Detail,
     pub(super) candidates: &'a [Arc<Candidate>],
     pub(super) messages: &'a [&'a Message],
+    /// How the images of the conversation are shown; `None` where it has none.
+    pub(super) pictures: Option<&'a Pictures>,
+    /// Whether the model is one that images are for.
+    pub(super) sees: bool,
     pub(super) tools: &'a ToolSpecs,
     pub(super) sampling: &'a Sampling,
     /// Where pieces of the answer go; `None` when the caller wants it as a whole.

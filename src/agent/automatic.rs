@@ -31,6 +31,7 @@ impl Agent {
             model: None,
             sampling: Sampling::default(),
             stream: false,
+            tool_calls: false,
             steer: false,
             received: Instant::now(),
         };

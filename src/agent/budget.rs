@@ -44,8 +44,7 @@ impl ContextLimits {
 pub(super) fn weigh(message: &Message) -> u64 {
     let calls: usize =
         message.tool_calls.iter().map(|call| call.function.name.len() + call.function.arguments.len()).sum();
-    let media = message.other.get("media").and_then(|media| media.as_array()).map_or(0, Vec::len);
-    (message.content.len() + calls) as u64 + MESSAGE_OVERHEAD + media as u64 * MEDIA_BYTES
+    (message.content.len() + calls) as u64 + MESSAGE_OVERHEAD + message.media().len() as u64 * MEDIA_BYTES
 }
 
 /// What the offer of tools weighs, in bytes that a model reads.

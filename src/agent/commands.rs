@@ -185,7 +185,7 @@ impl Errand {
         }
         let model_name = self.setup.models.list().into_iter().next().map_or_else(String::new, |m| m.name);
         let (usage, finish) = (Usage::default(), FinishReason::Stop);
-        let reply = Reply { content, model_name, usage, finish, joined: false };
+        let reply = Reply { content, model_name, usage, finish, context: None, joined: false };
         // Before it is handed over: whoever has the reply finds it in the numbers.
         bus.emit(if answer.is_closed() {
             Event::ReplyFailed { channel, session, error: Detail::new("the caller went away") }

@@ -49,6 +49,8 @@ pub struct Inbound {
     pub sampling: Sampling,
     /// Whether the caller wants the answer as it is written.
     pub stream: bool,
+    /// Whether the caller wants to hear which tools are called although it wants the answer as a whole.
+    pub tool_calls: bool,
     /// Whether it may join a turn of its session that runs already, as in a chat where people add to what they have
     /// just said. Its reply is that turn's then, see [`Reply::joined`]. Otherwise it waits for a turn of its own.
     pub steer: bool,
@@ -78,9 +80,42 @@ pub struct Reply {
     pub usage: Usage,
     /// Why the answer ended.
     pub finish: FinishReason,
+    /// How full the model's context window is now, where a conversation is remembered.
+    pub context: Option<ContextUsage>,
     /// The message joined a turn that another one had begun, and this is that turn's answer: whoever reads both in one
     /// place has it already.
     pub joined: bool,
+}
+
+/// How much of a model's context window a conversation takes, in tokens as the gateway counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContextUsage {
+    /// What the next request begins with: instructions, tools and the conversation.
+    pub used: u64,
+    /// The window.
+    pub total: u64,
+    /// The conversation's part of what is used.
+    pub history: u64,
+    /// From where on the oldest messages are left out.
+    pub compress_at: u64,
+    /// From where on the conversation is summed up.
+    pub summarize_at: u64,
+}
+
+impl ContextUsage {
+    /// How far it is on the way to messages being left out, in percent.
+    pub fn percent(&self) -> u64 {
+        self.used.saturating_mul(100).checked_div(self.compress_at).unwrap_or(100).min(100)
+    }
+}
+
+/// How people in a chat are told which tools are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToolFeedback {
+    /// The longest arguments that are shown, in characters.
+    pub max_args_length: usize,
+    /// Whether every call is a message of its own, instead of all in one that the answer takes the place of.
+    pub separate_messages: bool,
 }
 
 /// The end of a turn without an answer.
@@ -158,6 +193,11 @@ pub trait Assistant: Send + Sync {
 
     /// Counts a message that the channel itself had to refuse, for example because it is malformed.
     fn refused(&self, channel: &'static str, reason: Rejection);
+
+    /// How people are told of tool calls, if they are.
+    fn tool_feedback(&self) -> Option<ToolFeedback> {
+        None
+    }
 
     /// The configured models, the default first.
     fn models(&self) -> Vec<ModelInfo>;

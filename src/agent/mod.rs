@@ -11,6 +11,7 @@
 //! * `transcript`: what a turn adds to its session. `budget`: how much of it fits into a model's context window.
 //!   `summary`: what takes the place of the older part of a long conversation.
 //! * [`prompt`]: what opens every conversation. [`commands`]: what people can say beside talking to the model.
+//! * [`pictures`]: the images of a conversation, as models see them.
 //! * [`crew`]: sub-agents. [`routing`]: a lighter model for easy messages.
 //! * `automatic`: turns that no person asked for.
 //! * `assistant`: accepts messages. `task`: one of them on its way to its reply. `failures`: why there is none.
@@ -29,6 +30,7 @@ mod hooked;
 pub mod hooks;
 pub mod inbound;
 pub mod models;
+pub mod pictures;
 pub mod prompt;
 mod round;
 pub mod routing;
@@ -43,10 +45,11 @@ pub use assistant::{Agent, Limits, Setup};
 pub use budget::ContextLimits;
 pub use crew::{CrewLimits, CrewTools};
 pub use inbound::{
-    Assistant, Chat, Conversation, Inbound, ModelInfo, Pieces, Progress, Refusal, Reply, TurnError,
-    TurnHandle,
+    Assistant, Chat, ContextUsage, Conversation, Inbound, ModelInfo, Pieces, Progress, Refusal, Reply,
+    ToolFeedback, TurnError, TurnHandle,
 };
 pub use models::{Candidate, ModelTable};
+pub use pictures::Pictures;
 pub use prompt::Prompt;
 pub use routing::Routing;
 pub use standing::{Resting, Standing, Terms};

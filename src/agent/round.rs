@@ -9,8 +9,28 @@ use picoclaw_telemetry::words::{FailureReason, SkipReason};
 
 use super::attempts::{self, Question};
 use super::models::Candidate;
+use super::pictures;
 use super::standing::{Place, Unavailable};
+use crate::chat::Message;
 use crate::providers::{Completion, ProviderError};
+
+/// Asks for an answer to a conversation, with its images.
+///
+/// # Errors
+/// As [`answer`].
+pub(super) async fn complete(question: &Question<'_>) -> Result<(Completion, Arc<Candidate>), ProviderError> {
+    let images = |message: &&Message| pictures::has_any(message);
+    let Some(pictures) = question.pictures.filter(|_| question.messages.iter().any(images)) else {
+        return answer(question).await;
+    };
+    let shown = pictures.show(question.messages, question.sees).await;
+    for (outcome, images) in shown.counts() {
+        let session = question.session.clone();
+        question.bus.emit(Event::ImagesShown { turn: question.turn, outcome, images, session });
+    }
+    let messages = shown.conversation(question.messages);
+    answer(&Question { messages: &messages, ..*question }).await
+}
 
 /// Asks the candidates in order until one answers, passing over those that rest after a failure or were asked as often
 /// as they may be. If that leaves nobody, it waits for one of the latter, or else asks one of the former now and then. A transient failure is retried at the same
@@ -18,7 +38,7 @@ use crate::providers::{Completion, ProviderError};
 ///
 /// # Errors
 /// The failure of the last attempt; or, if there was none, why nobody could be asked.
-pub(super) async fn complete(question: &Question<'_>) -> Result<(Completion, Arc<Candidate>), ProviderError> {
+async fn answer(question: &Question<'_>) -> Result<(Completion, Arc<Candidate>), ProviderError> {
     let mut round = Round::default();
     for candidate in question.candidates {
         let place = match candidate.standing.admit(question.bus) {

@@ -121,6 +121,8 @@ impl Summary {
             session: &self.detail,
             candidates: &self.candidates,
             messages: &[&text],
+            pictures: None,
+            sees: false,
             tools: &NO_TOOLS,
             sampling: &sampling,
             progress: None,

@@ -46,6 +46,8 @@ pub(super) struct Task {
     pub(super) aside: bool,
     /// Nobody has said which model should answer.
     pub(super) routed: bool,
+    /// Whether the model is to see images.
+    pub(super) sees: bool,
     pub(super) inbound: Inbound,
 }
 
@@ -140,8 +142,19 @@ impl Task {
         }
     }
 
-    /// Has a lighter model answer what is easy.
+    /// Has a model for images answer a message with some, and a lighter model what is easy.
     fn route(&mut self, transcript: &Transcript) {
+        if let Some(pictures) = self.setup.pictures.as_ref().filter(|_| self.routed)
+            && let Some(candidates) = pictures.candidates(&self.setup.models)
+        {
+            self.sees = transcript.shows_images();
+            if self.sees {
+                self.candidates = candidates;
+                let session = self.detail.clone();
+                self.agent.0.bus.emit(Event::TurnRouted { route: Route::Image, session });
+                return;
+            }
+        }
         let Some(routing) = self.setup.limits.routing.as_ref().filter(|_| self.routed) else { return };
         let light = || self.setup.models.candidates(Some(&routing.light_model));
         let light = if routing.is_easy(transcript) { light() } else { None };
@@ -205,8 +218,10 @@ impl Task {
             session: &self.detail,
             caller: self.caller(),
             candidates: &self.candidates,
+            sees: self.sees,
             sampling: &sampling,
-            progress: self.progress.as_ref(),
+            progress: self.progress.as_ref().filter(|_| self.inbound.stream),
+            told: self.progress.as_ref(),
             gate: gate.filter(|_| self.inbound.steer),
             rounds: limits.tool_iterations,
             post: Post {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use picoclaw_telemetry::words::Compaction;
 
 use super::budget;
+use super::pictures;
 use crate::chat::{Message, Role};
 use crate::sessions::{Forgotten, History};
 
@@ -60,9 +61,19 @@ impl Transcript {
         all
     }
 
+    /// Whether images came with what is new.
+    pub(super) fn shows_images(&self) -> bool {
+        self.new.iter().any(|message| pictures::has_any(message))
+    }
+
     /// What the conversation weighs, in bytes that a model reads.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// What the messages of the conversation weigh, without what opens it.
+    pub(super) fn conversation_bytes(&self) -> u64 {
+        self.history.messages.iter().chain(&self.new).map(|message| budget::weigh(message)).sum()
     }
 
     /// How many messages the session will have.

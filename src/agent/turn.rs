@@ -14,7 +14,7 @@ use super::crew::{self, Post};
 use super::gate::Entered;
 use super::hooked;
 use super::hooks::At;
-use super::inbound::{Progress, Reply, TurnError};
+use super::inbound::{ContextUsage, Progress, Reply, TurnError};
 use super::models::Candidate;
 use super::round;
 use super::task::Answer;
@@ -33,8 +33,12 @@ pub(super) struct Work<'a> {
     pub(super) session: &'a Detail,
     pub(super) caller: Caller<'a>,
     pub(super) candidates: &'a [Arc<Candidate>],
+    /// Whether they are to see images.
+    pub(super) sees: bool,
     pub(super) sampling: &'a Sampling,
     pub(super) progress: Option<&'a mpsc::Sender<Progress>>,
+    /// Who hears of tool calls.
+    pub(super) told: Option<&'a mpsc::Sender<Progress>>,
     /// Where messages wait that may join the turn.
     pub(super) gate: Option<&'a Entered>,
     /// When the turn's time is over.
@@ -67,6 +71,8 @@ pub(super) async fn run(
                 session: work.session,
                 candidates: work.candidates,
                 messages: &messages,
+                pictures: work.setup.pictures.as_ref(),
+                sees: work.sees,
                 tools: work.setup.tools.specs(),
                 sampling: work.sampling,
                 progress: work.progress,
@@ -115,13 +121,14 @@ pub(super) async fn run(
                 continue;
             }
             let model_name = candidate.model_name.clone();
+            let (finish, context) = (completion.finish, Some(context_usage(work, transcript)));
             return Ok((
-                Reply { content: said, model_name, usage, finish: completion.finish, joined: false },
+                Reply { content: said, model_name, usage, finish, context, joined: false },
                 TurnStatus::Completed,
             ));
         }
-        if let Some(progress) = work.progress {
-            let _ = progress.send(Progress::ToolCalls(calls.clone())).await;
+        if let Some(told) = work.told {
+            let _ = told.send(Progress::ToolCalls(calls.clone())).await;
         }
         for call in &calls {
             let output = match &work.setup.hooks {
@@ -196,6 +203,20 @@ fn keep_within_budget(work: &Work<'_>, transcript: &mut Transcript) {
     }
 }
 
+/// How full the model's window is.
+fn context_usage(work: &Work<'_>, transcript: &Transcript) -> ContextUsage {
+    let limits = &work.setup.limits.context;
+    let correction = work.candidates.first().map(|first| work.setup.correction(first));
+    let tokens = |bytes| correction.map_or(0, |correction| correction.tokens(bytes));
+    ContextUsage {
+        used: tokens(transcript.bytes() + work.setup.tools.bytes()),
+        total: limits.window,
+        history: tokens(transcript.conversation_bytes()),
+        compress_at: limits.room(work.sampling.max_tokens.unwrap_or(work.setup.limits.max_tokens)),
+        summarize_at: limits.summarize_tokens(),
+    }
+}
+
 /// Does what a call asks for.
 pub(super) async fn act(work: &Work<'_>, turn: u64, call: &ToolCall) -> ToolOutput {
     match crew::call(work, turn, call).await {
@@ -227,7 +248,8 @@ async fn at_the_limit(work: &Work<'_>, transcript: &mut Transcript, usage: Usage
         ..Message::new(Role::Assistant, content.clone())
     });
     tell(work, &content).await;
-    Reply { content, model_name, usage, finish: FinishReason::Stop, joined: false }
+    let context = Some(context_usage(work, transcript));
+    Reply { content, model_name, usage, finish: FinishReason::Stop, context, joined: false }
 }
 
 fn turn_error(error: ProviderError) -> TurnError {

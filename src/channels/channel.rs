@@ -91,6 +91,18 @@ pub trait Channel: Send + Sync {
     }
 }
 
+/// The same pieces, but with the text of a message with one file as its caption, if that is no longer than `longest`
+/// characters.
+pub(super) fn captioned(mut pieces: Vec<Piece>, longest: usize) -> Vec<Piece> {
+    if let [Piece::Text { text, .. }, Piece::File { caption, .. }] = pieces.as_mut_slice()
+        && text.chars().count() <= longest
+    {
+        *caption = std::mem::take(text);
+        pieces.remove(0);
+    }
+    pieces
+}
+
 /// The pieces of a message: its text, split, and each of its files.
 pub(super) fn pieces(message: &Outgoing, split: impl Fn(&str) -> Vec<String>) -> Vec<Piece> {
     let mut pieces = Vec::new();

@@ -9,9 +9,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::channel::{Channel, Piece};
 use super::courier::Outgoing;
+use super::feedback::{self, Teller};
+use super::inbox::Kept;
 use super::link::Link;
-use crate::agent::{Chat, Conversation, Inbound, Refusal, TurnHandle};
-use crate::chat::{Message, Role, Sampling};
+use crate::agent::{Chat, Conversation, Inbound, Refusal, ToolFeedback, TurnHandle};
+use crate::chat::{Message, Sampling};
 
 /// Messages of one channel that are being answered. More wait in the network.
 const MOST: usize = 64;
@@ -30,8 +32,25 @@ pub(super) struct Heard {
     pub(super) address: String,
     /// What the agent reads.
     pub(super) text: String,
+    /// Images that it looks at.
+    pub(super) images: Vec<String>,
     /// When it came.
     pub(super) received: Instant,
+}
+
+impl Heard {
+    /// Something that was said in this chat right now.
+    pub(super) fn now(chat: Chat, text: String) -> Self {
+        let address = chat.id.clone();
+        Self { chat, address, text, images: Vec::new(), received: Instant::now() }
+    }
+
+    /// Adds what became of a file that came with it.
+    pub(super) fn enclose(&mut self, file: Kept) {
+        self.text.push_str(if self.text.is_empty() { "" } else { "\n" });
+        self.text.push_str(&file.words);
+        self.images.extend(file.image);
+    }
 }
 
 /// The conversations of a channel.
@@ -69,13 +88,16 @@ impl Dialogue {
     /// When the gateway is stopping: the message is for the next start.
     pub(super) async fn hear(&self, heard: Heard) -> Result<(), Refusal> {
         let place = Arc::clone(&self.places).acquire_owned().await.expect("the places are never closed");
+        // Programs want the answer alone.
+        let feedback = self.link.assistant().tool_feedback().filter(|_| self.steer);
         let inbound = Inbound {
             channel: self.link.name(),
             conversation: Conversation::Chat(heard.chat),
-            messages: vec![Message::new(Role::User, heard.text)],
+            messages: vec![Message::from_person(heard.text, heard.images)],
             model: None,
             sampling: Sampling::default(),
             stream: false,
+            tool_calls: feedback.is_some(),
             steer: self.steer,
             received: heard.received,
         };
@@ -91,6 +113,7 @@ impl Dialogue {
             address: heard.address,
             placeholder: self.placeholder.clone(),
             typing: self.typing,
+            feedback,
             _place: place,
         };
         self.link.tasks.spawn(answer.follow(submitted));
@@ -104,6 +127,7 @@ struct Answer {
     address: String,
     placeholder: Option<String>,
     typing: bool,
+    feedback: Option<ToolFeedback>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -111,9 +135,12 @@ impl Answer {
     async fn follow(self, submitted: Result<TurnHandle, Refusal>) {
         let mut stand_in = None;
         let text = match submitted {
-            Ok(turn) => {
+            Ok(mut turn) => {
                 let typing = self.typing.then(|| self.show_typing());
                 stand_in = self.show_placeholder().await;
+                if let Some(feedback) = self.feedback {
+                    stand_in = feedback::follow(self.teller(feedback), &mut turn, stand_in).await;
+                }
                 let end = turn.reply.await;
                 drop(typing);
                 match end {
@@ -129,6 +156,11 @@ impl Answer {
         };
         // Counted there, whatever becomes of it.
         let _ = self.link.deliver(&self.address, Outgoing::text(text), stand_in).await;
+    }
+
+    fn teller(&self, feedback: ToolFeedback) -> Teller {
+        let (channel, link) = (Arc::clone(&self.channel), Arc::clone(&self.link));
+        Teller { channel, link, address: self.address.clone(), feedback }
     }
 
     /// Shows it until the guard is dropped.

@@ -1,5 +1,6 @@
 //! Files that people send: kept in the workspace for a while, where tools find them.
 
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use std::io::Write;
 
 use super::ids::uuid;
+use crate::image_type;
 
 /// Where they lie below the workspace.
 const FOLDER: &str = "media/inbound";
@@ -17,6 +19,44 @@ const FOLDER: &str = "media/inbound";
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many there are at most: the oldest goes first.
 const MOST: usize = 200;
+
+/// The largest file that is fetched, and how many of one message are.
+pub(super) const LARGEST_FILE: usize = 20 << 20;
+pub(super) const MOST_FILES: usize = 10;
+
+/// A file that a network offers.
+pub(super) struct Offered<'a> {
+    /// The word for what it is: `image`, `file`, ...
+    pub(super) kind: &'a str,
+    pub(super) name: &'a str,
+    /// In bytes, if the network says.
+    pub(super) size: Option<usize>,
+}
+
+/// The word for a file of this media type.
+pub(super) fn kind_of(media_type: &str) -> &'static str {
+    match media_type.split('/').next() {
+        Some("image") => "image",
+        Some("audio") => "audio",
+        Some("video") => "video",
+        _ => "file",
+    }
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// In words for the model.
+    pub(super) words: String,
+    /// Its path below the workspace if a model can look at it.
+    pub(super) image: Option<String>,
+}
+
+impl Kept {
+    fn not(kind: &str, name: &str, why: &str) -> Self {
+        Self { words: format!("[{kind}: {name}, {why}]"), image: None }
+    }
+}
 
 /// The folder. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -48,12 +88,32 @@ impl Inbox {
     }
 
     /// Keeps a file and says in words for the model where it is: `[image: media/inbound/...]`.
-    pub async fn note(&self, channel: &str, name: &str, bytes: Bytes, kind: &str) -> String {
+    pub(super) async fn take(&self, channel: &str, kind: &str, name: &str, bytes: Bytes) -> Kept {
+        let is_image = image_type::of(&bytes).is_some();
         match self.keep(channel, name, bytes).await {
-            Ok(path) => format!("[{kind}: {path}]"),
+            Ok(path) => Kept { words: format!("[{kind}: {path}]"), image: Some(path).filter(|_| is_image) },
             Err(error) => {
                 tracing::warn!(channel, %error, "A file that somebody sent could not be kept.");
-                format!("[{kind}: {name}, which could not be stored]")
+                Kept::not(kind, name, "which could not be stored")
+            }
+        }
+    }
+
+    /// Fetches a file unless it is too large, and keeps it.
+    pub(super) async fn fetch<E: Display>(
+        &self,
+        channel: &str,
+        file: &Offered<'_>,
+        fetching: impl Future<Output = Result<Bytes, E>>,
+    ) -> Kept {
+        if file.size.is_some_and(|size| size > LARGEST_FILE) {
+            return Kept::not(file.kind, file.name, "larger than the 20 MB that are fetched");
+        }
+        match fetching.await {
+            Ok(bytes) => self.take(channel, file.kind, file.name, bytes).await,
+            Err(error) => {
+                tracing::warn!(channel, %error, "A file could not be fetched.");
+                Kept::not(file.kind, file.name, "which could not be fetched")
             }
         }
     }

@@ -13,14 +13,16 @@
 //! * `life`: runs a channel, and again after a pause when it broke off. `outbound`: its queue to the network.
 //! * [`last_chat`]: the chat in which a person last wrote.
 //! * [`courier`]: how tools and jobs send messages to chats.
-//! * `dialogue`: one message of a network, from its arrival to the answer.
-//! * `manners`: who is answered, and how. `settings`, `allow`, `group`, `split`, [`inbox`], `websocket`, `socket`, `ids`: what channels share.
+//! * `dialogue`: one message of a network, from its arrival to the answer. `feedback`: which tools are called meanwhile.
+//! * `manners`: who is answered, and how. `settings`, `allow`, `form`, `group`, `split`, [`inbox`], `websocket`, `socket`, `ids`: what channels share.
 
 mod allow;
 pub mod channel;
 pub mod courier;
 mod dialogue;
 pub mod discord;
+mod feedback;
+mod form;
 mod group;
 pub mod http;
 mod ids;

@@ -15,8 +15,8 @@
 
 mod changes;
 mod edit;
-mod endpoints;
 mod encrypted;
+mod endpoints;
 mod environment;
 mod inspect;
 mod load;

@@ -12,14 +12,10 @@ use super::tree::{KeyPath, Tree};
 const UNUSED: &[(&str, &str)] = &[
     ("agents.defaults.context_manager", "\"legacy\""),
     ("agents.defaults.context_manager_config", "{}"),
-    ("agents.defaults.image_model", "\"\""),
-    ("agents.defaults.image_model_fallbacks", "[]"),
-    ("agents.defaults.max_media_size", "20971520"),
     ("agents.defaults.provider", "\"\""),
     ("agents.defaults.split_on_marker", "false"),
     ("agents.defaults.subturn.concurrency_timeout_sec", "30"),
     ("agents.defaults.subturn.default_token_budget", "0"),
-    ("agents.defaults.tool_feedback", "{}"),
     ("agents.defaults.turn_profile", "{}"),
     ("agents.dispatch", "{}"),
     ("agents.list", "[]"),
@@ -150,7 +146,7 @@ mod tests {
         let mut tree = Tree::new(
             json!({"evolution": {"enabled": true}, "devices": {"enabled": false}, "build_info": {"v": 1},
                    "voice": {"model_name": "", "echo_transcription": false, "more": [null]},
-                   "agents": {"defaults": {"image_model": "", "split_on_marker": true, "max_tokens": 5}},
+                   "agents": {"defaults": {"turn_profile": {}, "split_on_marker": true, "max_tokens": 5}},
                    "model_list": [{"model": "a", "workspace": "w"}, {"model": "b", "workspace": ""}],
                    "channel_list": {"line": {"enabled": true}, "qq": {"enabled": false},
                                     "web": {"enabled": true, "type": "pico"}}}),

@@ -120,9 +120,15 @@ impl Checked {
             let at = move |n| format!("model_list[{index}].fallbacks[{n}]");
             model.fallbacks.iter().enumerate().map(move |(n, name)| (at(n), name))
         });
-        let of_agent = config.agents.defaults.model_fallbacks.iter().enumerate();
+        let defaults = &config.agents.defaults;
+        let of_agent = defaults.model_fallbacks.iter().enumerate();
         let of_agent = of_agent.map(|(n, name)| (format!("agents.defaults.model_fallbacks[{n}]"), name));
-        for (path, name) in of_agent.chain(of_model) {
+        let for_images = defaults.image_model_fallbacks.iter().enumerate();
+        let for_images =
+            for_images.map(|(n, name)| (format!("agents.defaults.image_model_fallbacks[{n}]"), name));
+        let image = Some(("agents.defaults.image_model".to_owned(), &defaults.image_model));
+        let image = image.filter(|(_, name)| !name.is_empty());
+        for (path, name) in of_agent.chain(image).chain(for_images).chain(of_model) {
             if config.model_meant(name).is_none() {
                 self.warnings
                     .push((path, format!("there is no enabled model \"{name}\" in model_list, ignored")));

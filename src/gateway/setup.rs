@@ -8,8 +8,8 @@ use picoclaw_telemetry::{Bus, Dimension};
 
 use super::supply::Supply;
 use crate::agent::{
-    Candidate, ContextLimits, CrewLimits, CrewTools, Limits, ModelTable, Prompt, Redact, Routing, Setup,
-    Standing, Terms,
+    Candidate, ContextLimits, CrewLimits, CrewTools, Limits, ModelTable, Pictures, Prompt, Redact, Routing,
+    Setup, Standing, Terms, ToolFeedback,
 };
 use crate::config::{
     Config, ECHO, ModelConfig, Paths, PriceConfig, SearchEngineConfig, SecretString, SteeringMode,
@@ -61,7 +61,8 @@ pub fn setup(
     };
     let tools = &config.tools;
     let crew = CrewTools::new(bus, tools.subagent.enabled, tools.spawn.enabled, tools.spawn_status.enabled);
-    Ok(Setup::new(bus, models, &toolbox, crew, limits(config), redact, prompt))
+    let setup = Setup::new(bus, models, &toolbox, crew, limits(config), redact, prompt);
+    Ok(setup.with_pictures(pictures(config, paths)))
 }
 
 /// How sessions are kept.
@@ -137,6 +138,18 @@ pub(super) fn spec(model: &ModelConfig, key: Option<&SecretString>) -> ModelSpec
     }
 }
 
+/// How models see images.
+fn pictures(config: &Config, paths: &Paths) -> Pictures {
+    let defaults = &config.agents.defaults;
+    let special = Some(&defaults.image_model).filter(|name| !name.is_empty());
+    let names = special.into_iter().chain(special.iter().flat_map(|_| &defaults.image_model_fallbacks));
+    Pictures {
+        workspace: paths.workspace.clone(),
+        largest: defaults.max_media_size(),
+        models: names.filter_map(|name| Some(config.model_meant(name)?.model_name.clone())).collect(),
+    }
+}
+
 /// Without a light model that is there, all messages are for the usual one; the check of the configuration says so.
 fn routing(config: &Config) -> Option<Routing> {
     let routing = &config.agents.defaults.routing;
@@ -180,6 +193,12 @@ fn limits(config: &Config) -> Limits {
         temperature: defaults.temperature,
         steer_all: defaults.steering_mode == SteeringMode::All,
         routing: routing(config),
+        tool_feedback: Some(&defaults.tool_feedback).filter(|feedback| feedback.enabled).map(|feedback| {
+            ToolFeedback {
+                max_args_length: feedback.max_args_length(),
+                separate_messages: feedback.separate_messages,
+            }
+        }),
         crew: CrewLimits {
             depth: defaults.subturn.depth(),
             concurrent: defaults.subturn.concurrent(),

@@ -4,9 +4,6 @@ use serde_json::Value;
 
 use crate::chat::Message;
 
-/// The field of a stored message that holds its images.
-const MEDIA: &str = "media";
-
 /// An image as a message holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Image<'a> {
@@ -23,8 +20,7 @@ pub(super) enum Image<'a> {
 /// The images of a message, in order. What is neither a `data:` URL of an image nor one of the web is left out: no
 /// provider could look at it.
 pub(super) fn of(message: &Message) -> impl Iterator<Item = Image<'_>> {
-    let media = message.other.get(MEDIA).and_then(Value::as_array);
-    media.into_iter().flatten().filter_map(Value::as_str).filter_map(read)
+    message.media().iter().filter_map(Value::as_str).filter_map(read)
 }
 
 fn read(url: &str) -> Option<Image<'_>> {
@@ -48,7 +44,7 @@ mod tests {
         let mut message = Message::new(Role::User, "look");
         assert_eq!(of(&message).count(), 0);
         message.other.insert(
-            MEDIA.into(),
+            crate::chat::MEDIA.into(),
             json!(["data:image/png;base64,AAAA", "https://x/y.jpg", "media://1", "data:text/plain,x", 7]),
         );
         let expected =

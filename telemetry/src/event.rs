@@ -16,8 +16,8 @@ pub use kind::Kind;
 use crate::label::{Detail, Label};
 use crate::words::{
     Command, Compaction, Component, CooldownEnd, FailureReason, HealthStatus, HeartbeatOutcome, HookOutcome,
-    HookStage, HttpRejection, JobStatus, Level, Missed, Origin, Outcome, Rejection, Route, SkipReason,
-    ToolStatus, TurnStatus,
+    HookStage, HttpRejection, ImageOutcome, JobStatus, Level, Missed, Origin, Outcome, Rejection, Route,
+    SkipReason, ToolStatus, TurnStatus,
 };
 
 /// A name that becomes known, so that its series exist at 0 before anything happens: a rate over a series that
@@ -188,6 +188,12 @@ pub enum Event {
     TurnEnd(Arc<TurnEnd>),
     MessageJoined {
         turn: u64,
+        session: Detail,
+    },
+    ImagesShown {
+        turn: u64,
+        outcome: ImageOutcome,
+        images: u64,
         session: Detail,
     },
     TurnRouted {

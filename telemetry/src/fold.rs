@@ -8,8 +8,8 @@ use crate::ledger::{Labels, Ledger};
 use crate::metric::Metric as M;
 use crate::words::{
     Command, Compaction, Direction, FailureReason, HealthStatus, HeartbeatOutcome, HookOutcome,
-    HttpRejection, JobState, JobStatus, Level, Missed, Origin, Outcome, Rejection, Route, SkipReason,
-    ToolStatus, TurnStatus,
+    HttpRejection, ImageOutcome, JobState, JobStatus, Level, Missed, Origin, Outcome, Rejection, Route,
+    SkipReason, ToolStatus, TurnStatus,
 };
 
 const NONE: Labels = Labels::NONE;
@@ -64,6 +64,7 @@ pub(crate) fn predeclare(ledger: &mut Ledger) {
             ledger.declare(M::TurnsTotal, word!(word!(*origin), *status));
         }
     }
+    ImageOutcome::ALL.iter().for_each(|outcome| ledger.declare(M::ImagesTotal, word!(*outcome)));
     for route in Route::ALL {
         ledger.declare(M::TurnsRoutedTotal, word!(*route));
     }
@@ -155,6 +156,7 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
             ledger.add(M::TurnsTotal, word!(word!(end.origin), end.status), 1);
         }
         Event::MessageJoined { .. } => ledger.add(M::MessagesJoinedTotal, NONE, 1),
+        Event::ImagesShown { outcome, images, .. } => ledger.add(M::ImagesTotal, word!(*outcome), *images),
         Event::TurnRouted { route, .. } => ledger.add(M::TurnsRoutedTotal, word!(*route), 1),
         Event::CommandRun { command, .. } => ledger.add(M::CommandsTotal, word!(*command), 1),
         Event::ContextCompacted { trigger, outcome, .. } => {

@@ -137,7 +137,9 @@ catalogue! {
     MessagesJoinedTotal: Ledger Counter, "picoclaw_messages_joined_total", "messages_joined", [],
         "Messages that were taken in by a turn of their session that ran already, instead of having one of their own.";
     TurnsRoutedTotal: Ledger Counter, "picoclaw_turns_routed_total", "turns_routed", ["route"],
-        "Turns whose model was chosen by how hard the message is, by what was chosen. Counted only with agents.defaults.routing.";
+        "Turns whose model was chosen by how hard the message is, or because of its images, by what was chosen. Counted only with agents.defaults.routing or image_model.";
+    ImagesTotal: Ledger Counter, "picoclaw_images_total", "images", ["outcome"],
+        "Images of conversations in requests to models, once for each request, by whether they were sent or why they were left out.";
     CommandsTotal: Ledger Counter, "picoclaw_commands_total", "commands", ["command"],
         "Commands of people that were carried out. They count as messages and are no turns.";
     CompactionsTotal: Ledger Counter, "picoclaw_compactions_total", "compactions", ["trigger", "outcome"],

@@ -332,8 +332,28 @@ words! {
     Route {
         /// The light one.
         Light = "light",
+        /// The one for messages with images.
+        Image = "image",
         /// The usual one.
         Main = "main",
+    }
+}
+
+words! {
+    /// What became of an image that belongs to a conversation, in a request to a model.
+    ImageOutcome {
+        /// It was in the request.
+        Sent = "sent",
+        /// Its file is gone or cannot be read.
+        Missing = "missing",
+        /// It is of a format that providers do not take.
+        Unsupported = "unsupported",
+        /// It is larger than allowed.
+        TooLarge = "too_large",
+        /// Newer images had filled the request.
+        Surplus = "surplus",
+        /// Another model is the one for images.
+        Withheld = "withheld",
     }
 }
 

@@ -7,6 +7,7 @@ use crate::support::{Gateway, Network, Peer, wait_for};
 fn answer(path: &str, _: &Value, url: &str) -> Value {
     match path {
         "/gateway/bot" => json!({ "url": url }),
+        "/cdn/notes.txt" => json!({ "raw": "contents of the file" }),
         _ => json!({ "id": "77" }),
     }
 }
@@ -80,4 +81,42 @@ fn a_connection_without_heartbeats_is_dead() {
     wait_for("the end", || (up(&gateway) == 0.0).then_some(()));
     let mut peer = network.accept();
     assert_eq!(hello(&mut peer, 60_000)["op"], 6);
+}
+
+#[test]
+fn files_go_in_both_directions() {
+    let network = Network::start(answer);
+    let gateway = Gateway::start(config(&network));
+    let mut peer = network.accept();
+    hello(&mut peer, 60_000);
+    ready(&mut peer, &network.socket_url());
+    let file = |name: &str, size: usize| {
+        let url = format!("{}/cdn/{name}", network.url());
+        json!({ "filename": name, "content_type": "text/plain", "size": size, "url": url })
+    };
+    let message = json!({
+        "id": "1", "channel_id": "5", "author": { "id": "1" }, "content": "",
+        "attachments": [file("notes.txt", 20), file("large.txt", 30 << 20)],
+    });
+    peer.send(json!({ "op": 0, "t": "MESSAGE_CREATE", "s": 2, "d": message }));
+    let heard = network.call("/channels/5/messages", 0)["content"].as_str().unwrap().to_owned();
+    let (kept, large) = heard.split_once('\n').unwrap();
+    assert_eq!(large, "[file: large.txt, larger than the 20 MB that are fetched]");
+    let path = kept.strip_prefix("[file: ").unwrap().strip_suffix(']').unwrap().to_owned();
+    let text = std::fs::read_to_string(gateway.home.join("workspace").join(&path)).unwrap();
+    assert_eq!(text, "contents of the file");
+
+    say(
+        &mut peer,
+        3,
+        &format!("!tool send_file {}", json!({ "path": path, "filename": "a.txt", "caption": "here" })),
+    );
+    let form = network.call("/channels/5/messages", 1)["form"].as_str().unwrap().to_owned();
+    for part in
+        ["name=\"payload_json\"", "\"content\":\"here\"", "name=\"files[0]\"; filename=\"a.txt\"", &text]
+    {
+        assert!(form.contains(part), "{part} in {form}");
+    }
+    let sent = network.call("/channels/5/messages", 2);
+    assert!(sent["content"].as_str().unwrap().contains("sent to discord:5, message 77"), "{sent}");
 }

@@ -48,6 +48,15 @@ fn a_message_is_answered_in_frames() {
     assert_eq!((&payload["content"], &payload["message_id"]), (&json!("hello"), &id));
     assert_eq!(payload["model_name"], "echo");
     assert!(payload["usage"]["total_tokens"].as_u64().unwrap() > 0);
+    let context =
+        |key: &str| payload["context_usage"][key].as_u64().unwrap_or_else(|| panic!("{key} in {payload}"));
+    assert!(context("history_tokens") > 0 && context("used_tokens") > context("history_tokens"), "{payload}");
+    // Four times agents.defaults.max_tokens, less an answer of that length; summed up at three quarters.
+    assert_eq!(
+        ["total_tokens", "compress_at_tokens", "summarize_at_tokens"].map(context),
+        [131_072, 98_304, 98_304]
+    );
+    assert_eq!(context("used_percent"), context("used_tokens") * 100 / 98_304);
 
     let scrape = gateway.scrape();
     for (series, expected) in [

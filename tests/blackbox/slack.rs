@@ -1,16 +1,29 @@
 //! Slack by Socket Mode: every event is acknowledged when it is accepted, and answered once.
 
+use std::sync::OnceLock;
+
 use serde_json::{Value, json};
 
 use crate::support::{Gateway, Network, Peer, wait_for};
 
-fn answer(path: &str, _: &Value, url: &str) -> Value {
+fn answer(path: &str, body: &Value, url: &str) -> Value {
     match path {
+        "/files/notes.txt" => json!({ "raw": "contents of the file" }),
+        "/files.getUploadURLExternal?filename=a.txt&length=20" => {
+            json!({ "ok": true, "upload_url": UPLOAD.get().unwrap(), "file_id": "F1" })
+        }
+        "/upload" => {
+            assert_eq!(body["form"], "contents of the file");
+            json!({ "raw": "OK - 20" })
+        }
         "/auth.test" => json!({ "ok": true, "user_id": "UBOT" }),
         "/apps.connections.open" => json!({ "ok": true, "url": url }),
         _ => json!({ "ok": true, "ts": "9.9" }),
     }
 }
+
+/// Where files are sent.
+static UPLOAD: OnceLock<String> = OnceLock::new();
 
 fn start(network: &Network) -> (Gateway, Peer) {
     let gateway = Gateway::start(json!({ "channel_list": { "slack": { "enabled": true, "settings": {
@@ -64,4 +77,40 @@ fn a_connection_that_breaks_is_down_and_another_one_takes_over() {
     gateway.stop();
     peer.closed();
     assert_eq!(network.count("/apps.connections.open"), 2);
+}
+
+#[test]
+fn files_go_in_both_directions() {
+    let network = Network::start(answer);
+    UPLOAD.set(format!("{}/upload", network.url())).unwrap();
+    let (gateway, mut peer) = start(&network);
+    let url = format!("{}/files/notes.txt", network.url());
+    let message = json!({
+        "type": "message", "subtype": "file_share", "user": "U1", "channel": "D1", "text": "look", "ts": "1.1",
+        "files": [
+            { "name": "notes.txt", "mimetype": "text/plain", "size": 20, "url_private_download": url },
+            // With somebody else, who is not to see the token.
+            { "name": "there.txt", "mimetype": "text/plain", "url_private": "https://files.example.com/there.txt" },
+        ],
+    });
+    peer.send(event("e1", "E1", message));
+    let heard = network.call("/chat.postMessage", 0)["text"].as_str().unwrap().to_owned();
+    let lines: Vec<&str> = heard.lines().collect();
+    assert_eq!((lines[0], lines[2]), ("look", "[file: there.txt, which could not be fetched]"));
+    let path = lines[1].strip_prefix("[file: ").unwrap().strip_suffix(']').unwrap();
+    let kept = std::fs::read_to_string(gateway.home.join("workspace").join(path)).unwrap();
+    assert_eq!(kept, "contents of the file");
+
+    let tool =
+        format!("!tool send_file {}", json!({ "path": path, "filename": "a.txt", "caption": "**here**" }));
+    let message = json!({ "type": "message", "user": "U1", "channel": "D1", "text": tool, "ts": "1.2", "thread_ts": "1.0" });
+    peer.send(event("e2", "E2", message));
+    assert_eq!(
+        network.call("/files.completeUploadExternal", 0),
+        json!({ "channel_id": "D1", "thread_ts": "1.0", "initial_comment": "*here*",
+                "files": [{ "id": "F1", "title": "a.txt" }] })
+    );
+    assert_eq!(network.count("/upload"), 1);
+    let answer = network.call("/chat.postMessage", 1);
+    assert!(answer["text"].as_str().unwrap().contains("sent to slack:D1/1.0"), "{answer}");
 }

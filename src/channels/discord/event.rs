@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::agent::Chat;
+use crate::channels::inbox::{Offered, kind_of};
 
 /// Somebody.
 #[derive(Debug, Default, Deserialize)]
@@ -22,7 +23,25 @@ pub(super) struct Message {
     pub(super) author: User,
     content: String,
     mentions: Vec<User>,
+    pub(super) attachments: Vec<File>,
     referenced_message: Option<Box<Message>>,
+}
+
+/// A file in a message.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct File {
+    filename: String,
+    content_type: String,
+    size: Option<usize>,
+    pub(super) url: String,
+}
+
+impl File {
+    /// The same as every network's files.
+    pub(super) fn offered(&self) -> Offered<'_> {
+        Offered { kind: kind_of(&self.content_type), name: &self.filename, size: self.size }
+    }
 }
 
 /// A message that may be for the agent.

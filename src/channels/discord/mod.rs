@@ -2,7 +2,7 @@
 //!
 //! `api` calls methods, `session` is the connection with heartbeats and resumption, `event` what Discord tells.
 //!
-//! Missing: files in both directions, voice, slash commands.
+//! Missing: voice, slash commands.
 
 mod api;
 mod event;
@@ -13,10 +13,11 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use rustls::ClientConfig;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::api::Api;
 use self::session::Resumable;
+use super::Inbox;
 use super::channel::{self, Broken, Channel, Piece, SendError};
 use super::courier::Outgoing;
 use super::kinds::Surroundings;
@@ -45,6 +46,7 @@ struct Discord {
     manners: Manners,
     /// The session that a new connection may take up.
     resumable: Mutex<Option<Resumable>>,
+    inbox: Inbox,
 }
 
 /// The channel.
@@ -70,8 +72,14 @@ impl DiscordChannel {
             tls: around.clients.tls(),
             manners: Manners::new(config)?,
             resumable: Mutex::new(None),
+            inbox: around.inbox.clone(),
         })))
     }
+}
+
+/// A message of a model, which pings nobody.
+fn said(text: &str) -> Value {
+    json!({ "content": text, "allowed_mentions": { "parse": [] } })
 }
 
 #[async_trait]
@@ -89,30 +97,34 @@ impl Channel for DiscordChannel {
         piece: &Piece,
         replace: Option<&str>,
     ) -> Result<Option<String>, SendError> {
-        let Piece::Text { text, reply_to } = piece else {
-            return Err(SendError::Final("files cannot be sent to Discord by this version".to_owned()));
-        };
         for id in [Some(chat), replace].into_iter().flatten() {
             if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
                 let id = crate::quote::quote(id);
                 return Err(SendError::Final(format!("{id} is no id of Discord: expected digits")));
             }
         }
-        // A model's text pings nobody.
-        let mut message = json!({ "content": text, "allowed_mentions": { "parse": [] } });
-        let sent = if let Some(id) = replace {
-            self.0.api.call("PATCH", &format!("channels/{chat}/messages/{id}"), Some(&message)).await?
-        } else {
-            if let Some(id) = reply_to {
-                message["message_reference"] = json!({ "message_id": id, "fail_if_not_exists": false });
+        let api = &self.0.api;
+        let messages = format!("channels/{chat}/messages");
+        let sent = match piece {
+            Piece::Text { text, reply_to } => {
+                let mut message = said(text);
+                if let Some(id) = replace {
+                    api.call("PATCH", &format!("{messages}/{id}"), Some(&message)).await?
+                } else {
+                    if let Some(id) = reply_to {
+                        message["message_reference"] =
+                            json!({ "message_id": id, "fail_if_not_exists": false });
+                    }
+                    api.call("POST", &messages, Some(&message)).await?
+                }
             }
-            self.0.api.call("POST", &format!("channels/{chat}/messages"), Some(&message)).await?
+            Piece::File { file, caption } => api.upload(&messages, &said(caption), file).await?,
         };
         Ok(sent["id"].as_str().map(str::to_owned))
     }
 
     fn pieces(&self, message: &Outgoing) -> Vec<Piece> {
-        channel::pieces(message, |text| split(text, LONGEST_TEXT))
+        channel::captioned(channel::pieces(message, |text| split(text, LONGEST_TEXT)), LONGEST_TEXT)
     }
 
     fn rate(&self) -> f64 {

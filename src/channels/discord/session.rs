@@ -12,6 +12,7 @@ use super::api::ApiError;
 use super::event::Message;
 use crate::channels::channel::Broken;
 use crate::channels::dialogue::{Dialogue, Heard as Incoming};
+use crate::channels::inbox::{LARGEST_FILE, MOST_FILES};
 use crate::channels::link::Link;
 use crate::channels::socket::{Heard, Socket};
 
@@ -223,18 +224,21 @@ impl Session<'_> {
         let Some(said) = message.said(me) else {
             return true;
         };
-        let Some(text) =
-            self.discord.manners.group.heard(&said.text, said.addressed).filter(|text| !text.is_empty())
-        else {
+        let has_words = |text: &String| !text.is_empty() || !message.attachments.is_empty();
+        let heard = self.discord.manners.group.heard(&said.text, said.addressed);
+        let Some(text) = heard.filter(has_words) else {
             return true;
         };
         if !self.discord.manners.allowed.any("discord", &[&message.author.id, &message.author.username]) {
             self.link.refused(Rejection::NotAllowed);
             return true;
         }
-        let address = said.chat.id.clone();
-        let incoming = Incoming { chat: said.chat, address, text, received: Clock::now() };
-        self.dialogue.hear(incoming).await.is_ok()
+        let mut heard = Incoming::now(said.chat, text);
+        for file in message.attachments.iter().take(MOST_FILES) {
+            let fetching = self.discord.api.download(&file.url, LARGEST_FILE);
+            heard.enclose(self.discord.inbox.fetch(self.link.name(), &file.offered(), fetching).await);
+        }
+        self.dialogue.hear(heard).await.is_ok()
     }
 }
 

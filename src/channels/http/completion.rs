@@ -111,6 +111,7 @@ mod tests {
             model_name: "answered".to_owned(),
             usage: Usage::new(3, 4),
             finish: FinishReason::Length,
+            context: None,
             joined: false,
         };
         assert_eq!(

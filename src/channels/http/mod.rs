@@ -213,6 +213,7 @@ impl HttpChannel {
             model,
             sampling,
             stream,
+            tool_calls: false,
             steer,
             received: Instant::now(),
         };

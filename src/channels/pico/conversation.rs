@@ -12,7 +12,10 @@ use super::{Pico, nobody_there};
 use crate::agent::{Chat, Conversation, Inbound, Progress, Refusal, TurnError, TurnHandle};
 use crate::channels::ids::uuid;
 use crate::channels::link::Link;
-use crate::chat::{Message, Role, Sampling};
+use crate::chat::{Message, Sampling};
+
+/// Images that weigh more than this together, as `data:` URLs, are in the session by their paths only.
+const MOST_INLINE: usize = 4 << 20;
 
 /// A message of a client.
 pub(super) struct Heard {
@@ -32,19 +35,24 @@ pub(super) async fn begin(pico: &Arc<Pico>, link: &Arc<Link>, heard: Heard) {
         pico.registry.send(&session, frames::placeholder(&session, &id, text));
         id
     });
+    // Pages show the images of a session that are in it.
+    let inline = files.iter().map(|file| file.url.len()).sum::<usize>() <= MOST_INLINE;
+    let mut images = Vec::new();
     for file in files {
-        let note = pico.inbox.note(link.name(), &file.name, file.bytes, "image").await;
+        let kept = pico.inbox.take(link.name(), "image", &file.name, file.bytes).await;
         content.push_str(if content.is_empty() { "" } else { "\n" });
-        content.push_str(&note);
+        content.push_str(&kept.words);
+        images.extend(if inline { Some(file.url) } else { kept.image });
     }
     let chat = format!("pico:{session}");
     let inbound = Inbound {
         channel: link.name(),
         conversation: Conversation::Chat(Chat { kind: "direct", id: chat.clone() }),
-        messages: vec![Message::new(Role::User, content)],
+        messages: vec![Message::from_person(content, images)],
         model: None,
         sampling: Sampling::default(),
         stream: pico.streaming.enabled,
+        tool_calls: link.assistant().tool_feedback().is_some(),
         steer: true,
         received,
     };

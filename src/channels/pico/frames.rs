@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::agent::Reply;
 use crate::channels::courier::Attachment;
+use crate::channels::inbox::kind_of;
 use crate::chat::ToolCall;
 
 /// A frame of a client.
@@ -100,6 +101,16 @@ pub(super) fn answer(session: &str, id: &str, reply: &Reply, replaces: bool) -> 
         payload["usage"] =
             json!({ "input_tokens": input, "output_tokens": output, "total_tokens": input + output });
     }
+    if let Some(context) = &reply.context {
+        payload["context_usage"] = json!({
+            "used_tokens": context.used,
+            "total_tokens": context.total,
+            "history_tokens": context.history,
+            "compress_at_tokens": context.compress_at,
+            "summarize_at_tokens": context.summarize_at,
+            "used_percent": context.percent(),
+        });
+    }
     frame(if replaces { "message.update" } else { "message.create" }, Some(session), Some(payload))
 }
 
@@ -127,15 +138,6 @@ pub(super) fn files(session: &str, id: &str, caption: &str, files: &[(&Attachmen
     frame("message.create", Some(session), Some(payload))
 }
 
-fn kind_of(mime: &str) -> &'static str {
-    match mime.split('/').next() {
-        Some("image") => "image",
-        Some("audio") => "audio",
-        Some("video") => "video",
-        _ => "file",
-    }
-}
-
 /// What is wrong with a frame of the client.
 pub(super) fn error(code: &str, message: &str, request: Option<&str>) -> String {
     let mut payload = json!({ "code": code, "message": message });
@@ -148,6 +150,7 @@ pub(super) fn error(code: &str, message: &str, request: Option<&str>) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::ContextUsage;
     use crate::chat::{FinishReason, Usage};
 
     fn parsed(frame: &str) -> Value {
@@ -172,13 +175,23 @@ mod tests {
             model_name: "gpt".into(),
             usage: Usage { input: 3, output: 4, ..Usage::default() },
             finish: FinishReason::Stop,
+            context: Some(ContextUsage {
+                used: 30,
+                total: 200,
+                history: 10,
+                compress_at: 120,
+                summarize_at: 150,
+            }),
             joined: false,
         };
         assert_eq!(
             parsed(&answer("s", "m", &reply, true)),
             json!({"type": "message.update", "session_id": "s",
                    "payload": {"content": "hi", "message_id": "m", "model_name": "gpt",
-                               "usage": {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}}})
+                               "usage": {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7},
+                               "context_usage": {"used_tokens": 30, "total_tokens": 200, "history_tokens": 10,
+                                                 "compress_at_tokens": 120, "summarize_at_tokens": 150,
+                                                 "used_percent": 25}}})
         );
         assert_eq!(
             parsed(&error("empty_content", "message content is empty", Some("m1"))),

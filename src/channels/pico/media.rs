@@ -34,6 +34,8 @@ const IMAGES: [(&str, &str); 6] = [
 pub(super) struct Received {
     pub(super) name: String,
     pub(super) bytes: Bytes,
+    /// As it came.
+    pub(super) url: String,
 }
 
 /// The files of a message: `media` and `attachments` of its payload.
@@ -78,7 +80,7 @@ fn image(n: usize, url: &str) -> Result<Received, String> {
         return Err(format!("an image is larger than {} MB", LARGEST >> 20));
     }
     let bytes = STANDARD.decode(data.trim()).map_err(|_| "an image is not valid base64".to_owned())?;
-    Ok(Received { name: format!("image-{}.{end}", n + 1), bytes: bytes.into() })
+    Ok(Received { name: format!("image-{}.{end}", n + 1), bytes: bytes.into(), url: url.to_owned() })
 }
 
 /// Files that wait to be fetched: the latest ones, for a while.
@@ -154,7 +156,8 @@ mod tests {
     #[test]
     fn images_come_in_every_form_of_the_protocol() {
         let data = "data:image/png;base64,AAEC";
-        let expected = Received { name: "image-1.png".into(), bytes: Bytes::from_static(&[0, 1, 2]) };
+        let expected =
+            Received { name: "image-1.png".into(), bytes: Bytes::from_static(&[0, 1, 2]), url: data.into() };
         for payload in [
             json!({ "media": data }),
             json!({ "media": [data] }),

@@ -33,7 +33,7 @@ use self::access::Access;
 use self::connection::Connection;
 use self::media::Shelf;
 use self::registry::Registry;
-use super::channel::{Broken, Channel, Piece, SendError};
+use super::channel::{self, Broken, Channel, Piece, SendError};
 use super::courier::Outgoing;
 use super::ids::uuid;
 use super::link::Link;
@@ -190,13 +190,7 @@ impl Channel for PicoChannel {
     }
 
     fn pieces(&self, message: &Outgoing) -> Vec<Piece> {
-        let mut pieces = super::channel::pieces(message, |text| vec![text.to_owned()]);
-        // The text of a message with one file is its caption.
-        if let [Piece::Text { text, .. }, Piece::File { caption, .. }] = pieces.as_mut_slice() {
-            *caption = std::mem::take(text);
-            pieces.remove(0);
-        }
-        pieces
+        channel::captioned(channel::pieces(message, |text| vec![text.to_owned()]), usize::MAX)
     }
 
     fn inlet(&self) -> Option<(String, Arc<dyn Inlet>)> {

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use serde_json::Value;
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{RequestBuilder, Response, Url};
+use serde_json::{Value, json};
 
 use crate::channels::channel::SendError;
+use crate::channels::courier::Attachment;
 use crate::config::SecretString;
 
 const CALL_TIME: Duration = Duration::from_secs(15);
+/// How long a file may be under way.
+const FILE_TIME: Duration = Duration::from_secs(120);
 const LONGEST_ANSWER: usize = 4 << 20;
 
 /// Calls methods on behalf of one app.
@@ -69,30 +73,109 @@ impl Api {
     ) -> Result<Value, ApiError> {
         let request = self.client.post(format!("{}/{method}", self.base)).bearer_auth(token.expose());
         let request = request.header(CONTENT_TYPE, "application/json; charset=utf-8");
-        let sent = request.timeout(CALL_TIME).body(arguments.to_string()).send().await;
-        let unreachable = |error: reqwest::Error| ApiError::Unreachable(error.without_url().to_string());
-        let mut answer = sent.map_err(unreachable)?;
-        let status = answer.status().as_u16();
-        if status == 429 {
-            let wish = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            return Err(ApiError::Limited(wish.map(Duration::from_secs)));
+        answer(request.body(arguments.to_string())).await
+    }
+
+    /// Sends a file where `arguments` say, in the three steps that Slack wants.
+    pub(super) async fn upload(&self, mut arguments: Value, file: &Attachment) -> Result<(), ApiError> {
+        let url = format!("{}/files.getUploadURLExternal", self.base);
+        let fields = [("filename", file.name.as_str()), ("length", &file.bytes.len().to_string())];
+        let url = Url::parse_with_params(&url, fields)
+            .map_err(|error| ApiError::Unreachable(format!("settings.base_url: {error}")))?;
+        let place = answer(self.client.get(url).bearer_auth(self.bot.expose())).await?;
+        let malformed = || ApiError::Unreachable("slack gave no place for the file".to_owned());
+        let url = place["upload_url"].as_str().ok_or_else(malformed)?;
+        let id = place["file_id"].as_str().ok_or_else(malformed)?;
+        // The address is the permission.
+        let request = self.client.post(url).header(CONTENT_TYPE, "application/octet-stream");
+        let sent = request.timeout(FILE_TIME).body(file.bytes.clone()).send().await.map_err(unreachable)?;
+        if !sent.status().is_success() {
+            return Err(ApiError::Unreachable(format!("slack answered {} to the file", sent.status())));
         }
-        let mut body = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
-            if body.len() + chunk.len() > LONGEST_ANSWER {
-                return Err(ApiError::Unreachable("the answer is too large".to_owned()));
-            }
-            body.extend_from_slice(&chunk);
+        arguments["files"] = json!([{ "id": id, "title": file.name }]);
+        self.call("files.completeUploadExternal", &arguments).await.map(drop)
+    }
+
+    /// Fetches a file of at most `most` bytes.
+    pub(super) async fn download(&self, url: &str, most: usize) -> Result<Bytes, ApiError> {
+        // Files may also be kept by others, who are not to see the token.
+        if !self.keeps(url) {
+            return Err(ApiError::Refused("that the file is not kept by Slack".to_owned()));
         }
-        let document: Value = serde_json::from_slice(&body)
-            .map_err(|_| ApiError::Unreachable(format!("{status}, not an answer of Slack")))?;
-        match document["error"].as_str() {
-            _ if document["ok"] == true => Ok(document),
-            Some("ratelimited" | "rate_limited") => Err(ApiError::Limited(None)),
-            Some("internal_error" | "fatal_error" | "service_unavailable" | "request_timeout") => {
-                Err(ApiError::Unreachable("slack is in trouble".to_owned()))
+        let request = self.client.get(url).bearer_auth(self.bot.expose()).timeout(FILE_TIME);
+        let answer = request.send().await.map_err(unreachable)?;
+        match answer.status().as_u16() {
+            // Who may not have a file gets a page to log in.
+            200 if answer.headers().get(CONTENT_TYPE).is_some_and(is_page) && !url.ends_with(".html") => {
+                Err(ApiError::Refused("files:read is missing among the app's scopes".to_owned()))
             }
-            error => Err(ApiError::Refused(error.unwrap_or("no reason").to_owned())),
+            200 => read(answer, most).await,
+            code => Err(ApiError::Refused(format!("{code} to who fetches the file"))),
+        }
+    }
+
+    /// Whether an address is one of Slack's.
+    fn keeps(&self, url: &str) -> bool {
+        let host = |url: &str| Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+        host(url).is_some_and(|name| {
+            let at_slack =
+                url.starts_with("https://") && (name == "slack.com" || name.ends_with(".slack.com"));
+            at_slack || Some(name) == host(&self.base)
+        })
+    }
+}
+
+fn is_page(kind: &HeaderValue) -> bool {
+    kind.as_bytes().starts_with(b"text/html")
+}
+
+async fn answer(request: RequestBuilder) -> Result<Value, ApiError> {
+    let answer = request.timeout(CALL_TIME).send().await.map_err(unreachable)?;
+    let status = answer.status().as_u16();
+    if status == 429 {
+        let wish = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        return Err(ApiError::Limited(wish.map(Duration::from_secs)));
+    }
+    let document: Value = serde_json::from_slice(&read(answer, LONGEST_ANSWER).await?)
+        .map_err(|_| ApiError::Unreachable(format!("{status}, not an answer of Slack")))?;
+    match document["error"].as_str() {
+        _ if document["ok"] == true => Ok(document),
+        Some("ratelimited" | "rate_limited") => Err(ApiError::Limited(None)),
+        Some("internal_error" | "fatal_error" | "service_unavailable" | "request_timeout") => {
+            Err(ApiError::Unreachable("slack is in trouble".to_owned()))
+        }
+        error => Err(ApiError::Refused(error.unwrap_or("no reason").to_owned())),
+    }
+}
+
+async fn read(mut answer: Response, most: usize) -> Result<Bytes, ApiError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+        if body.len() + chunk.len() > most {
+            return Err(ApiError::Unreachable("the answer is too large".to_owned()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn unreachable(error: reqwest::Error) -> ApiError {
+    ApiError::Unreachable(error.without_url().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_slack_sees_the_token() {
+        let token = SecretString::new("xoxb-1");
+        let api = Api::new(reqwest::Client::new(), "https://slack.com/api", &token, &token);
+        assert!(api.keeps("https://files.slack.com/files-pri/T1-F1/a.png"));
+        for url in
+            ["https://docs.example.com/a", "https://evilslack.com/a", "http://files.slack.com/a", "", "/a"]
+        {
+            assert!(!api.keeps(url), "{url}");
         }
     }
 }

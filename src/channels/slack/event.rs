@@ -5,6 +5,7 @@ use std::collections::{HashSet, VecDeque};
 use serde::Deserialize;
 
 use crate::agent::Chat;
+use crate::channels::inbox::{Offered, kind_of};
 
 /// Events that are remembered, to know those that come again.
 const REMEMBERED: usize = 1000;
@@ -22,6 +23,30 @@ pub(super) struct Event {
     channel: String,
     ts: String,
     thread_ts: Option<String>,
+    pub(super) files: Vec<File>,
+}
+
+/// A file in a message.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct File {
+    name: String,
+    mimetype: String,
+    size: Option<usize>,
+    url_private: String,
+    url_private_download: String,
+}
+
+impl File {
+    /// The same as every network's files.
+    pub(super) fn offered(&self) -> Offered<'_> {
+        Offered { kind: kind_of(&self.mimetype), name: &self.name, size: self.size }
+    }
+
+    /// Where the file is.
+    pub(super) fn url(&self) -> &str {
+        if self.url_private_download.is_empty() { &self.url_private } else { &self.url_private_download }
+    }
 }
 
 /// A message that may be for the agent.

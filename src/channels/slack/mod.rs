@@ -2,8 +2,6 @@
 //!
 //! `api` calls methods, `session` is one connection, `event` what Slack tells, [`format`] Markdown as Slack shows
 //! it. An event is acknowledged when the agent has accepted it; Slack sends again what is not acknowledged.
-//!
-//! Missing: files in both directions.
 
 mod api;
 mod event;
@@ -19,6 +17,7 @@ use serde_json::json;
 
 use self::api::Api;
 use self::event::Recent;
+use super::Inbox;
 use super::channel::{self, Broken, Channel, Piece, SendError};
 use super::courier::Outgoing;
 use super::kinds::Surroundings;
@@ -47,6 +46,7 @@ struct Slack {
     manners: Manners,
     /// Events that came already, also over an earlier connection.
     recent: Mutex<Recent>,
+    inbox: Inbox,
 }
 
 /// The channel.
@@ -75,6 +75,7 @@ impl SlackChannel {
             tls: around.clients.tls(),
             manners: Manners::new(config)?,
             recent: Mutex::default(),
+            inbox: around.inbox.clone(),
         })))
     }
 }
@@ -95,28 +96,47 @@ impl Channel for SlackChannel {
         piece: &Piece,
         replace: Option<&str>,
     ) -> Result<Option<String>, SendError> {
-        let Piece::Text { text, reply_to } = piece else {
-            return Err(SendError::Final("files cannot be sent to Slack by this version".to_owned()));
-        };
         let (channel, thread) = match chat.split_once('/') {
             Some((channel, thread)) => (channel, Some(thread)),
-            None => (chat, reply_to.as_deref()),
+            None => (chat, None),
         };
-        let mut arguments = json!({ "channel": channel, "text": format::mrkdwn(text) });
-        let sent = if let Some(ts) = replace {
-            arguments["ts"] = json!(ts);
-            self.0.api.call("chat.update", &arguments).await?
-        } else {
-            if let Some(thread) = thread {
-                arguments["thread_ts"] = json!(thread);
+        let api = &self.0.api;
+        let mut arguments = json!({});
+        let (text, reply_to) = match piece {
+            Piece::Text { text, reply_to } => (text, reply_to.as_deref()),
+            Piece::File { caption, .. } => (caption, None),
+        };
+        if let Some(thread) = thread.or(reply_to) {
+            arguments["thread_ts"] = json!(thread);
+        }
+        match piece {
+            Piece::File { file, .. } => {
+                arguments["channel_id"] = json!(channel);
+                if !text.is_empty() {
+                    arguments["initial_comment"] = json!(format::mrkdwn(text));
+                }
+                api.upload(arguments, file).await?;
+                // Slack shares the file a little later, as a message whose id it does not say.
+                Ok(None)
             }
-            self.0.api.call("chat.postMessage", &arguments).await?
-        };
-        Ok(sent["ts"].as_str().map(str::to_owned))
+            Piece::Text { .. } => {
+                arguments["channel"] = json!(channel);
+                arguments["text"] = json!(format::mrkdwn(text));
+                let method = if let Some(ts) = replace {
+                    arguments["ts"] = json!(ts);
+                    arguments.as_object_mut().map(|arguments| arguments.remove("thread_ts"));
+                    "chat.update"
+                } else {
+                    "chat.postMessage"
+                };
+                let sent = api.call(method, &arguments).await?;
+                Ok(sent["ts"].as_str().map(str::to_owned))
+            }
+        }
     }
 
     fn pieces(&self, message: &Outgoing) -> Vec<Piece> {
-        channel::pieces(message, |text| split(text, LONGEST_TEXT))
+        channel::captioned(channel::pieces(message, |text| split(text, LONGEST_TEXT)), LONGEST_TEXT)
     }
 
     fn rate(&self) -> f64 {

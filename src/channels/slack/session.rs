@@ -12,6 +12,7 @@ use super::api::ApiError;
 use super::event::Event;
 use crate::channels::channel::Broken;
 use crate::channels::dialogue::{Dialogue, Heard as Message};
+use crate::channels::inbox::{LARGEST_FILE, MOST_FILES};
 use crate::channels::link::Link;
 use crate::channels::socket::{Heard, Socket};
 
@@ -116,17 +117,20 @@ impl Session<'_> {
         let Some(said) = event.said(self.bot) else {
             return true;
         };
-        let Some(text) =
-            self.slack.manners.group.heard(&said.text, said.addressed).filter(|text| !text.is_empty())
-        else {
+        let has_words = |text: &String| !text.is_empty() || !event.files.is_empty();
+        let heard = self.slack.manners.group.heard(&said.text, said.addressed);
+        let Some(text) = heard.filter(has_words) else {
             return true;
         };
         if !self.slack.manners.allowed.any("slack", &[&event.user]) {
             self.link.refused(Rejection::NotAllowed);
             return true;
         }
-        let address = said.chat.id.clone();
-        let message = Message { chat: said.chat, address, text, received: Instant::now() };
+        let mut message = Message::now(said.chat, text);
+        for file in event.files.iter().take(MOST_FILES) {
+            let fetching = self.slack.api.download(file.url(), LARGEST_FILE);
+            message.enclose(self.slack.inbox.fetch(self.link.name(), &file.offered(), fetching).await);
+        }
         self.dialogue.hear(message).await.is_ok()
     }
 }

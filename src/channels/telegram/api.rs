@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::form;
 use crate::channels::channel::SendError;
 use crate::channels::courier::Attachment;
+use crate::channels::form;
 use crate::config::SecretString;
 
 /// How long a call may take that does not wait for messages.

@@ -2,7 +2,7 @@
 //!
 //! | Module | What it does |
 //! |---|---|
-//! | `api`, `form` | calls of methods, files included |
+//! | `api` | calls of methods, files included |
 //! | `poll` | waits for messages, and notices a connection that is dead |
 //! | `offset` | up to where messages have been accepted, across restarts |
 //! | `update` | what the Bot API tells |
@@ -12,7 +12,6 @@
 //! after the next start.
 
 mod api;
-mod form;
 mod format;
 mod offset;
 mod poll;
@@ -139,14 +138,7 @@ impl Channel for TelegramChannel {
     }
 
     fn pieces(&self, message: &Outgoing) -> Vec<Piece> {
-        let mut pieces = channel::pieces(message, |text| split(text, LONGEST_TEXT));
-        if let [Piece::Text { text, .. }, Piece::File { caption, .. }] = pieces.as_mut_slice()
-            && text.chars().count() <= LONGEST_CAPTION
-        {
-            *caption = std::mem::take(text);
-            pieces.remove(0);
-        }
-        pieces
+        channel::captioned(channel::pieces(message, |text| split(text, LONGEST_TEXT)), LONGEST_CAPTION)
     }
 
     fn rate(&self) -> f64 {

@@ -15,13 +15,10 @@ use super::update::{FilePath, FileRef, Message, Update, User, without_mention};
 use crate::agent::Chat;
 use crate::channels::channel::Broken;
 use crate::channels::dialogue::{Dialogue, Heard};
+use crate::channels::inbox::{Kept, LARGEST_FILE, MOST_FILES, Offered};
 use crate::channels::link::Link;
 use picoclaw_telemetry::words::Rejection;
 
-/// The largest file that bots may fetch.
-const LARGEST_FILE: usize = 20 << 20;
-/// Files of one message that are fetched.
-const MOST_FILES: usize = 10;
 /// How long the last acknowledgement may take when the channel stops.
 const LAST_CALL: Duration = Duration::from_secs(2);
 /// The pause before a failed question is asked again, once.
@@ -129,25 +126,22 @@ impl Poll<'_> {
         };
         let id = from.id.to_string();
         let is_allowed = self.telegram.manners.allowed.any("telegram", &[&id, &from.username]);
-        let Some(mut text) = self.words(&message) else {
+        let Some(text) = self.words(&message) else {
             return true;
         };
         if !is_allowed {
             self.link.refused(Rejection::NotAllowed);
             return true;
         }
+        let kind = if message.is_group() { "group" } else { "direct" };
+        let mut heard = Heard { received, ..Heard::now(Chat { kind, id: message.address() }, text) };
         for (kind, file) in message.files().into_iter().take(MOST_FILES) {
-            let note = self.fetch(kind, file).await;
-            text.push_str(if text.is_empty() { "" } else { "\n" });
-            text.push_str(&note);
+            heard.enclose(self.fetch(kind, file).await);
         }
-        if text.trim().is_empty() {
+        if heard.text.trim().is_empty() {
             return true;
         }
-        let address = message.address();
-        let kind = if message.is_group() { "group" } else { "direct" };
-        let chat = Chat { kind, id: address.clone() };
-        self.dialogue.hear(Heard { chat, address, text, received }).await.is_ok()
+        self.dialogue.hear(heard).await.is_ok()
     }
 
     /// What the message says to the bot; `None` when it says nothing to it.
@@ -161,24 +155,14 @@ impl Poll<'_> {
         self.telegram.manners.group.heard(&text, mentioned)
     }
 
-    /// Fetches a file, and says in words for the model what became of it.
-    async fn fetch(&self, kind: &str, file: FileRef) -> String {
-        let failed = |why: &str| format!("[{kind}: {}, {why}]", file.file_name);
-        if file.file_size.is_some_and(|size| size > LARGEST_FILE) {
-            return failed("larger than the 20 MB that bots may fetch");
-        }
+    async fn fetch(&self, kind: &str, file: FileRef) -> Kept {
         let api = &self.telegram.api;
         let found = async {
             let place: FilePath = api.call("getFile", &json!({ "file_id": file.file_id })).await?;
             api.download(&place.file_path, LARGEST_FILE).await
         };
-        match found.await {
-            Ok(bytes) => self.telegram.inbox.note(self.link.name(), &file.file_name, bytes, kind).await,
-            Err(error) => {
-                tracing::warn!(channel = self.link.name(), %error, "A file could not be fetched.");
-                failed("which could not be fetched")
-            }
-        }
+        let offered = Offered { kind, name: &file.file_name, size: file.file_size };
+        self.telegram.inbox.fetch(self.link.name(), &offered, found).await
     }
 }
 

@@ -105,12 +105,7 @@ impl Inlet for WebhookChannel {
             return accepted(&id, "duplicate");
         }
         let chat = incoming.chat_id.filter(|chat| !chat.is_empty()).unwrap_or_else(|| "default".to_owned());
-        let heard = Heard {
-            chat: Chat { kind: "direct", id: chat.clone() },
-            address: chat,
-            text: incoming.content,
-            received,
-        };
+        let heard = Heard { received, ..Heard::now(Chat { kind: "direct", id: chat }, incoming.content) };
         let answer = if webhook.callback.is_some() {
             match dialogue.hear(heard).await {
                 Ok(()) => return accepted(&id, "accepted"),
@@ -141,6 +136,7 @@ async fn answer(link: &Link, heard: Heard) -> Result<Value, ApiError> {
         model: None,
         sampling: Sampling::default(),
         stream: false,
+        tool_calls: false,
         steer: false,
         received: heard.received,
     };

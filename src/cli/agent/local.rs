@@ -81,6 +81,7 @@ impl Answering for Local {
             model: self.model.clone(),
             sampling: Sampling::default(),
             stream: true,
+            tool_calls: false,
             steer: false,
             received: Instant::now(),
         };

@@ -31,6 +31,12 @@ pub struct AgentDefaults {
     pub model_name: String,
     /// Models, by `model_name` or `model`, that are tried in this order when that one fails.
     pub model_fallbacks: Vec<String>,
+    /// The model, by `model_name` or `model`, that answers messages with images; empty means the usual one.
+    pub image_model: String,
+    /// Models that are tried in this order when that one fails.
+    pub image_model_fallbacks: Vec<String>,
+    /// The largest image that is shown to a model, in bytes; 0 means 20 MiB.
+    pub max_media_size: u64,
     /// Longest answer, in tokens.
     #[schemars(range(min = 1))]
     pub max_tokens: u64,
@@ -46,6 +52,8 @@ pub struct AgentDefaults {
     pub routing: RoutingConfig,
     /// The bounds of sub-agents.
     pub subturn: SubturnConfig,
+    /// Whether people in chats are told which tools are called.
+    pub tool_feedback: ToolFeedbackConfig,
     /// How messages join a turn that runs already, in channels where people chat: one after each answer of the model, or
     /// all that wait.
     pub steering_mode: SteeringMode,
@@ -119,6 +127,26 @@ impl SubturnConfig {
     }
 }
 
+/// How people in chats are told which tools are called.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ToolFeedbackConfig {
+    /// Whether they are told.
+    pub enabled: bool,
+    /// The longest arguments that are shown, in characters; 0 means 300.
+    #[schemars(range(max = 4000))]
+    pub max_args_length: u32,
+    /// Whether every call is a message of its own, instead of all in one that the answer takes the place of.
+    pub separate_messages: bool,
+}
+
+impl ToolFeedbackConfig {
+    /// The longest arguments that are shown, in characters.
+    pub fn max_args_length(&self) -> usize {
+        if self.max_args_length == 0 { 300 } else { self.max_args_length as usize }
+    }
+}
+
 /// How messages join a turn that runs already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -139,12 +167,16 @@ impl Default for AgentDefaults {
             allow_read_outside_workspace: false,
             model_name: String::new(),
             model_fallbacks: Vec::new(),
+            image_model: String::new(),
+            image_model_fallbacks: Vec::new(),
+            max_media_size: 20 << 20,
             max_tokens: 32_768,
             context_window: 0,
             summarize_message_threshold: 20,
             summarize_token_percent: 75,
             routing: RoutingConfig::default(),
             subturn: SubturnConfig::default(),
+            tool_feedback: ToolFeedbackConfig::default(),
             steering_mode: SteeringMode::OneAtATime,
             temperature: 0.7,
             max_tool_iterations: 50,
@@ -162,6 +194,14 @@ impl AgentDefaults {
         match self.max_tool_iterations {
             0 => 20,
             limit => limit,
+        }
+    }
+
+    /// The largest image that is shown to a model, in bytes.
+    pub fn max_media_size(&self) -> u64 {
+        match self.max_media_size {
+            0 => 20 << 20,
+            size => size,
         }
     }
 

@@ -115,7 +115,9 @@ fn secret_files_that_are_missing_and_encrypted_values_are_named() {
         "{problems:?}"
     );
     assert!(
-        problems[1].starts_with("config.json: model_list[0].api_keys[0]: encrypted (enc://): set PICOCLAW_KEY_PASSPHRASE"),
+        problems[1].starts_with(
+            "config.json: model_list[0].api_keys[0]: encrypted (enc://): set PICOCLAW_KEY_PASSPHRASE"
+        ),
         "{problems:?}"
     );
 }

@@ -112,6 +112,7 @@ impl Turn {
             content: rest,
             model_name: self.model.unwrap_or_else(|| "echo".to_owned()),
             finish: FinishReason::Stop,
+            context: None,
             joined: false,
         }))
     }

@@ -111,6 +111,12 @@ impl Event {
                 visit("session_id", Text(session.as_str()));
                 visit("turn", Count(*turn));
             }
+            Self::ImagesShown { turn, outcome, images, session } => {
+                visit("session_id", Text(session.as_str()));
+                visit("turn", Count(*turn));
+                visit("outcome", Text(outcome.as_str()));
+                visit("images", Count(*images));
+            }
             Self::TurnRouted { route, session } => {
                 visit("session_id", Text(session.as_str()));
                 visit("route", Text(route.as_str()));

@@ -59,7 +59,9 @@ words! {
         TurnEnd = "agent.turn.end",
         /// A message was taken in by the turn of its session that ran already.
         MessageJoined = "agent.steering.injected",
-        /// A model was chosen by how hard a message is.
+        /// Images of the conversation were in a request to a model, or were left out of it.
+        ImagesShown = "agent.images.shown",
+        /// A model was chosen by how hard a message is, or because of its images.
         TurnRouted = "agent.turn.routed",
         /// A command of a person was carried out.
         CommandRun = "agent.command.executed",

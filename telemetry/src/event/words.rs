@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::{AttemptOutcome, Event, Kind};
 use crate::words::{
-    Component, HealthStatus, HeartbeatOutcome, HookOutcome, JobStatus, Level, Outcome, Route, ToolStatus,
-    TurnStatus,
+    Component, HealthStatus, HeartbeatOutcome, HookOutcome, ImageOutcome, JobStatus, Level, Outcome, Route,
+    ToolStatus, TurnStatus,
 };
 
 impl Event {
@@ -39,6 +39,7 @@ impl Event {
             Self::TurnStart { .. } => Kind::TurnStart,
             Self::TurnEnd(_) => Kind::TurnEnd,
             Self::MessageJoined { .. } => Kind::MessageJoined,
+            Self::ImagesShown { .. } => Kind::ImagesShown,
             Self::TurnRouted { .. } => Kind::TurnRouted,
             Self::CommandRun { .. } => Kind::CommandRun,
             Self::ContextCompacted { .. } => Kind::ContextCompacted,
@@ -129,6 +130,7 @@ impl Event {
             | Self::TurnDequeued { .. }
             | Self::TurnStart { .. }
             | Self::TurnRouted { .. }
+            | Self::ImagesShown { .. }
             | Self::LlmRequest { .. }
             | Self::LlmSkipped { .. }
             | Self::LlmThrottled { .. }
@@ -195,6 +197,7 @@ impl Event {
             | Self::MessageJoined { .. }
             | Self::CommandRun { .. }
             | Self::TurnRouted { .. }
+            | Self::ImagesShown { .. }
             | Self::ContextCompacted { .. }
             | Self::TurnEnd(_) => Component::Agent,
             Self::LlmRequest { .. }
@@ -245,7 +248,10 @@ impl Event {
             },
             Self::MessageJoined { .. } => "Message joined the turn",
             Self::CommandRun { .. } => "Command carried out",
+            Self::ImagesShown { outcome: ImageOutcome::Sent, .. } => "Images sent to the model",
+            Self::ImagesShown { .. } => "Images left out of a request to the model",
             Self::TurnRouted { route: Route::Light, .. } => "The light model answers",
+            Self::TurnRouted { route: Route::Image, .. } => "The model for images answers",
             Self::TurnRouted { route: Route::Main, .. } => "The usual model answers",
             Self::ContextCompacted { outcome: Outcome::Success, .. } => "Conversation shortened",
             Self::ContextCompacted { outcome: Outcome::Failure, .. } => "Conversation could not be shortened",

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, WebSocket, accept};
 
 use super::wait_for;
@@ -18,7 +18,8 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// `answer` gets the path of a call, its body, and the address of the WebSocket.
+    /// `answer` gets the path of a call, its body, and the address of the WebSocket. A body that is no JSON comes as
+    /// `{"form": text}`, and an answer `{"raw": text}` goes as that text.
     pub(crate) fn start(answer: fn(&str, &Value, &str) -> Value) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let sockets = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -122,8 +123,13 @@ fn serve(
         if reader.read_exact(&mut body).is_err() {
             return;
         }
-        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let text = answer(&path, &body, url).to_string();
+        let form =
+            || if body.is_empty() { Value::Null } else { json!({ "form": String::from_utf8_lossy(&body) }) };
+        let body: Value = serde_json::from_slice(&body).unwrap_or_else(|_| form());
+        let text = match answer(&path, &body, url) {
+            answer if answer["raw"].is_string() => answer["raw"].as_str().unwrap().to_owned(),
+            answer => answer.to_string(),
+        };
         calls.lock().unwrap().push((path, body));
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len());
         if reader.get_mut().write_all(answer.as_bytes()).is_err() {

@@ -105,6 +105,7 @@ async fn an_answer_without_pieces_is_still_complete() {
             model_name: "other".to_owned(),
             usage: Default::default(),
             finish: Default::default(),
+            context: None,
             joined: false,
         }))
         .unwrap();
