@@ -45,7 +45,7 @@ impl Agent {
 
     /// Runs a tool without asking a model; `None` when there is no such tool.
     pub async fn use_tool(&self, name: &str, arguments: serde_json::Value) -> Option<ToolOutput> {
-        let tool: Arc<dyn Tool> = self.0.setup.load().tools.get(name)?;
+        let tool: Arc<dyn Tool> = self.0.agents.load().default().tools.get(name)?;
         Some(tool.call_for(Caller::LOCAL, arguments).await)
     }
 }

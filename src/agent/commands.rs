@@ -18,9 +18,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::answers::Asked;
-use super::assistant::{Agent, Setup};
+use super::assistant::Agent;
 use super::gate::Place;
 use super::inbound::{Inbound, Progress, Reply, TurnHandle};
+use super::setup::Setup;
 use crate::chat::{FinishReason, Message, Role, Usage};
 use crate::sessions::SessionId;
 

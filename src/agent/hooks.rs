@@ -28,6 +28,8 @@ pub enum Stage {
 pub struct At<'a> {
     /// The turn's number.
     pub turn: u64,
+    /// The id of the agent that takes it.
+    pub agent: &'a str,
     /// The session.
     pub session: &'a str,
     /// On whose behalf.

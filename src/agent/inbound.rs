@@ -26,12 +26,20 @@ pub enum Conversation {
 }
 
 /// A chat of a network.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chat {
     /// `direct` for a conversation with one person; otherwise what the network calls it: `group`, `channel`.
     pub kind: &'static str,
     /// The network's id of the chat.
     pub id: String,
+    /// What the chat is a part of, with its kind, such as `guild:123`; empty when the network has nothing like it.
+    pub space: String,
+    /// The topic or thread within the chat; empty for none.
+    pub topic: String,
+    /// The network's id of whoever sent the message; empty when it does not say.
+    pub sender: String,
+    /// Whether the message mentions the agent.
+    pub mentioned: bool,
 }
 
 /// A message on its way from a channel to the agent.

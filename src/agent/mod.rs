@@ -14,16 +14,20 @@
 //! * [`pictures`]: the images of a conversation, as models see them.
 //! * [`crew`]: sub-agents. [`routing`]: a lighter model for easy messages.
 //! * `automatic`: turns that no person asked for.
-//! * `assistant`: accepts messages. `task`: one of them on its way to its reply. `failures`: why there is none.
+//! * `setup`: what one agent works with. `team`: all of them. `dispatch`: which of them is for whom.
+//! * `assistant`: the agents at work. `begin`: accepts messages. `active`: which sessions are active. `task`: one of them on its way to its reply. `failures`: why there is none.
 //!
 //! Every step is reported on the telemetry bus by guards, so that an abandoned turn is counted like any other.
 
+mod active;
 mod assistant;
 mod attempts;
 mod automatic;
+mod begin;
 mod budget;
 pub mod commands;
 pub mod crew;
+mod dispatch;
 mod failures;
 mod gate;
 mod hooked;
@@ -34,23 +38,28 @@ pub mod pictures;
 pub mod prompt;
 mod round;
 pub mod routing;
+mod setup;
 pub mod standing;
 mod summary;
 mod task;
+mod team;
 mod tool_calls;
 mod transcript;
 mod turn;
 
-pub use assistant::{Agent, Limits, Setup};
+pub use assistant::Agent;
 pub use budget::ContextLimits;
-pub use crew::{CrewLimits, CrewTools};
+pub use crew::{CrewLimits, CrewTools, CrewWish, Fellow};
+pub use dispatch::{Dispatch, Rule, When};
 pub use inbound::{
     Assistant, Chat, ContextUsage, Conversation, Inbound, ModelInfo, Pieces, Progress, Refusal, Reply,
     ToolFeedback, TurnError, TurnHandle,
 };
-pub use models::{Candidate, ModelTable};
+pub use models::{Candidate, ModelChoice, ModelTable};
 pub use pictures::Pictures;
 pub use prompt::Prompt;
 pub use routing::Routing;
+pub use setup::{Limits, Member};
 pub use standing::{Resting, Standing, Terms};
+pub use team::Team;
 pub use tool_calls::Redact;

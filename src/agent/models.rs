@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use picoclaw_telemetry::{Bus, Label};
 
+use super::budget::Correction;
 use super::inbound::ModelInfo;
 use super::standing::{self, Resting, Standing};
 use crate::providers::{Price, Provider};
@@ -47,6 +48,7 @@ struct Named {
     candidates: Vec<Arc<Candidate>>,
     fallbacks: Vec<String>,
     next: AtomicUsize,
+    correction: Correction,
 }
 
 /// The configured models.
@@ -54,58 +56,39 @@ struct Named {
 pub struct ModelTable {
     by_name: HashMap<String, Named>,
     order: Vec<String>,
-    default: String,
-    default_fallbacks: Vec<String>,
+}
+
+/// Which model is asked when nobody names one, and which ones when that one fails, by their configured names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelChoice {
+    /// The model.
+    pub primary: String,
+    /// Those that are tried in this order when it fails.
+    pub fallbacks: Vec<String>,
+}
+
+/// The models as one agent sees them.
+#[derive(Clone, Debug)]
+pub(super) struct Models {
+    table: Arc<ModelTable>,
+    choice: ModelChoice,
 }
 
 impl ModelTable {
-    /// A table whose default model has this name and falls back to these.
-    pub fn new(default: &str, default_fallbacks: &[String]) -> Self {
-        Self { default: default.to_owned(), default_fallbacks: default_fallbacks.to_vec(), ..Self::default() }
-    }
-
     /// Adds a way to get an answer for `candidate.model_name`; several with one name take turns.
     pub fn add(&mut self, candidate: Candidate, fallbacks: &[String]) {
         let name = candidate.model_name.clone();
         let named = self.by_name.entry(name.clone()).or_insert_with(|| {
             self.order.push(name);
-            Named { candidates: Vec::new(), fallbacks: Vec::new(), next: AtomicUsize::new(0) }
+            Named {
+                candidates: Vec::new(),
+                fallbacks: Vec::new(),
+                next: AtomicUsize::new(0),
+                correction: Correction::default(),
+            }
         });
         named.candidates.push(Arc::new(candidate));
         named.fallbacks.extend_from_slice(fallbacks);
-    }
-
-    /// Whom to ask for a model, in order: its entries, beginning with the one whose turn it is, then those of its
-    /// fallbacks. `None` stands for the default model. Returns `None` when the name is not configured.
-    pub fn candidates(&self, name: Option<&str>) -> Option<Vec<Arc<Candidate>>> {
-        let name = name.unwrap_or(&self.default);
-        let named = self.by_name.get(name)?;
-        let mut all = named.in_turn();
-        let default_fallbacks = if name == self.default { self.default_fallbacks.as_slice() } else { &[] };
-        for fallback in named.fallbacks.iter().chain(default_fallbacks) {
-            if let Some(other) = self.by_name.get(fallback)
-                && all.iter().all(|candidate| candidate.model_name != *fallback)
-            {
-                all.extend(other.in_turn());
-            }
-        }
-        Some(all)
-    }
-
-    /// Whether the name is that of a configured model.
-    pub fn is_known(&self, name: &str) -> bool {
-        self.by_name.contains_key(name)
-    }
-
-    /// The configured models, the default first.
-    pub fn list(&self) -> Vec<ModelInfo> {
-        let default = self.order.iter().filter(|name| **name == self.default);
-        let others = self.order.iter().filter(|name| **name != self.default);
-        let info = |name: &String| ModelInfo {
-            name: name.clone(),
-            provider: self.by_name[name].candidates[0].provider_label.as_str().to_owned(),
-        };
-        default.chain(others).map(info).collect()
     }
 
     /// Lets entries that were configured in the same way before keep their standing.
@@ -129,6 +112,62 @@ impl ModelTable {
     /// Every way to get an answer.
     pub fn all(&self) -> impl Iterator<Item = &Candidate> {
         self.order.iter().flat_map(|name| &self.by_name[name].candidates).map(Arc::as_ref)
+    }
+}
+
+impl Models {
+    pub(super) fn new(table: Arc<ModelTable>, choice: ModelChoice) -> Self {
+        Self { table, choice }
+    }
+
+    /// Whom to ask for a model, in order: its entries, beginning with the one whose turn it is, then those of its
+    /// fallbacks. `None` stands for the default model. Returns `None` when the name is not configured.
+    pub(super) fn candidates(&self, name: Option<&str>) -> Option<Vec<Arc<Candidate>>> {
+        let name = name.unwrap_or(&self.choice.primary);
+        let more = if name == self.choice.primary { self.choice.fallbacks.as_slice() } else { &[] };
+        self.in_order(name, more)
+    }
+
+    /// The same for a choice of models.
+    pub(super) fn chosen(&self, choice: &ModelChoice) -> Option<Vec<Arc<Candidate>>> {
+        self.in_order(&choice.primary, &choice.fallbacks)
+    }
+
+    fn in_order(&self, name: &str, more: &[String]) -> Option<Vec<Arc<Candidate>>> {
+        let by_name = &self.table.by_name;
+        let named = by_name.get(name)?;
+        let mut all = named.in_turn();
+        for fallback in named.fallbacks.iter().chain(more) {
+            if let Some(other) = by_name.get(fallback)
+                && all.iter().all(|candidate| candidate.model_name != *fallback)
+            {
+                all.extend(other.in_turn());
+            }
+        }
+        Some(all)
+    }
+
+    /// Whether the name is that of a configured model.
+    pub(super) fn is_known(&self, name: &str) -> bool {
+        self.table.by_name.contains_key(name)
+    }
+
+    /// The configured models, the default first.
+    pub(super) fn list(&self) -> Vec<ModelInfo> {
+        let is_default = |name: &&String| **name == self.choice.primary;
+        let default = self.table.order.iter().filter(is_default);
+        let others = self.table.order.iter().filter(|name| !is_default(name));
+        let info = |name: &String| ModelInfo {
+            name: name.clone(),
+            provider: self.table.by_name[name].candidates[0].provider_label.as_str().to_owned(),
+        };
+        default.chain(others).map(info).collect()
+    }
+
+    /// How a model's count of tokens differs from the general rule.
+    pub(super) fn correction(&self, candidate: &Candidate) -> &Correction {
+        let named = self.table.by_name.get(&candidate.model_name);
+        &named.expect("a candidate comes from the table").correction
     }
 }
 

@@ -14,7 +14,7 @@ use picoclaw_telemetry::words::ImageOutcome;
 use serde_json::Value;
 
 use self::file::read;
-use super::models::{Candidate, ModelTable};
+use super::models::{Candidate, Models};
 use crate::chat::{MEDIA, Message};
 use crate::image_type;
 
@@ -42,7 +42,7 @@ pub(super) fn has_any(message: &Message) -> bool {
 
 impl Pictures {
     /// Who is asked about images, if there is somebody special.
-    pub(super) fn candidates(&self, models: &ModelTable) -> Option<Vec<Arc<Candidate>>> {
+    pub(super) fn candidates(&self, models: &Models) -> Option<Vec<Arc<Candidate>>> {
         let mut all: Vec<Arc<Candidate>> = Vec::new();
         for candidate in self.models.iter().filter_map(|name| models.candidates(Some(name))).flatten() {
             if all.iter().all(|known| !Arc::ptr_eq(known, &candidate)) {

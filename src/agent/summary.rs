@@ -11,12 +11,13 @@ use picoclaw_telemetry::guard::Turn;
 use picoclaw_telemetry::words::{Compaction, FailureReason, Origin, Outcome, TurnStatus};
 use picoclaw_telemetry::{Detail, Event, Label};
 
-use super::assistant::{Agent, Setup};
+use super::assistant::Agent;
 use super::attempts::{self, Question, RetryPolicy};
 use super::models::Candidate;
 use super::round;
+use super::setup::Setup;
 use crate::chat::{Message, NO_TOOLS, Role, Sampling};
-use crate::sessions::{Forgotten, History, SessionId};
+use crate::sessions::{Forgotten, History, SessionId, SessionStore};
 
 /// How many of the newest messages stay as they are.
 const KEEP: usize = 4;
@@ -80,15 +81,25 @@ impl Summary {
     async fn run(&self, agent: &Agent) {
         let began = Instant::now();
         // A session that cannot be read fails its next turn, which tells of it.
-        let Ok(history) = agent.0.store.history(&self.session).await else { return };
+        let Ok(history) = self.setup.store.history(&self.session).await else { return };
         let Some(messages) = older(&history) else { return };
         let left_out = history.omitted + messages as u64;
-        let mut guard = Turn::start(&agent.0.bus, Origin::Subturn, self.label, self.detail.clone());
+        let mut guard =
+            Turn::start(&agent.0.bus, Origin::Subturn, self.setup.label, self.label, self.detail.clone());
         match self.ask(agent, &mut guard, &history, messages).await {
             Ok(summary) => {
                 guard.finish(TurnStatus::Completed, None);
                 let forgotten = Forgotten { since: history.skip, messages: left_out, summary };
-                forget(agent, &self.session, &self.detail, Compaction::Summary, began, forgotten).await;
+                forget(
+                    agent,
+                    &self.setup.store,
+                    &self.session,
+                    &self.detail,
+                    Compaction::Summary,
+                    began,
+                    forgotten,
+                )
+                .await;
             }
             Err((status, error)) => {
                 let error = Detail::new(&error);
@@ -144,6 +155,7 @@ impl Summary {
 /// Has the session forget, and tells of it.
 pub(super) async fn forget(
     agent: &Agent,
+    store: &SessionStore,
     id: &SessionId,
     detail: &Detail,
     trigger: Compaction,
@@ -151,7 +163,7 @@ pub(super) async fn forget(
     forgotten: Forgotten,
 ) {
     let messages = forgotten.messages;
-    let error = match agent.0.store.forget(id, forgotten).await {
+    let error = match store.forget(id, forgotten).await {
         Ok(true) => None,
         Ok(false) => Some(Detail::new("the conversation was cut by somebody else meanwhile")),
         Err(error) => Some(Detail::from(error.to_string())),

@@ -1,34 +1,31 @@
 //! An accepted message on its way to its reply: waits, runs the turn, makes it durable, and hands the reply over.
 
 mod entry;
+mod keep;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use picoclaw_telemetry::guard::Turn;
-use picoclaw_telemetry::words::{Origin, Outcome, Route, TurnStatus};
+use picoclaw_telemetry::words::{Origin, Route, TurnStatus};
 use picoclaw_telemetry::{Detail, Event, Label};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::entry::Start;
-use super::assistant::{Agent, Setup};
+use super::assistant::Agent;
 use super::crew::{self, Post};
-use super::failures::{
-    CALLER_GONE, STOPPED, STOPPING, cancelled, stopped_meanwhile, store_error, turn_timeout,
-};
+use super::failures::{CALLER_GONE, STOPPED, STOPPING, cancelled, store_error, turn_timeout};
 use super::gate::{Entered, Place};
 use super::inbound::{Conversation, Inbound, Progress, Reply, TurnError};
 use super::models::Candidate;
-use super::summary::{self, Summary};
+use super::setup::Setup;
+use super::summary;
 use super::transcript::Transcript;
 use super::turn::{self, Work};
 use crate::chat::Message;
 use crate::sessions::{History, SessionId};
 use crate::tools::Caller;
-
-/// How long the disk may take to make a turn durable that was cut because the gateway stops.
-const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// An accepted message on its way to its reply.
 pub(super) struct Task {
@@ -68,9 +65,13 @@ impl Task {
             Some(Start::Turn(entered, worker)) => Some((entered, worker)),
             None => None,
         };
+        if self.origin == Origin::Report && !self.has_news() {
+            return;
+        }
         let gate = entered.as_ref().and_then(|(entered, _)| entered.as_ref());
         let is_stopped = || gate.is_some_and(Entered::is_stopped);
-        let mut guard = Turn::start(&inner.bus, self.origin, self.label, self.detail.clone());
+        let mut guard =
+            Turn::start(&inner.bus, self.origin, self.setup.label, self.label, self.detail.clone());
         let mut joined = Vec::new();
         let result = match &entered {
             Some(_) if !is_stopped() => self.take_turn(&mut guard, gate, &mut joined).await,
@@ -176,7 +177,7 @@ impl Task {
             let prompt = if single { Some(self.setup.prompt.message().await) } else { None };
             return Ok(Transcript::new(prompt, History::default(), inbound));
         };
-        let history = self.agent.0.store.history(id).await.map_err(|error| {
+        let history = self.setup.store.history(id).await.map_err(|error| {
             let (session, text) = (self.detail.clone(), Detail::from(error.to_string()));
             self.agent.0.bus.emit(Event::SessionReadFailed { session, error: text });
             store_error(&error)
@@ -224,10 +225,12 @@ impl Task {
             told: self.progress.as_ref(),
             gate: gate.filter(|_| self.inbound.steer),
             rounds: limits.tool_iterations,
+            token_budget: None,
             post: Post {
                 agent: &self.agent,
+                id: &self.setup.id,
                 depth: 0,
-                session: self.remembers().map(SessionId::key),
+                session: self.remembers(),
                 label: self.label,
             },
         };
@@ -248,7 +251,8 @@ impl Task {
             self.agent.0.roster.settle(id.key(), stored.is_ok() && matches!(result, Some(Ok(_))));
         }
         if let (Some(id), Some((cut, forgotten))) = (self.remembers(), forgotten) {
-            summary::forget(&self.agent, id, &self.detail, cut.trigger, began, forgotten).await;
+            summary::forget(&self.agent, &self.setup.store, id, &self.detail, cut.trigger, began, forgotten)
+                .await;
         }
         if let (Some(id), true, true, Some(Ok(_))) = (self.remembers(), is_long, stored.is_ok(), &result) {
             self.agent.summarize_later(self.summary_of(id));
@@ -259,64 +263,13 @@ impl Task {
         }
     }
 
-    /// Whether the conversation should be summed up before it goes on for long.
-    fn is_long(&self, transcript: &Transcript) -> bool {
-        let context = &self.setup.limits.context;
-        let tokens = |candidate| self.setup.correction(candidate).tokens(transcript.bytes());
-        transcript.len() > context.summarize_messages
-            || self.candidates.first().is_some_and(|first| tokens(first) > context.summarize_tokens())
+    /// Whether sub-agents have brought something that the conversation has not heard of.
+    fn has_news(&self) -> bool {
+        self.remembers().is_some_and(|id| self.agent.0.roster.has_news(id.key()))
     }
 
     /// The session that remembers the turn.
     fn remembers(&self) -> Option<&SessionId> {
         self.session.as_ref().filter(|_| !self.aside)
-    }
-
-    fn summary_of(&self, id: &SessionId) -> Summary {
-        Summary {
-            setup: Arc::clone(&self.setup),
-            candidates: self.candidates.clone(),
-            label: self.label,
-            detail: self.detail.clone(),
-            session: id.clone(),
-        }
-    }
-
-    async fn store(&self, new: Vec<Arc<Message>>) -> Result<(), TurnError> {
-        let Some(id) = self.remembers() else { return Ok(()) };
-        if new.is_empty() {
-            return Ok(());
-        }
-        let began = Instant::now();
-        let result = tokio::select! {
-            biased;
-            appended = self.agent.0.store.append(id, new) => appended.map_err(|error| store_error(&error)),
-            // Who stops the gateway does not wait for a disk that hangs.
-            () = self.stopped() => Err(stopped_meanwhile()),
-        };
-        let session = self.detail.clone();
-        self.agent.0.bus.emit(match &result {
-            Ok(commit) => Event::SessionWrite {
-                outcome: Outcome::Success,
-                duration: commit.wait,
-                bytes: commit.bytes,
-                error: None,
-                session,
-            },
-            Err(error) => Event::SessionWrite {
-                outcome: Outcome::Failure,
-                duration: began.elapsed(),
-                bytes: 0,
-                error: Some(Detail::new(&error.message)),
-                session,
-            },
-        });
-        result.map(drop)
-    }
-
-    /// Completes a moment after all turns were cancelled because the gateway stops.
-    async fn stopped(&self) {
-        self.agent.0.cancel_all.cancelled().await;
-        tokio::time::sleep(STORE_PATIENCE).await;
     }
 }

@@ -8,7 +8,6 @@ use picoclaw_telemetry::{Bus, Detail, Event};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::assistant::Setup;
 use super::attempts::{self, Question, RetryPolicy};
 use super::crew::{self, Post};
 use super::gate::Entered;
@@ -17,6 +16,7 @@ use super::hooks::At;
 use super::inbound::{ContextUsage, Progress, Reply, TurnError};
 use super::models::Candidate;
 use super::round;
+use super::setup::Setup;
 use super::task::Answer;
 use super::tool_calls::Calling;
 use super::transcript::Transcript;
@@ -45,6 +45,8 @@ pub(super) struct Work<'a> {
     pub(super) deadline: Option<Instant>,
     /// Most requests to the model.
     pub(super) rounds: u32,
+    /// Most tokens of all of them together.
+    pub(super) token_budget: Option<u64>,
     /// Where the turn stands among those that it works for.
     pub(super) post: Post<'a>,
 }
@@ -61,7 +63,7 @@ pub(super) async fn run(
     let mut rounds = 0;
     let mut overflowed = false;
     let mut said = String::new();
-    while rounds < work.rounds {
+    while rounds < work.rounds && !is_spent(work, usage) {
         keep_within_budget(work, transcript);
         let asked = {
             let messages = transcript.messages();
@@ -165,7 +167,7 @@ async fn tell(work: &Work<'_>, text: &str) {
 /// Takes in what sub-agents of the conversation have brought meanwhile.
 fn hear(work: &Work<'_>, transcript: &mut Transcript) {
     let Some(session) = work.post.session.filter(|_| work.post.depth == 0) else { return };
-    for message in crew::news(work.post.agent, session) {
+    for message in crew::news(work.post.agent, session.key()) {
         transcript.push(message);
     }
 }
@@ -227,7 +229,7 @@ pub(super) async fn act(work: &Work<'_>, turn: u64, call: &ToolCall) -> ToolOutp
 
 /// Where in a turn it is, for hooks.
 pub(super) fn at<'a>(work: &Work<'a>, turn: u64) -> At<'a> {
-    At { turn, session: work.session.as_str(), caller: work.caller }
+    At { turn, agent: &work.setup.id, session: work.session.as_str(), caller: work.caller }
 }
 
 /// Which turn calls, and on whose behalf.
@@ -235,13 +237,26 @@ pub(super) fn calling<'a>(work: &Work<'a>, turn: u64) -> Calling<'a> {
     Calling { bus: work.bus, turn, session: work.session, caller: work.caller }
 }
 
+/// Whether the turn has used the tokens that it may.
+fn is_spent(work: &Work<'_>, usage: Usage) -> bool {
+    work.token_budget.is_some_and(|budget| usage.input.saturating_add(usage.output) >= budget)
+}
+
 /// The model still calls tools at the limit: the person gets an answer that says so.
 async fn at_the_limit(work: &Work<'_>, transcript: &mut Transcript, usage: Usage) -> Reply {
-    let content = format!(
-        "I stopped after {} rounds of tool calls without reaching an answer. Ask again with a smaller task, or \
-         raise agents.defaults.max_tool_iterations.",
-        work.rounds
-    );
+    let content = if is_spent(work, usage) {
+        format!(
+            "I stopped without reaching an answer: {} tokens are used up. Ask again with a smaller task, or raise \
+             agents.defaults.subturn.default_token_budget.",
+            usage.input.saturating_add(usage.output)
+        )
+    } else {
+        format!(
+            "I stopped after {} rounds of tool calls without reaching an answer. Ask again with a smaller task, or \
+             raise agents.defaults.max_tool_iterations.",
+            work.rounds
+        )
+    };
     let model_name = work.candidates.first().map_or_else(String::new, |c| c.model_name.clone());
     transcript.push(Message {
         model_name: Some(model_name.clone()),

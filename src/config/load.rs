@@ -239,6 +239,7 @@ fn decode(tree: &Tree) -> Result<Config, Problem> {
         let path = error.path().to_string();
         Problem::new(tree.source_of_text(&path), path, error.inner().to_string())
     })?;
+    config.name_providers();
     config.add_built_in();
     Ok(config)
 }

@@ -13,6 +13,7 @@
 //! * `edit`: changes to the file, on somebody's behalf.
 //! * `report`, `reference`: for people. `changes`: what differs between two configurations.
 
+mod agent_checks;
 mod changes;
 mod edit;
 mod encrypted;

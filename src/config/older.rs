@@ -27,6 +27,7 @@ pub(super) fn upgrade(config: &mut Value, source: &Source) -> Vec<Warning> {
         _ => {}
     }
     rename_model(config);
+    spell_out_models(config);
     if let Some(providers) = config.remove("providers") {
         notices.extend(take_providers(config, &providers, source));
     }
@@ -54,6 +55,18 @@ fn rename_model(config: &mut Map<String, Value>) {
     };
     if let Some(model) = defaults.remove("model") {
         defaults.entry("model_name").or_insert(model);
+    }
+}
+
+/// A model of an agent may be given by its name alone.
+fn spell_out_models(config: &mut Map<String, Value>) {
+    let list = config.get_mut("agents").and_then(|agents| agents.get_mut("list"));
+    for agent in list.and_then(Value::as_array_mut).into_iter().flatten() {
+        for path in ["/model", "/subagents/model"] {
+            if let Some(model) = agent.pointer_mut(path).filter(|model| model.is_string()) {
+                *model = json!({ "primary": model.take() });
+            }
+        }
     }
 }
 

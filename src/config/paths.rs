@@ -1,9 +1,10 @@
 //! Where things are on disk.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
-use super::sections::Config;
+use super::sections::{Config, MAIN};
 
 /// Where things are on disk. Nothing of it needs to exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Paths {
     pub workspace: PathBuf,
     /// The conversations, in the workspace with which the gateway started.
     pub sessions_dir: PathBuf,
+    /// Where the agents of `agents.list` work that have a workspace of their own, by id.
+    pub agent_workspaces: BTreeMap<String, PathBuf>,
     /// `logs` in the home.
     pub log_dir: PathBuf,
     /// Who runs, in the home.
@@ -46,6 +49,7 @@ impl Paths {
             telemetry_file: file("PICOCLAW_TELEMETRY_CONFIG", "telemetry.json"),
             workspace: home.join("workspace"),
             sessions_dir: home.join("workspace/sessions"),
+            agent_workspaces: BTreeMap::new(),
             log_dir: home.join("logs"),
             pid_file: home.join(".picoclaw.pid"),
             config_file,
@@ -53,14 +57,38 @@ impl Paths {
         })
     }
 
-    /// The same with what the configuration says about the workspace.
+    /// The same with what the configuration says about the workspaces.
     pub(super) fn with_workspace(mut self, config: &Config, environment: &Environment) -> Self {
         let workspace = &config.agents.defaults.workspace;
         if !workspace.is_empty() {
             self.workspace = self.home.join(environment.expand(workspace));
             self.sessions_dir = self.workspace.join("sessions");
         }
+        let agents = config.agents();
+        let default = Config::default_agent(&agents);
+        for (place, agent) in agents.iter().enumerate() {
+            let id = agent.id();
+            let workspace = match agent.workspace.trim() {
+                "" if place == default || id == MAIN => continue,
+                "" => self.workspace.with_file_name(format!("workspace-{id}")),
+                given => self.home.join(environment.expand(given)),
+            };
+            if workspace != self.workspace {
+                self.agent_workspaces.insert(id, workspace);
+            }
+        }
         self
+    }
+
+    /// The same for an agent: its own workspace and conversations, if it has some.
+    #[must_use]
+    pub fn of_agent(&self, id: &str) -> Self {
+        let mut paths = self.clone();
+        if let Some(workspace) = self.agent_workspaces.get(id) {
+            paths.sessions_dir = workspace.join("sessions");
+            paths.workspace.clone_from(workspace);
+        }
+        paths
     }
 
     /// What is the gateway's own and nobody else's business, wherever the workspace is: the conversations (of the store
@@ -78,6 +106,7 @@ impl Paths {
             &self.log_dir,
         ];
         let mut private: Vec<PathBuf> = own.into_iter().cloned().chain(conversations).collect();
+        private.extend(self.agent_workspaces.values().map(|workspace| workspace.join("sessions")));
         // Jobs run commands: who may not run any must not write them there either.
         private.push(self.workspace.join("cron"));
         if self.home != self.workspace && self.home.starts_with(&self.workspace) {

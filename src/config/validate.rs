@@ -21,6 +21,7 @@ pub(super) fn validate(config: &Config, paths: &Paths, known_sink_types: &[&str]
     let mut checked = Checked::default();
     checked.models(config);
     checked.routing(config);
+    checked.agents(config);
     checked.problems.extend(endpoints::collisions(config, paths));
     checked.sinks(config, paths, known_sink_types);
     checked.log_output(config);
@@ -32,7 +33,7 @@ pub(super) fn validate(config: &Config, paths: &Paths, known_sink_types: &[&str]
 }
 
 impl Checked {
-    fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
+    pub(super) fn problem(&mut self, path: impl Into<String>, message: impl Into<String>) {
         self.problems.push((path.into(), message.into()));
     }
 

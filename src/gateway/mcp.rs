@@ -8,7 +8,6 @@ use picoclaw_telemetry::{Bus, Detail, Dimension, Event, Label};
 use tokio::sync::Notify;
 
 use super::parts::Parts;
-use super::setup;
 use crate::config::{Config, Paths};
 use crate::health::Phase;
 use crate::mcp::{Observer, Servers};
@@ -74,11 +73,8 @@ pub(super) async fn follow(parts: Arc<Parts>, changed: Arc<Notify>) {
         if parts.judge.phase() == Phase::Draining {
             return;
         }
-        let paths = Paths { sessions_dir: parts.sessions_dir.clone(), ..running.loaded.paths.clone() };
-        match setup::setup(&parts.bus, &running.loaded.config, &paths, &parts.masker, &running.supply) {
-            Ok(setup) => {
-                parts.agent.reconfigure(setup.with_hooks(running.hooks.clone().map(|hooks| hooks as _)));
-            }
+        match parts.team(&running.loaded, &running.supply, running.hooks.as_ref()) {
+            Ok(team) => parts.agent.reconfigure(team),
             // The same configuration could be built when it was taken over.
             Err(error) => tracing::error!(%error, "Tools of MCP servers could not be taken over."),
         }

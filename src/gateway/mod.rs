@@ -2,7 +2,7 @@
 //!
 //! * [`run`]: from a configuration to a stopped gateway.
 //! * `check`: reads the configuration and finds everything that is wrong with it before anything starts.
-//! * `setup`: models, tools and limits from the configuration. `supply`: where tools come from; `mcp`: those that come and go. `routes`: who answers at which path.
+//! * `team`: the agents of a configuration. `setup`: their models, tools and limits. `supply`: where tools come from; `mcp`: those that come and go. `routes`: who answers at which path.
 //! * `reload`: takes a new configuration over while it runs, or refuses it whole. `fixed`: what needs a restart.
 //! * `welcome`: the lines for whoever starts it. `greeting`: writes them. `shutdown`: the way down, with a deadline for
 //!   each step. `signals`: what the operating system asks for. `hot_reload`: what a changed file asks for. `rest`: lets go
@@ -24,6 +24,7 @@ mod setup;
 mod shutdown;
 mod signals;
 mod supply;
+mod team;
 mod welcome;
 
 pub use check::{load, sink_context};
@@ -31,5 +32,6 @@ pub use jobs::cron_tool;
 pub use parts::console;
 pub use plugin_tools::{PluginTools, start as plugin_tools};
 pub use run::{Options, run};
-pub use setup::{SetupError, session_options, setup};
+pub use setup::{SetupError, session_options};
 pub use supply::Supply;
+pub use team::{open_sessions, team};

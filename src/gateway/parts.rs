@@ -13,13 +13,16 @@ use serde_json::json;
 
 use super::fixed::Fixed;
 use super::routes::Guards;
+use super::setup::SetupError;
 use super::supply::Supply;
-use crate::agent::{Agent, Assistant};
+use super::team;
+use crate::agent::{Agent, Assistant, Team};
 use crate::channels::http::access::Access;
 use crate::channels::http::{CHANNEL, CLI_CHANNEL, HttpChannel, Settings};
 use crate::channels::{Channels, Inbox, Surroundings};
-use crate::config::{Config, Environment, Loaded};
+use crate::config::{Config, Environment, Loaded, Paths};
 use crate::health::{Judge, Watched};
+use crate::hooks::Chain;
 use crate::http::admin::Token;
 use crate::http::body::BodyLimits;
 use crate::http::endpoints::Endpoints;
@@ -58,7 +61,7 @@ pub(super) struct Running {
     pub(super) loaded: Loaded,
     pub(super) supervisor: Supervisor,
     /// The hooks, if there are any.
-    pub(super) hooks: Option<Arc<crate::hooks::Chain>>,
+    pub(super) hooks: Option<Arc<Chain>>,
     pub(super) supply: Supply,
 }
 
@@ -115,6 +118,21 @@ pub(super) fn surroundings(loaded: &Loaded, observer: Arc<dyn crate::http::Obser
 }
 
 impl Parts {
+    /// The agents of a configuration. The store of those that have none of their own stays where it was opened.
+    pub(super) fn team(
+        &self,
+        loaded: &Loaded,
+        supply: &Supply,
+        hooks: Option<&Arc<Chain>>,
+    ) -> Result<Team, SetupError> {
+        team::team(&self.bus, &loaded.config, &self.paths(loaded), &self.masker, supply, hooks)
+    }
+
+    /// The paths of a configuration, but for the store with which the gateway started.
+    pub(super) fn paths(&self, loaded: &Loaded) -> Paths {
+        Paths { sessions_dir: self.sessions_dir.clone(), ..loaded.paths.clone() }
+    }
+
     /// Runs the channels of this configuration and no others.
     pub(super) async fn run_channels(&self, loaded: &Loaded) {
         let assistant: Arc<dyn Assistant> = Arc::new(self.agent.clone());

@@ -9,9 +9,9 @@ use picoclaw_telemetry::{Detail, Event};
 
 use super::parts::{self, Parts};
 use super::supply::Supply;
-use super::{check, mcp, plugin_tools, routes, setup};
+use super::{check, mcp, plugin_tools, routes, team};
 use crate::agent::commands;
-use crate::config::{self, Paths};
+use crate::config;
 use crate::health::Phase;
 use crate::hooks::Chain;
 use crate::http::admin::{ReloadError, Reloaded, Reloader};
@@ -102,20 +102,19 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
         .map_err(|error| format!("reading the configuration: {error}"))?
         .map_err(|errors| errors.to_string())?;
     let sinks = parts::sinks(&loaded, parts.debug);
-    // The store stays where it was opened.
-    let paths = Paths { sessions_dir: parts.sessions_dir.clone(), ..loaded.paths.clone() };
     plugin_tools::replaceable(&loaded.config)?;
     let plugins = plugin_tools::start(&loaded.config, &parts.masker, &running.supply.plugins).await;
     let cron = super::jobs::cron_tool(&loaded.config, &parts.jobs);
     let supply = Supply { plugins, cron, ..running.supply.clone() };
-    let setup = setup::setup(&parts.bus, &loaded.config, &paths, &parts.masker, &supply)
+    team::open_sessions(&loaded.config, &parts.paths(&loaded), &supply.stores)
+        .await
         .map_err(|error| error.to_string())?;
     let hooks = if loaded.config.hooks == running.loaded.config.hooks {
         running.hooks.clone()
     } else {
         Chain::start(&loaded.config.hooks, &loaded.paths.workspace, &parts.bus)
     };
-    let setup = setup.with_hooks(hooks.clone().map(|hooks| hooks as _));
+    let team = parts.team(&loaded, &supply, hooks.as_ref()).map_err(|error| error.to_string())?;
 
     // Secrets that are no longer configured may still be spoken of by turns in flight.
     let mut secrets = parts::secrets(&loaded, parts.operator.as_ref());
@@ -127,7 +126,7 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
         // The configuration was checked for this; should it slip through, the old paths stay.
         Err(taken) => tracing::error!(%taken, "Two endpoints claim one path; paths stay as they were."),
     }
-    parts.agent.reconfigure(setup);
+    parts.agent.reconfigure(team);
     // The old ones end when the last turn that knows them does.
     if let Some(old) = std::mem::replace(&mut running.hooks, hooks) {
         old.retire(running.hooks.as_deref(), &parts.bus);

@@ -19,7 +19,7 @@ use super::reload::Reload;
 use super::signals::{self, Signals};
 use super::supply::Supply;
 use super::welcome::Listening;
-use super::{greeting, hot_reload, plugin_tools, rest, routes, setup, shutdown};
+use super::{greeting, hot_reload, plugin_tools, rest, routes, setup, shutdown, team};
 use crate::agent::Agent;
 use crate::channels::http::{CHANNEL, CLI_CHANNEL, HttpChannel};
 use crate::channels::{Channels, LastChat};
@@ -33,7 +33,7 @@ use crate::http::{self, Bound, Limits};
 use crate::mcp::Servers;
 use crate::pidfile::{PidFile, PidRecord, new_token};
 use crate::service::{self, Notifier};
-use crate::sessions::{Recovery, SessionStore};
+use crate::sessions::Stores;
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -91,16 +91,15 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     parts.run_channels(&parts.running.lock().await.loaded).await;
     parts.judge.set_phase(Phase::Serving);
     let stop_watch = CancellationToken::new();
-    let (directory, hot_reload, supply) = {
+    let (hot_reload, stores) = {
         let running = parts.running.lock().await;
-        let loaded = &running.loaded;
-        (loaded.paths.sessions_dir.clone(), loaded.config.gateway.hot_reload, running.supply.without_tools())
+        (running.loaded.config.gateway.hot_reload, running.supply.stores.clone())
     };
     let watching = health::watch(
         parts.bus.clone(),
         Arc::clone(&parts.judge),
         parts.agent.clone(),
-        health::Sessions { store: started.store.clone(), directory },
+        stores.clone(),
         stop_watch.clone(),
     );
     let watching = tokio::spawn(watching);
@@ -114,12 +113,11 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
         tokio::spawn(hot_reload::run(Arc::clone(&parts), watch));
     }
     let jobs = super::jobs::start(&parts).await;
-    tokio::spawn(remember_sessions(parts.agent.clone(), started.store.clone(), started.session_window));
+    tokio::spawn(remember_sessions(parts.agent.clone(), stores.clone(), started.session_window));
     tokio::spawn(rest::rest(parts.bus.clone()));
 
     let cause = signals::serve(&parts, &mut signals).await;
-    let rest =
-        shutdown::Rest { jobs, store: started.store, supply, stop_watch, watching, stop_http, servers };
+    let rest = shutdown::Rest { jobs, stores, stop_watch, watching, stop_http, servers };
     tokio::select! {
         () = shutdown::shut_down(&parts, rest, cause) => {}
         () = signals::second_stop(&mut signals) => anyhow::bail!("stopped at once by a second signal"),
@@ -131,7 +129,6 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
 /// What runs before the first request.
 struct Started {
     parts: Arc<Parts>,
-    store: SessionStore,
     session_window: Duration,
     limits: Limits,
     admin: Arc<Admin>,
@@ -172,17 +169,16 @@ async fn start(
     let inlets = Inlets::default();
     let channels = Channels::new(bus.clone(), inlets.clone(), LastChat::new(&loaded.paths.workspace));
     let courier = Some(Arc::new(channels.clone()) as _);
-    let supply = Supply { plugins, cron, courier, mcp: Some(mcp), ..Supply::default() };
+    let stores = Stores::new(setup::session_options(config));
+    team::open_sessions(config, &loaded.paths, &stores).await?;
+    judge.watch_sessions(stores.clone());
+    let supply = Supply { plugins, cron, courier, mcp: Some(mcp), stores, ..Supply::default() };
     let hooks = crate::hooks::Chain::start(&config.hooks, &loaded.paths.workspace, &bus);
-    let setup = setup::setup(&bus, config, &loaded.paths, &masker, &supply)?;
-    let setup = setup.with_hooks(hooks.clone().map(|hooks| hooks as _));
-    let store = SessionStore::open(&loaded.paths.sessions_dir, &setup::session_options(config))?;
-    judge.watch_sessions(store.clone());
-    tell_recovery(&store);
+    let team = team::team(&bus, config, &loaded.paths, &masker, &supply, hooks.as_ref())?;
     let session_window = Duration::from_secs(60 * config.telemetry.session_active_minutes);
     let turns = config.agents.defaults.parallel_turns();
     let own = [CHANNEL, CLI_CHANNEL];
-    let agent = Agent::new(bus.clone(), setup, store.clone(), &own, turns, session_window);
+    let agent = Agent::new(bus.clone(), team, &own, turns, session_window);
 
     judge.watch_providers(agent.clone());
 
@@ -222,9 +218,10 @@ async fn start(
     tokio::spawn(mcp::follow(Arc::clone(&parts), mcp_changed));
     let reload = Arc::new(Reload(Arc::clone(&parts)));
     parts.agent.reload_with(&(Arc::clone(&reload) as _));
+    parts.agent.deliver_with(Arc::new(parts.channels.clone()));
     let reloader: Arc<dyn Reloader> = reload;
     let admin = Arc::new(Admin::new(operator, Some(reloader), Arc::clone(&observer) as _));
-    Ok(Started { parts, store, session_window, limits, admin, observer })
+    Ok(Started { parts, session_window, limits, admin, observer })
 }
 
 /// Serves until told to stop, and completes when the last exchange is over.
@@ -263,31 +260,19 @@ impl http::Observer for Unobserved {
 }
 
 /// Sessions that were active before a restart are active still.
-async fn remember_sessions(agent: Agent, store: SessionStore, window: Duration) {
-    match store.recent(window).await {
-        Ok(sessions) => {
-            let now = (SystemTime::now(), Instant::now());
-            let used = sessions.into_iter().filter_map(|session| {
-                let age = now.0.duration_since(session.modified).unwrap_or_default();
-                Some((session.key, now.1.checked_sub(age)?))
-            });
-            agent.remember_sessions(used).await;
+async fn remember_sessions(agent: Agent, stores: Stores, window: Duration) {
+    for store in stores.all() {
+        match store.recent(window).await {
+            Ok(sessions) => {
+                let now = (SystemTime::now(), Instant::now());
+                let used = sessions.into_iter().filter_map(|session| {
+                    let age = now.0.duration_since(session.modified).unwrap_or_default();
+                    Some((session.key, now.1.checked_sub(age)?))
+                });
+                agent.remember_sessions(used).await;
+            }
+            Err(error) => tracing::warn!(%error, "Sessions of before the start could not be listed."),
         }
-        Err(error) => tracing::warn!(%error, "Sessions of before the start could not be listed."),
-    }
-}
-
-/// Says what the last process left behind.
-fn tell_recovery(store: &SessionStore) {
-    let Recovery { restored, foreign } = store.recovery();
-    if restored > 0 {
-        tracing::warn!(restored, "Messages that a crash had cost were restored from the journal.");
-    }
-    if foreign > 0 {
-        tracing::warn!(
-            foreign,
-            "Messages in the journal no longer fit their session, which somebody has changed."
-        );
     }
 }
 

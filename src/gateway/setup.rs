@@ -1,15 +1,14 @@
 //! Models, tools and limits from the configuration.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use picoclaw_sinks::mask::Masker;
 use picoclaw_telemetry::{Bus, Dimension};
 
 use super::supply::Supply;
 use crate::agent::{
-    Candidate, ContextLimits, CrewLimits, CrewTools, Limits, ModelTable, Pictures, Prompt, Redact, Routing,
-    Setup, Standing, Terms, ToolFeedback,
+    Candidate, ContextLimits, CrewLimits, Limits, ModelTable, Pictures, Routing, Standing, Terms, ToolFeedback,
 };
 use crate::config::{
     Config, ECHO, ModelConfig, Paths, PriceConfig, SearchEngineConfig, SecretString, SteeringMode,
@@ -18,7 +17,7 @@ use crate::config::{
 use crate::providers::{self, HttpClients, ModelSpec, Price, Thinking};
 use crate::sessions;
 use crate::tools::{
-    AllowedHosts, Denials, ExecOptions, Messages, Patterns, Reach, SearchEngine, SearchEngineKind, Toolbox,
+    AllowedHosts, Denials, ExecOptions, Messages, Patterns, Reach, SearchEngine, SearchEngineKind,
     ToolboxOptions, WebFetchOptions, command_environment,
 };
 
@@ -28,41 +27,12 @@ pub enum SetupError {
     /// A model entry.
     #[error(transparent)]
     Model(#[from] providers::BuildError),
+    /// Conversations that nobody has opened.
+    #[error("the conversations in {0} are not open: start the gateway again")]
+    Closed(PathBuf),
     /// An entry of the list of private hosts.
     #[error("tools.web.private_host_whitelist: {0}")]
     Hosts(#[from] crate::tools::InvalidHost),
-}
-
-/// What the agent works with, `supply` being tools beyond the built-in ones. The secrets that `masker` knows do not reach
-/// a model through a tool's result.
-///
-/// # Errors
-/// When a model or a tool cannot be built; the error names the entry and the remedy.
-pub fn setup(
-    bus: &Bus,
-    config: &Config,
-    paths: &Paths,
-    masker: &Arc<Masker>,
-    supply: &Supply,
-) -> Result<Setup, SetupError> {
-    let models = models(bus, config)?;
-    let toolbox = Toolbox::built_in(&tool_options(config, paths, supply)?).with(supply.tools(paths));
-    let opening = format!(
-        "You are PicoClaw, a helpful assistant. Answer in the language of the person. Your workspace is the \
-         directory {}; file tools see nothing else.",
-        paths.workspace.display()
-    );
-    let prompt = Prompt::new(opening, &paths.workspace, Vec::new());
-    let redact: Redact = if config.tools.filter_sensitive_data {
-        let masker = Arc::clone(masker);
-        Arc::new(move |text| masker.mask(&text).into_owned())
-    } else {
-        Arc::new(|text| text)
-    };
-    let tools = &config.tools;
-    let crew = CrewTools::new(bus, tools.subagent.enabled, tools.spawn.enabled, tools.spawn_status.enabled);
-    let setup = Setup::new(bus, models, &toolbox, crew, limits(config), redact, prompt);
-    Ok(setup.with_pictures(pictures(config, paths)))
 }
 
 /// How sessions are kept.
@@ -74,19 +44,16 @@ pub fn session_options(config: &Config) -> sessions::Options {
     sessions::Options { persistence, ..sessions::Options::default() }
 }
 
-fn models(bus: &Bus, config: &Config) -> Result<ModelTable, providers::BuildError> {
+/// The models that the agents share.
+pub(super) fn models(bus: &Bus, config: &Config) -> Result<ModelTable, providers::BuildError> {
     let clients = HttpClients::new();
-    let fallbacks = |texts: &[String]| -> Vec<String> {
-        texts.iter().filter_map(|text| Some(config.model_meant(text)?.model_name.clone())).collect()
-    };
-    let default_fallbacks = fallbacks(&config.agents.defaults.model_fallbacks);
-    let mut table = ModelTable::new(config.default_model(), &default_fallbacks);
+    let mut table = ModelTable::default();
     for model in config.models() {
         let keys: Vec<Option<&SecretString>> = match model.keys().map(Some).collect::<Vec<_>>() {
             none if none.is_empty() => vec![None],
             keys => keys,
         };
-        let model_fallbacks = fallbacks(&model.fallbacks);
+        let model_fallbacks = meant(config, &model.fallbacks);
         for key in keys {
             let spec = spec(model, key);
             let provider_label = bus.vocabulary().declare(Dimension::Provider, &spec.provider);
@@ -115,6 +82,11 @@ fn models(bus: &Bus, config: &Config) -> Result<ModelTable, providers::BuildErro
     Ok(table)
 }
 
+/// The names of the models that these texts mean.
+pub(super) fn meant(config: &Config, texts: &[String]) -> Vec<String> {
+    texts.iter().filter_map(|text| Some(config.model_meant(text)?.model_name.clone())).collect()
+}
+
 /// What a provider needs to know of a model.
 pub(super) fn spec(model: &ModelConfig, key: Option<&SecretString>) -> ModelSpec {
     let given = |text: &String| (!text.is_empty()).then(|| text.clone());
@@ -139,7 +111,7 @@ pub(super) fn spec(model: &ModelConfig, key: Option<&SecretString>) -> ModelSpec
 }
 
 /// How models see images.
-fn pictures(config: &Config, paths: &Paths) -> Pictures {
+pub(super) fn pictures(config: &Config, paths: &Paths) -> Pictures {
     let defaults = &config.agents.defaults;
     let special = Some(&defaults.image_model).filter(|name| !name.is_empty());
     let names = special.into_iter().chain(special.iter().flat_map(|_| &defaults.image_model_fallbacks));
@@ -181,7 +153,8 @@ const fn thinking(level: ThinkingLevel) -> Option<Thinking> {
     }
 }
 
-fn limits(config: &Config) -> Limits {
+/// What bounds the turns of every agent.
+pub(super) fn limits(config: &Config) -> Limits {
     let defaults = &config.agents.defaults;
     Limits {
         tool_iterations: defaults.tool_iterations(),
@@ -203,6 +176,8 @@ fn limits(config: &Config) -> Limits {
             depth: defaults.subturn.depth(),
             concurrent: defaults.subturn.concurrent(),
             timeout: defaults.subturn.timeout(),
+            patience: defaults.subturn.patience(),
+            token_budget: defaults.subturn.token_budget(),
         },
         context: ContextLimits {
             window: defaults.context_window(),
@@ -279,9 +254,11 @@ fn messages(config: &Config, supply: &Supply) -> Option<Messages> {
     })
 }
 
-fn tool_options(
+/// What the tools of an agent may do that works at these paths.
+pub(super) fn tool_options(
     config: &Config,
     paths: &Paths,
+    private: Vec<PathBuf>,
     supply: &Supply,
 ) -> Result<ToolboxOptions, crate::tools::InvalidHost> {
     let tools = &config.tools;
@@ -294,7 +271,7 @@ fn tool_options(
         .transpose()?;
     Ok(ToolboxOptions {
         workspace: paths.workspace.clone(),
-        private: paths.private(),
+        private,
         reach: reach(config),
         read_file: tools.read_file.enabled,
         write_file: tools.write_file.enabled,

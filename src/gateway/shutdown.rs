@@ -11,10 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::greeting;
 use super::parts::Parts;
-use super::supply::Supply;
 use crate::channels::http::{CHANNEL, CLI_CHANNEL};
 use crate::health::Phase;
-use crate::sessions::SessionStore;
+use crate::sessions::Stores;
 
 /// How long turns in flight may go on when the gateway stops.
 const TURNS_PATIENCE: Duration = Duration::from_secs(10);
@@ -34,8 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(25);
 /// What a shutdown ends beside the parts.
 pub(super) struct Rest {
     pub(super) jobs: super::jobs::Automatic,
-    pub(super) store: SessionStore,
-    pub(super) supply: Supply,
+    pub(super) stores: Stores,
     pub(super) stop_watch: CancellationToken,
     pub(super) watching: JoinHandle<()>,
     pub(super) stop_http: CancellationToken,
@@ -59,18 +57,13 @@ async fn in_order(parts: &Parts, rest: Rest, cause: &'static str) {
         tracing::warn!(cancelled, "Turns were cancelled because the gateway stops.");
     }
     rest.jobs.ended().await;
-    let servers = async {
-        if let Some(servers) = &rest.supply.mcp {
-            servers.close(PROGRAMS_PATIENCE).await;
-        }
-    };
-    tokio::join!(rest.supply.background.close(PROGRAMS_PATIENCE), servers, stop_plugins(parts));
+    stop_programs(parts).await;
     // Their last answers are on the way.
     parts.channels.stop().await;
     for channel in [CHANNEL, CLI_CHANNEL] {
         parts.bus.emit(Event::ChannelStopped { channel: parts.agent.channel_label(channel) });
     }
-    if let Err(error) = rest.store.close().await {
+    if let Err(error) = rest.stores.close().await {
         tracing::error!(%error, "Sessions could not be closed; the next start recovers them from the journal.");
     }
     rest.stop_watch.cancel();
@@ -82,14 +75,26 @@ async fn in_order(parts: &Parts, rest: Rest, cause: &'static str) {
     let _ = timeout(HTTP_PATIENCE, rest.servers).await;
 }
 
-async fn stop_plugins(parts: &Parts) {
-    let stopping = async {
-        let plugins = parts.running.lock().await.supply.plugins.clone();
-        plugins.stop().await;
+/// Ends commands in the background, MCP servers and plugins with tools.
+async fn stop_programs(parts: &Parts) {
+    let Ok(running) = timeout(PROGRAMS_PATIENCE, parts.running.lock()).await else {
+        return tracing::warn!("A reload is under way; MCP servers, plugins and commands are ended.");
     };
-    if timeout(PROGRAMS_PATIENCE, stopping).await.is_err() {
-        tracing::warn!("Plugins with tools did not stop in time, and are ended.");
-    }
+    // Not a copy of the whole: plugins end with the last copy of their tools.
+    let (background, mcp) = (running.supply.background.clone(), running.supply.mcp.clone());
+    let plugins = running.supply.plugins.clone();
+    drop(running);
+    let servers = async {
+        if let Some(servers) = &mcp {
+            servers.close(PROGRAMS_PATIENCE).await;
+        }
+    };
+    let plugins = async {
+        if timeout(PROGRAMS_PATIENCE, plugins.stop()).await.is_err() {
+            tracing::warn!("Plugins with tools did not stop in time, and are ended.");
+        }
+    };
+    tokio::join!(background.close(PROGRAMS_PATIENCE), servers, plugins);
 }
 
 async fn stop_sinks(parts: &Parts) {

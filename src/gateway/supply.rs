@@ -6,6 +6,7 @@ use super::plugin_tools::PluginTools;
 use crate::channels::courier::Courier;
 use crate::config::{Config, McpServerConfig, McpTransport, Paths, SecretString};
 use crate::mcp::{Artifacts, ServerSpec, Servers, Way};
+use crate::sessions::Stores;
 use crate::tools::{BackgroundCommands, Tool, command_environment};
 
 /// What the toolbox is filled with beside the built-in tools. Cheap to clone.
@@ -21,14 +22,11 @@ pub struct Supply {
     pub courier: Option<Arc<dyn Courier>>,
     /// MCP servers, whose tools come and go.
     pub mcp: Option<Servers>,
+    /// Where the conversations of the agents are.
+    pub stores: Stores,
 }
 
 impl Supply {
-    /// What lives as long as the gateway: tools of plugins end with the last copy, and a reload may take them out.
-    pub(super) fn without_tools(&self) -> Self {
-        Self { plugins: PluginTools::default(), cron: None, ..self.clone() }
-    }
-
     /// All tools that are not built in, as they are now.
     pub fn tools(&self, paths: &Paths) -> Vec<Arc<dyn Tool>> {
         let mcp = self.mcp.iter().flat_map(|servers| servers.tools(&Artifacts::new(&paths.workspace)));

@@ -15,7 +15,7 @@ use super::checks::{check, check_part, hook, mcp_server, provider};
 use super::recent::{Recent, Totals};
 use crate::agent::Agent;
 use crate::http::readiness::{Readiness, ReadinessReport};
-use crate::sessions::SessionStore;
+use crate::sessions::Stores;
 
 /// How long the disk may owe the sessions an answer.
 const SLOW_DISK: Duration = Duration::from_secs(5);
@@ -59,7 +59,7 @@ pub struct Judge {
     phase: AtomicU8,
     started: Instant,
     watched: ArcSwap<Watched>,
-    store: OnceLock<SessionStore>,
+    stores: OnceLock<Stores>,
     agent: OnceLock<Agent>,
     memory: Mutex<Memory>,
 }
@@ -86,7 +86,7 @@ impl Judge {
             phase: AtomicU8::new(Phase::Starting as u8),
             started: Instant::now(),
             watched: ArcSwap::default(),
-            store: OnceLock::new(),
+            stores: OnceLock::new(),
             agent: OnceLock::new(),
             memory: Mutex::default(),
         }
@@ -99,9 +99,9 @@ impl Judge {
         self.watched.store(watched.into());
     }
 
-    /// Asks this store from now on how long its disk has owed it an answer; the first one stays.
-    pub fn watch_sessions(&self, store: SessionStore) {
-        let _ = self.store.set(store);
+    /// Asks these stores from now on how long a disk has owed them an answer; the first ones stay.
+    pub fn watch_sessions(&self, stores: Stores) {
+        let _ = self.stores.set(stores);
     }
 
     /// Asks this agent from now on which providers rest; the first one stays.
@@ -161,7 +161,7 @@ impl Judge {
     }
 
     fn sessions(&self, ledger: &Ledger, memory: &Memory, now: Instant) -> Check {
-        let waited = self.store.get().and_then(SessionStore::oldest_request);
+        let waited = self.stores.get().and_then(Stores::oldest_request);
         let trial = memory.trial.map(|began| now.duration_since(began));
         let owed = waited.max(trial).filter(|owed| *owed >= SLOW_DISK);
         let text = match owed {

@@ -23,7 +23,7 @@ mod recent;
 mod watch;
 
 pub use judge::{Judge, Phase, Watched};
-pub use watch::{Sessions, watch};
+pub use watch::watch;
 
 #[cfg(test)]
 mod tests;

@@ -13,27 +13,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::judge::Judge;
 use crate::agent::Agent;
-use crate::sessions::SessionStore;
+use crate::sessions::Stores;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// Every how many rounds totals are remembered, and the sessions tried.
 const SLOW_ROUNDS: u32 = 5;
 
-/// Where the sessions are.
-#[derive(Clone, Debug)]
-pub struct Sessions {
-    /// Their store.
-    pub store: SessionStore,
-    /// Its directory.
-    pub directory: PathBuf,
-}
-
 /// Measures how late its timer fires and how long the disk owes the sessions an answer, tells when the judgement
-/// changes, lets sessions expire, and tries the session directory when turns could not be made durable: without traffic
+/// changes, lets sessions expire, and tries the session directories when turns could not be made durable: without traffic
 /// nobody else would notice that it works again.
 ///
 /// It waits for no disk.
-pub async fn watch(bus: Bus, judge: Arc<Judge>, agent: Agent, sessions: Sessions, stop: CancellationToken) {
+pub async fn watch(bus: Bus, judge: Arc<Judge>, agent: Agent, sessions: Stores, stop: CancellationToken) {
     let mut status = HealthStatus::Starting;
     let mut round = 0_u32;
     loop {
@@ -47,13 +38,13 @@ pub async fn watch(bus: Bus, judge: Arc<Judge>, agent: Agent, sessions: Sessions
             }
         }
         bus.vitals().set_event_loop_lag(due.elapsed());
-        tell_vitals(&bus, &sessions.store);
+        tell_vitals(&bus, &sessions);
         agent.expire_sessions(Instant::now()).await;
         agent.end_cooldowns();
         if round.is_multiple_of(SLOW_ROUNDS) {
             judge.sample(Instant::now());
             if judge.begin_trial(Instant::now()) {
-                tokio::spawn(trial(Arc::clone(&judge), sessions.directory.clone()));
+                tokio::spawn(trial(Arc::clone(&judge), sessions.directories()));
             }
         }
         round = round.wrapping_add(1);
@@ -68,17 +59,18 @@ fn tell(bus: &Bus, judge: &Judge, from: HealthStatus) -> HealthStatus {
     report.status
 }
 
-fn tell_vitals(bus: &Bus, store: &SessionStore) {
+fn tell_vitals(bus: &Bus, stores: &Stores) {
     let vitals = bus.vitals();
-    vitals.set_session_disk_wait(store.oldest_request().unwrap_or_default());
-    let failures = store.upkeep_failures();
+    vitals.set_session_disk_wait(stores.oldest_request().unwrap_or_default());
+    let failures = stores.upkeep_failures();
     vitals.set_upkeep_failures(Upkeep::Checkpoint, failures.checkpoints);
     vitals.set_upkeep_failures(Upkeep::Metadata, failures.metadata);
 }
 
-/// Tries the directory, however long that takes: the judge sees that it has not ended.
-async fn trial(judge: Arc<Judge>, directory: PathBuf) {
-    let tried = tokio::task::spawn_blocking(move || try_write(&directory)).await;
+/// Tries the directories, however long that takes: the judge sees that it has not ended.
+async fn trial(judge: Arc<Judge>, directories: Vec<PathBuf>) {
+    let write = move || directories.iter().try_for_each(|directory| try_write(directory));
+    let tried = tokio::task::spawn_blocking(write).await;
     judge.end_trial(matches!(tried, Ok(Ok(()))));
 }
 

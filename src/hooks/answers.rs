@@ -37,7 +37,7 @@ pub(super) fn decision(answer: &Value) -> Result<Decision, String> {
 }
 
 fn meta(at: At<'_>) -> Value {
-    json!({ "agent_id": "main", "turn_id": format!("turn-{}", at.turn), "session_key": at.session })
+    json!({ "agent_id": at.agent, "turn_id": format!("turn-{}", at.turn), "session_key": at.session })
 }
 
 pub(super) fn ask(at: At<'_>, ask: &LlmAsk) -> Value {

@@ -1,5 +1,6 @@
 //! Tells a hook what happens.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,10 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::hook::Hook;
+use crate::config::MAIN;
+
+/// Most turns in flight of which it is remembered which agent takes them.
+const MOST_TURNS: usize = 1_000;
 
 /// The kinds that a hook wants to hear of.
 #[derive(Clone, Debug)]
@@ -42,16 +47,20 @@ pub(super) async fn observe(
     limit: Duration,
     stop: CancellationToken,
 ) {
+    let mut agents = Agents::default();
     loop {
         let next = tokio::select! {
             next = events.next() => next,
             () = stop.cancelled() => return,
         };
+        if let Next::Record(record) = &next {
+            agents.follow(&record.event);
+        }
         let dropped = match next {
             Next::Closed => return,
             Next::Gap { missed, .. } => missed,
             Next::Record(record) if !interest.covers(record.event.kind()) => 0,
-            Next::Record(record) => u64::from(!hook.tell(&envelope(&record), limit).await),
+            Next::Record(record) => u64::from(!hook.tell(&envelope(&record, &agents), limit).await),
         };
         if dropped > 0 {
             events.bus().emit(Event::HookEventsDropped { hook: hook.label, count: dropped });
@@ -59,12 +68,28 @@ pub(super) async fn observe(
     }
 }
 
+/// Which agents take the turns that are in flight.
+#[derive(Debug, Default)]
+struct Agents(HashMap<u64, &'static str>);
+
+impl Agents {
+    fn follow(&mut self, event: &Event) {
+        match event {
+            // The ends of some may have been missed.
+            Event::TurnStart { .. } if self.0.len() >= MOST_TURNS => self.0.clear(),
+            Event::TurnStart { turn, agent, .. } => drop(self.0.insert(*turn, agent.as_str())),
+            Event::TurnEnd(end) => drop(self.0.remove(&end.turn)),
+            _ => {}
+        }
+    }
+}
+
 /// An event as hooks of the existing PicoClaw know it.
-fn envelope(record: &Record) -> Value {
+fn envelope(record: &Record, agents: &Agents) -> Value {
     let event = &record.event;
     let mut payload = Map::new();
     let mut scope = Map::new();
-    scope.insert("agent_id".into(), json!("main"));
+    scope.insert("agent_id".into(), json!(MAIN));
     event.attributes(|name, fact| {
         let value = match fact {
             Fact::Text(text) => json!(text),
@@ -73,8 +98,14 @@ fn envelope(record: &Record) -> Value {
         };
         match name {
             "session_id" => drop(scope.insert("session_key".into(), value.clone())),
+            "agent_id" => drop(scope.insert("agent_id".into(), value.clone())),
             "channel" => drop(scope.insert("channel".into(), value.clone())),
-            "turn" => drop(scope.insert("turn_id".into(), json!(format!("turn-{}", value)))),
+            "turn" => {
+                if let Some(agent) = value.as_u64().and_then(|turn| agents.0.get(&turn)) {
+                    scope.insert("agent_id".into(), json!(agent));
+                }
+                scope.insert("turn_id".into(), json!(format!("turn-{value}")));
+            }
             _ => {}
         }
         payload.insert(name.to_owned(), value);

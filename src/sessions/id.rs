@@ -1,7 +1,6 @@
 //! Names of sessions, and the keys and file names derived from them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -10,12 +9,14 @@ use sha2::{Digest, Sha256};
 use super::meta::Scope;
 use crate::hex::Hex;
 
-/// The agent that sessions belong to.
-const AGENT: &str = "main";
+/// The agent that answers when none is configured.
+const MAIN: &str = "main";
 /// The account of a channel that has only one. The existing PicoClaw writes it out, so it is a part of the keys.
 const ACCOUNT: &str = "default";
 /// Of the key of a session that was derived.
 const KEY_LENGTH: usize = "sk_v1_".len() + 64;
+/// The dimension by which conversations differ unless configured otherwise.
+const CHAT: &str = "chat";
 /// Longest file name without its extension, in bytes: the file system's limit is 255 with it.
 const MAX_STEM: usize = 180;
 
@@ -23,37 +24,51 @@ const MAX_STEM: usize = 180;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SessionId {
     key: Arc<str>,
-    channel: Arc<str>,
-    /// The kind of the chat and its id, `direct:42`.
-    chat: Arc<str>,
+    origin: Arc<Origin>,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Origin {
+    agent: Arc<str>,
+    channel: String,
+    /// By dimension, such as `chat` and `direct:42`.
+    values: Vec<(&'static str, String)>,
 }
 
 impl SessionId {
-    /// The session of a chat on a channel. Case and surrounding space make no difference.
+    /// The session that the agent `main` has in a chat with one person. Case and surrounding space make no difference.
     pub fn derive(channel: &str, chat: &str) -> Self {
-        Self::of_chat(channel, "direct", chat)
+        Self::of(&MAIN.into(), channel, vec![(CHAT, format!("direct:{}", lower(chat.trim())))])
     }
 
-    /// The session of a chat of this kind (`direct`, `group`, `channel`) on a channel.
-    pub fn of_chat(channel: &str, kind: &str, chat: &str) -> Self {
-        let channel = lower(channel.trim());
-        let chat = format!("{kind}:{}", lower(chat.trim()));
-        let canonical = format!("v=1|agent={AGENT}|channel={channel}|account={ACCOUNT}|chat={chat}");
+    /// The session that an agent has on a channel, told from others by these values in this order, in lower case: by
+    /// the `chat` (`direct:42`), the `sender`, ...
+    pub fn of(agent: &Arc<str>, channel: &str, values: Vec<(&'static str, String)>) -> Self {
+        let channel = lower(channel.trim()).into_owned();
+        let mut canonical = format!("v=1|agent={agent}|channel={channel}|account={ACCOUNT}");
+        for (dimension, value) in &values {
+            canonical.extend(["|", dimension, "=", value]);
+        }
         let digest = Sha256::digest(canonical.as_bytes());
         let mut key = String::with_capacity(KEY_LENGTH);
         let _ = write!(key, "sk_v1_{}", Hex(&digest));
-        Self { key: key.into(), channel: channel.into(), chat: chat.into() }
+        Self { key: key.into(), origin: Arc::new(Origin { agent: Arc::clone(agent), channel, values }) }
     }
 
     /// The session with exactly this key, for a conversation that no person holds.
     pub fn exact(key: &str) -> Self {
-        Self { key: key.into(), channel: "system".into(), chat: key.into() }
+        Self::known(key, "system", key.to_owned())
     }
 
     /// A session whose file bears a name that a test can read.
     #[cfg(test)]
     pub(super) fn named(key: &str) -> Self {
-        Self { key: key.into(), channel: "test".into(), chat: format!("direct:{key}").into() }
+        Self::known(key, "test", format!("direct:{key}"))
+    }
+
+    fn known(key: &str, channel: &str, chat: String) -> Self {
+        let origin = Origin { agent: MAIN.into(), channel: channel.to_owned(), values: vec![(CHAT, chat)] };
+        Self { key: key.into(), origin: Arc::new(origin) }
     }
 
     /// The key by which the session is stored.
@@ -68,28 +83,37 @@ impl SessionId {
 
     /// The name that older versions gave to this session's file.
     pub(super) fn legacy_stem(&self) -> Arc<str> {
-        stem_of(&self.legacy_key())
+        self.legacy_key().map_or_else(|| self.stem(), |key| stem_of(&key))
     }
 
     /// Other names under which other programs may look for a new session.
     pub(super) fn aliases(&self) -> Vec<String> {
-        vec![self.legacy_key()]
+        self.legacy_key().into_iter().collect()
     }
 
     /// Where a new session comes from, for its metadata.
     pub(super) fn scope(&self) -> Scope {
+        let Origin { agent, channel, values } = self.origin.as_ref();
         Scope {
             version: 1,
-            agent_id: AGENT.to_owned(),
-            channel: self.channel.to_string(),
+            agent_id: agent.to_string(),
+            channel: channel.clone(),
             account: ACCOUNT.to_owned(),
-            dimensions: vec!["chat".to_owned()],
-            values: BTreeMap::from([("chat".to_owned(), self.chat.to_string())]),
+            dimensions: values.iter().map(|(dimension, _)| (*dimension).to_owned()).collect(),
+            values: values
+                .iter()
+                .map(|(dimension, value)| ((*dimension).to_owned(), value.clone()))
+                .collect(),
         }
     }
 
-    fn legacy_key(&self) -> String {
-        format!("agent:{AGENT}:{}:{}", self.channel, self.chat)
+    /// `None` for sessions that several share who shared one in older versions: nobody may take it for their own.
+    fn legacy_key(&self) -> Option<String> {
+        let Origin { agent, channel, values } = self.origin.as_ref();
+        match values.as_slice() {
+            [(CHAT, chat)] => Some(format!("agent:{agent}:{channel}:{chat}")),
+            _ => None,
+        }
     }
 }
 
@@ -149,10 +173,30 @@ mod tests {
 
     #[test]
     fn kinds_of_chats_stay_apart() {
-        let group = SessionId::of_chat("telegram", "group", "-100/42");
+        let group = SessionId::of(&"main".into(), "telegram", vec![("chat", "group:-100/42".to_owned())]);
         assert_ne!(group, SessionId::derive("telegram", "-100/42"));
         assert_eq!(group.aliases(), ["agent:main:telegram:group:-100/42"]);
         assert_eq!(group.scope().values["chat"], "group:-100/42");
+    }
+
+    #[test]
+    fn agents_and_senders_have_sessions_of_their_own() {
+        let chat = || ("chat", "group:1".to_owned());
+        let of = |agent: &str, values| SessionId::of(&agent.into(), "telegram", values);
+        let support = of("support", vec![chat()]);
+        assert_ne!(support, of("main", vec![chat()]));
+        assert_eq!(support.aliases(), ["agent:support:telegram:group:1"]);
+        let sender = of("support", vec![chat(), ("sender", "42".to_owned())]);
+        // printf 'v=1|agent=support|channel=telegram|account=default|chat=group:1|sender=42' | sha256sum
+        let expected = "sk_v1_d618e43fb0ec5e5f8d64e72baf1625397abddefa07b60236c4880198b6755522";
+        assert_eq!(sender.key(), expected);
+        assert_eq!((sender.aliases(), sender.legacy_stem()), (Vec::new(), sender.stem()));
+        let scope = sender.scope();
+        assert_eq!(
+            (scope.agent_id.as_str(), scope.dimensions),
+            ("support", vec!["chat".into(), "sender".into()])
+        );
+        assert_eq!(scope.values["sender"], "42");
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! the journal anew. After a crash the journal's records are written again where they are missing.
 //!
 //! * [`SessionId`] names a session and derives its key;
-//! * [`SessionStore`] reads and appends;
+//! * [`SessionStore`] reads and appends; [`Stores`] are those of several agents;
 //! * [`Activity`] knows which sessions were active lately.
 
 mod activity;
@@ -31,6 +31,7 @@ mod options;
 mod pending;
 mod recovery;
 mod store;
+mod stores;
 mod thread;
 mod writer;
 
@@ -45,4 +46,5 @@ pub use meta::{Meta, Scope};
 pub use options::{Options, Persistence};
 pub use recovery::Recovery;
 pub use store::{Commit, Forgotten, History, SessionStore};
+pub use stores::Stores;
 pub use thread::UpkeepFailures;

@@ -38,6 +38,8 @@ pub enum Declaration {
     McpServer(Label),
     /// A hook.
     Hook(Label),
+    /// An agent.
+    Agent(Label),
 }
 
 /// How a request to a provider ended.
@@ -182,6 +184,7 @@ pub enum Event {
     TurnStart {
         turn: u64,
         origin: Origin,
+        agent: Label,
         channel: Label,
         session: Detail,
     },
@@ -375,6 +378,7 @@ pub enum Event {
 pub struct TurnEnd {
     pub turn: u64,
     pub origin: Origin,
+    pub agent: Label,
     pub channel: Label,
     pub status: TurnStatus,
     pub duration: Duration,

@@ -154,6 +154,7 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
         Event::TurnEnd(end) => {
             ledger.shift(active(end.origin), NONE, -1.0);
             ledger.add(M::TurnsTotal, word!(word!(end.origin), end.status), 1);
+            ledger.add(M::AgentTurnsTotal, word!(one(end.agent), end.status), 1);
         }
         Event::MessageJoined { .. } => ledger.add(M::MessagesJoinedTotal, NONE, 1),
         Event::ImagesShown { outcome, images, .. } => ledger.add(M::ImagesTotal, word!(*outcome), *images),
@@ -361,6 +362,11 @@ fn declare(ledger: &mut Ledger, declaration: Declaration) {
                 M::McpServerConsecutiveFailures,
             ] {
                 ledger.declare(metric, one(label));
+            }
+        }
+        Declaration::Agent(label) => {
+            for status in TurnStatus::ALL {
+                ledger.declare(M::AgentTurnsTotal, word!(one(label), *status));
             }
         }
         Declaration::Hook(label) => {

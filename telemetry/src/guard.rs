@@ -50,12 +50,13 @@ pub struct Turn {
 
 impl Turn {
     /// Begins a turn.
-    pub fn start(bus: &Bus, origin: Origin, channel: Label, session: Detail) -> Self {
+    pub fn start(bus: &Bus, origin: Origin, agent: Label, channel: Label, session: Detail) -> Self {
         let turn = TURNS.fetch_add(1, Ordering::Relaxed) + 1;
-        bus.emit(Event::TurnStart { turn, origin, channel, session: session.clone() });
+        bus.emit(Event::TurnStart { turn, origin, agent, channel, session: session.clone() });
         let end = TurnEnd {
             turn,
             origin,
+            agent,
             channel,
             status: TurnStatus::Cancelled,
             duration: Duration::ZERO,

@@ -26,6 +26,8 @@ words! {
         McpServer = "server",
         /// Hooks.
         Hook = "hook",
+        /// Agents.
+        Agent = "agent",
     }
 }
 

@@ -132,6 +132,8 @@ catalogue! {
 
     TurnsTotal: Ledger Counter, "picoclaw_turns_total", "turns", ["origin", "status"],
         "Turns that ended, by what started them and how they ended.";
+    AgentTurnsTotal: Ledger Counter, "picoclaw_agent_turns_total", "agent.turns", ["agent", "status"],
+        "Turns that ended, sub-agents included, by the agent that took them and how they ended.";
     SubturnsActive: Ledger Gauge, "picoclaw_subturns_active", "subturns_active", [],
         "Turns in flight that work for another one: sub-agents and summaries.";
     MessagesJoinedTotal: Ledger Counter, "picoclaw_messages_joined_total", "messages_joined", [],

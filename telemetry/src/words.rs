@@ -90,6 +90,8 @@ words! {
         Heartbeat = "heartbeat",
         /// Another turn.
         Subturn = "subturn",
+        /// The result of a spawned task, which the conversation is told.
+        Report = "report",
     }
 }
 

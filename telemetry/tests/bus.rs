@@ -85,10 +85,11 @@ fn event(bus: &Bus, kind: u8, a: usize, b: u64) -> Event {
         1 => Event::ReplySent { channel, session, duration },
         2 => Event::TurnQueued { channel, session },
         3 => Event::TurnDequeued { channel, session, waited: duration },
-        4 => Event::TurnStart { turn: b, origin: pick(Origin::ALL, a), channel, session },
+        4 => Event::TurnStart { turn: b, origin: pick(Origin::ALL, a), agent: channel, channel, session },
         5 => Event::TurnEnd(Arc::new(TurnEnd {
             turn: b,
             origin: pick(Origin::ALL, a),
+            agent: channel,
             channel,
             status: pick(TurnStatus::ALL, a),
             duration,

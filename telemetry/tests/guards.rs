@@ -9,6 +9,7 @@ use picoclaw_telemetry::{Bus, Detail, Dimension, Label, Metric};
 
 struct World {
     bus: Bus,
+    agent: Label,
     channel: Label,
     provider: Label,
     model: Label,
@@ -20,6 +21,7 @@ impl World {
         let bus = Bus::new(64);
         let declare = |dimension, name| bus.vocabulary().declare(dimension, name);
         Self {
+            agent: declare(Dimension::Agent, "main"),
             channel: declare(Dimension::Channel, "cli"),
             provider: declare(Dimension::Provider, "openai"),
             model: declare(Dimension::Model, "gpt"),
@@ -35,7 +37,7 @@ impl World {
     /// All that a message goes through, up to the middle of a tool call.
     fn begin(&self) -> (Waiting, Turn, Attempt, ToolRun) {
         let waiting = Waiting::start(&self.bus, self.channel, Self::session());
-        let turn = Turn::start(&self.bus, Origin::User, self.channel, Self::session());
+        let turn = Turn::start(&self.bus, Origin::User, self.agent, self.channel, Self::session());
         let attempt = self.attempt(turn.number());
         let tool = ToolRun::start(&self.bus, turn.number(), self.tool, Self::session());
         (waiting, turn, attempt, tool)

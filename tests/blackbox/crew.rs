@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Gateway, wait_for};
+use crate::support::{Gateway, Socket, wait_for};
 
 fn subturns(gateway: &Gateway, status: &str) -> f64 {
     gateway.scrape().get(&format!(r#"picoclaw_turns_total{{origin="subturn",status="{status}"}}"#))
@@ -48,9 +48,46 @@ fn a_spawned_one_works_beside_the_conversation() {
 }
 
 #[test]
+fn a_chat_is_told_when_a_spawned_one_is_done() {
+    let gateway = Gateway::start(json!({ "channel_list": {
+        "pico": { "enabled": true, "settings": { "token": "pico-token-of-the-test" } },
+    } }));
+    let bearer = [("Authorization", "Bearer pico-token-of-the-test")];
+    let mut client = Socket::connect(gateway.port, "/pico/ws?session_id=s1", &bearer).unwrap().0;
+    let mut say = |text: &str, answers: usize| {
+        client.send(json!({ "type": "message.send", "id": "m", "payload": { "content": text } }));
+        let mut contents = Vec::new();
+        while contents.len() < answers {
+            let frame = client.next();
+            if frame["type"] == "message.create" {
+                contents.push(frame["payload"]["content"].as_str().unwrap().to_owned());
+            }
+        }
+        contents
+    };
+    let told = say(r#"!tool spawn {"task":"!slow 300ms\ntea is ready","label":"tea"}"#, 2);
+    assert!(told[0].contains("task-1 is under way"), "{told:?}");
+    assert!(told[1].contains("task-1 tea is done") && told[1].contains("tea is ready"), "{told:?}");
+    let scrape = gateway.scrape();
+    assert_eq!(scrape.get(r#"picoclaw_turns_total{origin="report",status="completed"}"#), 1.0);
+    assert_eq!(scrape.get(r#"picoclaw_outbound_messages_total{channel="pico",outcome="success"}"#), 2.0);
+    assert_eq!((scrape.get("picoclaw_messages_total"), scrape.get("picoclaw_messages_active")), (1.0, 0.0));
+    assert_eq!(say("/subagents", 1), ["task-1 tea: done"]);
+    // Who has it stopped need not be told.
+    assert!(say(r#"!tool spawn {"task":"!hang"}"#, 1)[0].contains("task-2"));
+    assert_eq!(say("/stop", 1), ["Stopped."]);
+    wait_for("the end", || (subturns(&gateway, "cancelled") == 1.0).then_some(()));
+    assert_eq!(say("hello", 1), ["hello"]);
+    let reports = r#"picoclaw_turns_total{origin="report",status="completed"}"#;
+    assert_eq!(gateway.scrape().get(reports), 1.0);
+    let lines = gateway.home.session_lines();
+    assert!(lines.iter().any(|line| line["content"].as_str().unwrap_or_default().contains("tea is ready")));
+}
+
+#[test]
 fn they_are_bounded_and_can_be_stopped() {
     let gateway = Gateway::start(json!({ "agents": { "defaults": {
-        "subturn": { "max_depth": 1, "max_concurrent": 1 },
+        "subturn": { "max_depth": 1, "max_concurrent": 1, "concurrency_timeout_sec": 1 },
     } } }));
     let nested = r#"!tool subagent {"task":"!tool subagent {\"task\":\"deeper\"}"}"#;
     let text = gateway.chat("s", nested);
@@ -61,6 +98,17 @@ fn they_are_bounded_and_can_be_stopped() {
     assert_eq!(gateway.chat("s", "/stop"), "Stopped.");
     wait_for("the end", || (subturns(&gateway, "cancelled") == 1.0).then_some(()));
     assert_eq!(gateway.scrape().get("picoclaw_subturns_active"), 0.0);
+}
+
+#[test]
+fn their_tokens_are_bounded() {
+    let gateway =
+        Gateway::start(json!({ "agents": { "defaults": { "subturn": { "default_token_budget": 1 } } } }));
+    let task = r#"!tool subagent {"task":"!tool list_dir {}"}"#;
+    let text = gateway.chat("s", task);
+    assert!(text.contains("tokens are used up") && text.contains("default_token_budget"), "{text}");
+    assert_eq!(subturns(&gateway, "tool_limit"), 1.0);
+    assert_eq!(gateway.chat("s", "hello"), "hello", "only sub-agents have a budget");
 }
 
 #[test]

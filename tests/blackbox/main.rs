@@ -8,6 +8,7 @@
 mod support;
 
 mod agent_cli;
+mod agents;
 mod broken_config;
 mod catalogue;
 mod chat;

@@ -44,8 +44,9 @@ fn used(names: &[String], durations: &[u64]) -> Bus {
     }
     bus.emit(Event::Declared(declarations.into()));
     let channel = bus.vocabulary().declare(Dimension::Channel, "http");
+    let agent = bus.vocabulary().declare(Dimension::Agent, "main");
     for nanos in durations {
-        let turn = picoclaw_telemetry::guard::Turn::start(&bus, Origin::User, channel, "s".into());
+        let turn = picoclaw_telemetry::guard::Turn::start(&bus, Origin::User, agent, channel, "s".into());
         bus.emit(Event::MessageReceived { channel, session: "s".into() });
         bus.emit(Event::ReplySent { channel, session: "s".into(), duration: Duration::from_nanos(*nanos) });
         turn.finish(TurnStatus::Completed, None);

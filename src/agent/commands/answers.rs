@@ -3,7 +3,8 @@
 use picoclaw_telemetry::Label;
 use picoclaw_telemetry::words::Command;
 
-use super::super::assistant::{Agent, Setup};
+use super::super::assistant::Agent;
+use super::super::setup::Setup;
 use super::super::transcript::Transcript;
 use super::{Order, help};
 use crate::quote::quote;
@@ -62,7 +63,7 @@ impl Asked<'_> {
     }
 
     async fn clear(&self) -> String {
-        let store = &self.agent.0.store;
+        let store = &self.setup.store;
         let cleared = async {
             let history = store.history(self.session).await?;
             let messages = history.omitted + history.messages.len() as u64;
@@ -93,7 +94,7 @@ impl Asked<'_> {
     }
 
     async fn context(&self) -> String {
-        let history = match self.agent.0.store.history(self.session).await {
+        let history = match self.setup.store.history(self.session).await {
             Ok(history) => history,
             Err(error) => return format!("The conversation could not be read: {error}"),
         };
@@ -147,11 +148,18 @@ impl Asked<'_> {
         self.agent.0.channels.iter().map(|(name, _)| *name).collect()
     }
 
+    fn agents(&self) -> String {
+        let agents = self.agent.0.agents.load();
+        let ids = agents.ids();
+        let here = if ids.len() > 1 { format!("; {} answers here", self.setup.id) } else { String::new() };
+        format!("{}{here}", listed("Agents", ids))
+    }
+
     fn show(&self) -> String {
         match self.order.arguments {
             "model" => self.model(),
             "channel" => format!("Channel: {}", self.channel),
-            "agents" => "Agents: main".to_owned(),
+            "agents" => self.agents(),
             _ => usage(Command::Show),
         }
     }
@@ -160,7 +168,7 @@ impl Asked<'_> {
         match self.order.arguments {
             "models" => listed("Models", self.models()),
             "channels" => listed("Channels", self.channels()),
-            "agents" => "Agents: main".to_owned(),
+            "agents" => self.agents(),
             "tools" => {
                 let labels = self.setup.tools.labels().chain(self.setup.crew.labels());
                 listed("Tools", labels.map(Label::as_str))

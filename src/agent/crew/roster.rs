@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Most sub-agents that are remembered, whoever has them.
@@ -15,6 +16,8 @@ pub(in super::super) struct Roster {
     members: Mutex<Members>,
     /// How many results nobody has heard of: a turn looks at them only when there are any.
     news: AtomicUsize,
+    /// Told whenever one is done.
+    pub(super) freed: Notify,
     /// How many results are told in turns that run.
     telling: AtomicUsize,
 }
@@ -49,7 +52,7 @@ impl State {
     fn word(&self) -> &'static str {
         match self {
             Self::Working(_) => "working",
-            Self::Done(_) => "done, its result comes with the next message",
+            Self::Done(_) => "done, its result is not told yet",
             Self::Telling(_) | Self::Told => "done",
         }
     }
@@ -90,6 +93,14 @@ impl Roster {
             member.state = State::Done(result);
             self.news.fetch_add(1, Ordering::Relaxed);
         }
+        drop(members);
+        self.freed.notify_waiters();
+    }
+
+    /// Whether there are results that the model of a session has not heard of.
+    pub(in super::super) fn has_news(&self, session: &str) -> bool {
+        let is_news = |member: &Member| member.session == session && matches!(member.state, State::Done(_));
+        self.news.load(Ordering::Relaxed) > 0 && self.lock().list.iter().any(is_news)
     }
 
     /// The results that the model of a session has not heard of, with names. They count as told once the turn has
@@ -183,7 +194,7 @@ mod tests {
         assert_eq!(roster.enlist("b", "", 2, &cancel), Some(3));
         roster.done(1, "green".to_owned());
         assert!(roster.take_news("b").is_empty());
-        assert_eq!(roster.status("a", Some(1)), ["task-1 tea: done, its result comes with the next message"]);
+        assert_eq!(roster.status("a", Some(1)), ["task-1 tea: done, its result is not told yet"]);
         let told = [("task-1 tea".to_owned(), "green".to_owned())];
         assert_eq!(roster.take_news("a"), told);
         assert!(roster.take_news("a").is_empty());

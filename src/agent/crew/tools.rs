@@ -1,53 +1,76 @@
-//! The tools by which a model has sub-agents.
+//! The tools by which a model has others work.
 
-use picoclaw_telemetry::guard::ToolRun;
-use picoclaw_telemetry::words::ToolStatus;
-use picoclaw_telemetry::{Bus, Detail, Dimension, Label};
-use serde::Deserialize;
-use serde_json::json;
+use std::fmt::Write as _;
 
-use super::super::assistant::Agent;
-use super::super::turn::Work;
-use super::SubTurn;
-use crate::chat::{Message, Role, ToolCall, ToolSpec};
-use crate::tools::ToolOutput;
+use picoclaw_telemetry::{Bus, Dimension, Label};
+use serde_json::{Value, json};
 
-/// Longest result that a model is told, in bytes.
-const MAX_RESULT: usize = 32 << 10;
-/// Longest label, in characters.
-const MAX_LABEL: usize = 60;
+use crate::chat::ToolSpec;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Subagent,
     Spawn,
+    Delegate,
     Status,
+}
+
+/// Which of the tools are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)]
+pub struct CrewWish {
+    pub subagent: bool,
+    pub spawn: bool,
+    pub delegate: bool,
+    pub spawn_status: bool,
+}
+
+/// Another agent, to which tasks may be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fellow {
+    /// Its id.
+    pub id: String,
+    /// What it calls itself; may be empty.
+    pub name: String,
 }
 
 /// The tools that are on.
 #[derive(Clone, Debug, Default)]
-pub struct CrewTools(Vec<(Kind, Label)>);
+pub struct CrewTools {
+    on: Vec<(Kind, Label)>,
+    fellows: Vec<Fellow>,
+}
 
 impl CrewTools {
-    /// Those of `subagent`, `spawn` and `spawn_status` that are wanted.
-    pub fn new(bus: &Bus, subagent: bool, spawn: bool, spawn_status: bool) -> Self {
-        let wanted = [(Kind::Spawn, spawn), (Kind::Status, spawn_status), (Kind::Subagent, subagent)];
+    /// Those that are wanted, for an agent that may give tasks to these others. Without any there is no `delegate`.
+    pub fn new(bus: &Bus, wish: CrewWish, fellows: Vec<Fellow>) -> Self {
+        let wanted = [
+            (Kind::Spawn, wish.spawn),
+            (Kind::Status, wish.spawn_status),
+            (Kind::Subagent, wish.subagent),
+            (Kind::Delegate, wish.delegate && !fellows.is_empty()),
+        ];
         let on = wanted.into_iter().filter(|(_, wanted)| *wanted).map(|(kind, _)| kind);
-        Self(on.map(|kind| (kind, bus.vocabulary().declare(Dimension::Tool, kind.name()))).collect())
+        let on = on.map(|kind| (kind, bus.vocabulary().declare(Dimension::Tool, kind.name()))).collect();
+        Self { on, fellows }
     }
 
     /// What is offered to models.
     pub(in super::super) fn specs(&self) -> impl Iterator<Item = ToolSpec> {
-        self.0.iter().map(|(kind, _)| kind.spec())
+        self.on.iter().map(|(kind, _)| kind.spec(&self.fellows))
     }
 
     /// The labels, for declaring their series.
     pub(in super::super) fn labels(&self) -> impl Iterator<Item = Label> {
-        self.0.iter().map(|(_, label)| *label)
+        self.on.iter().map(|(_, label)| *label)
     }
 
-    fn get(&self, name: &str) -> Option<(Kind, Label)> {
-        self.0.iter().copied().find(|(kind, _)| kind.name() == name)
+    pub(super) fn get(&self, name: &str) -> Option<(Kind, Label)> {
+        self.on.iter().copied().find(|(kind, _)| kind.name() == name)
+    }
+
+    pub(super) fn fellows(&self) -> &[Fellow] {
+        &self.fellows
     }
 }
 
@@ -56,168 +79,82 @@ impl Kind {
         match self {
             Self::Subagent => "subagent",
             Self::Spawn => "spawn",
+            Self::Delegate => "delegate",
             Self::Status => "spawn_status",
         }
     }
 
-    fn spec(self) -> ToolSpec {
-        let task = json!({ "type": "string", "description": "What is to be done, with all that must be known for it" });
-        let label =
-            json!({ "type": "string", "description": "A few words by which the task is told from others" });
-        let of_task =
-            json!({ "type": "object", "properties": { "task": task, "label": label }, "required": ["task"] });
+    fn spec(self, fellows: &[Fellow]) -> ToolSpec {
+        let task = text("What is to be done, with all that must be known for it");
+        let label = text("A few words by which the task is told from others");
+        let agent = text(&format!("Which agent: {}", list(fellows)));
         let (description, parameters) = match self {
-            Self::Subagent => ("Has a sub-agent do a task and waits for its result.", of_task),
-            Self::Spawn => (
-                "Has a sub-agent do a task beside the conversation. Its result is told to you when it is done.",
-                of_task,
+            Self::Subagent => (
+                "Has a sub-agent do a task and waits for its result.",
+                object(&json!({ "task": task, "label": label }), &["task"]),
+            ),
+            Self::Spawn => {
+                let mut properties = json!({ "task": task, "label": label });
+                if !fellows.is_empty() {
+                    properties["agent_id"] = agent;
+                }
+                (
+                    "Has a sub-agent, or another agent, do a task beside the conversation. Its result is told to you \
+                     when it is done.",
+                    object(&properties, &["task"]),
+                )
+            }
+            Self::Delegate => (
+                "Has another agent do a task, with its own model, tools and files, and waits for its result.",
+                object(&json!({ "agent_id": agent, "task": task }), &["agent_id", "task"]),
             ),
             Self::Status => (
                 "Tells how spawned tasks go.",
-                json!({ "type": "object", "required": [], "properties": {
-                    "task_id": { "type": "string", "description": "Which task, such as task-3; all without it" },
-                } }),
+                object(&json!({ "task_id": text("Which task, such as task-3; all without it") }), &[]),
             ),
         };
         ToolSpec { name: self.name().to_owned(), description: description.to_owned(), parameters }
     }
 }
 
-#[derive(Deserialize)]
-struct Order {
-    task: String,
-    #[serde(default)]
-    label: Option<String>,
-    #[serde(default)]
-    agent_id: Option<String>,
+fn text(description: &str) -> Value {
+    json!({ "type": "string", "description": description })
 }
 
-#[derive(Deserialize)]
-struct Which {
-    #[serde(default)]
-    task_id: Option<String>,
+fn object(properties: &Value, required: &[&str]) -> Value {
+    json!({ "type": "object", "properties": properties, "required": required })
 }
 
-/// Does what a call asks for, if it is one of these tools, and returns the text for the model.
-pub(in super::super) async fn call(work: &Work<'_>, turn: u64, call: &ToolCall) -> Option<String> {
-    let (kind, label) = work.setup.crew.get(&call.function.name)?;
-    let run = ToolRun::start(work.bus, turn, label, work.session.clone());
-    let arguments = call.function.arguments.trim();
-    let arguments = if arguments.is_empty() { "{}" } else { arguments };
-    let output = match kind {
-        Kind::Subagent => subagent(work, arguments).await,
-        Kind::Spawn => spawn(work, arguments),
-        Kind::Status => status(work, arguments),
-    };
-    let ToolOutput { status, text } = output.into();
-    let error = (status != ToolStatus::Success).then(|| Detail::new(&text));
-    run.finish(status, error);
-    Some(text)
-}
-
-/// What sub-agents have brought to a conversation meanwhile, as its model is told.
-pub(in super::super) fn news(agent: &Agent, session: &str) -> impl Iterator<Item = Message> {
-    agent.0.roster.take_news(session).into_iter().map(|(name, result)| {
-        let text = format!("[The sub-agent {name} is done. Nobody but you has seen its result:]\n{result}");
-        Message::new(Role::User, text)
-    })
-}
-
-async fn subagent(work: &Work<'_>, arguments: &str) -> Result<ToolOutput, ToolOutput> {
-    let order = order(work, arguments)?;
-    // It ends with the turn that waits for it.
-    let cancel = work.post.agent.0.cancel_all.child_token();
-    match SubTurn::new(work, order.task).run(cancel).await {
-        Ok(text) => Ok(ToolOutput::success(bounded(text))),
-        Err(error) => Err(ToolOutput::error(format!("The sub-agent failed: {}", error.message))),
-    }
-}
-
-fn spawn(work: &Work<'_>, arguments: &str) -> Result<ToolOutput, ToolOutput> {
-    let order = order(work, arguments)?;
-    let Some(session) = work.post.session else {
-        return Err(ToolOutput::error(
-            "This conversation is not remembered, so no result could come back to it: use subagent instead.",
-        ));
-    };
-    let label: String = order.label.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-    let label: String = label.chars().take(MAX_LABEL).collect();
-    let agent = work.post.agent.clone();
-    let cancel = agent.0.cancel_unawaited.child_token();
-    let most = work.setup.limits.crew.concurrent;
-    let Some(number) = agent.0.roster.enlist(session, &label, most, &cancel) else {
-        return Err(ToolOutput::error(format!(
-            "{most} sub-agents work for this conversation already: wait until one is done, or use subagent."
-        )));
-    };
-    let sub_turn = SubTurn::new(work, order.task);
-    let turns = agent.0.turns.clone();
-    turns.spawn(async move {
-        let mut enlisted = Enlisted { agent, number, result: "It failed: it vanished.".to_owned() };
-        enlisted.result = match sub_turn.run(cancel).await {
-            Ok(text) => bounded(text),
-            Err(error) => format!("It failed: {}", error.message),
+/// The agents with their names, for a model or a person.
+pub(super) fn list(fellows: &[Fellow]) -> String {
+    let mut text = String::new();
+    for Fellow { id, name } in fellows {
+        let gap = if text.is_empty() { "" } else { ", " };
+        let _ = match name.as_str() {
+            "" => write!(text, "{gap}{id}"),
+            name => write!(text, "{gap}{id} ({name})"),
         };
-    });
-    Ok(ToolOutput::success(format!(
-        "task-{number} is under way. Go on; its result will be told to you when it is done."
-    )))
-}
-
-/// A sub-agent at work. Dropping it, also by a panic, says that it is done.
-struct Enlisted {
-    agent: Agent,
-    number: u64,
-    result: String,
-}
-
-impl Drop for Enlisted {
-    fn drop(&mut self) {
-        self.agent.0.roster.done(self.number, std::mem::take(&mut self.result));
-    }
-}
-
-fn status(work: &Work<'_>, arguments: &str) -> Result<ToolOutput, ToolOutput> {
-    let Which { task_id } = parse(arguments)?;
-    let only = match task_id.as_deref().map(str::trim).filter(|id| !id.is_empty()) {
-        Some(id) => Some(
-            id.trim_start_matches("task-")
-                .parse()
-                .map_err(|_| ToolOutput::error("argument `task_id` is no task: give one such as task-3"))?,
-        ),
-        None => None,
-    };
-    let tasks = work.post.agent.0.roster.status(work.post.session.unwrap_or_default(), only);
-    let text = if tasks.is_empty() { "There is no such task.".to_owned() } else { tasks.join("\n") };
-    Ok(ToolOutput::success(text))
-}
-
-fn order(work: &Work<'_>, arguments: &str) -> Result<Order, ToolOutput> {
-    let order: Order = parse(arguments)?;
-    let deepest = work.setup.limits.crew.depth;
-    if work.post.depth >= deepest {
-        return Err(ToolOutput::denied(format!(
-            "Sub-agents may be nested {deepest} deep, and you are at that depth: do it yourself."
-        )));
-    }
-    if order.task.trim().is_empty() {
-        return Err(ToolOutput::error("argument `task` is empty: say what is to be done"));
-    }
-    if order.agent_id.as_deref().is_some_and(|agent| !matches!(agent.trim(), "" | "main")) {
-        return Err(ToolOutput::error("there is no agent but main: leave `agent_id` out"));
-    }
-    Ok(order)
-}
-
-fn parse<'a, T: Deserialize<'a>>(arguments: &'a str) -> Result<T, ToolOutput> {
-    serde_json::from_str(arguments)
-        .map_err(|error| ToolOutput::error(format!("The arguments are not valid: {error}.")))
-}
-
-fn bounded(mut text: String) -> String {
-    if text.len() > MAX_RESULT {
-        text.truncate(text.floor_char_boundary(MAX_RESULT));
-        text.push_str("\n[cut here: the result was longer]");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_are_offered_only_when_there_are_some() {
+        let bus = Bus::new(64);
+        let wish = CrewWish { subagent: true, spawn: true, delegate: true, spawn_status: false };
+        let names = |tools: &CrewTools| tools.specs().map(|spec| spec.name).collect::<Vec<_>>();
+        let alone = CrewTools::new(&bus, wish, Vec::new());
+        assert_eq!(names(&alone), ["spawn", "subagent"]);
+        assert!(alone.specs().all(|spec| spec.parameters["properties"]["agent_id"].is_null()));
+        let fellow = |id: &str, name: &str| Fellow { id: id.to_owned(), name: name.to_owned() };
+        let two = CrewTools::new(&bus, wish, vec![fellow("support", "Support Desk"), fellow("sales", "")]);
+        assert_eq!(names(&two), ["spawn", "subagent", "delegate"]);
+        let delegate = two.specs().last().unwrap().parameters;
+        let agent = delegate["properties"]["agent_id"]["description"].as_str().unwrap();
+        assert_eq!(agent, "Which agent: support (Support Desk), sales");
+    }
 }

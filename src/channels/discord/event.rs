@@ -65,7 +65,14 @@ impl Message {
         let mentioned = self.mentions.iter().any(|user| user.id == me);
         let without = self.content.replace(&format!("<@{me}>"), "").replace(&format!("<@!{me}>"), "");
         Some(Said {
-            chat: Chat { kind: if is_direct { "direct" } else { "channel" }, id: self.channel_id.clone() },
+            chat: Chat {
+                kind: if is_direct { "direct" } else { "channel" },
+                id: self.channel_id.clone(),
+                space: self.guild_id.as_ref().map(|guild| format!("guild:{guild}")).unwrap_or_default(),
+                sender: self.author.id.clone(),
+                mentioned,
+                ..Chat::default()
+            },
             text: without.trim().to_owned(),
             addressed: is_direct || answers_bot || mentioned,
         })

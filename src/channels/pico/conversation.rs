@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::frames;
 use super::media::Received;
-use super::{Pico, nobody_there};
+use super::{Pico, SENDER, nobody_there};
 use crate::agent::{Chat, Conversation, Inbound, Progress, Refusal, TurnError, TurnHandle};
 use crate::channels::ids::uuid;
 use crate::channels::link::Link;
@@ -47,7 +47,12 @@ pub(super) async fn begin(pico: &Arc<Pico>, link: &Arc<Link>, heard: Heard) {
     let chat = format!("pico:{session}");
     let inbound = Inbound {
         channel: link.name(),
-        conversation: Conversation::Chat(Chat { kind: "direct", id: chat.clone() }),
+        conversation: Conversation::Chat(Chat {
+            kind: "direct",
+            id: chat.clone(),
+            sender: SENDER.to_owned(),
+            ..Chat::default()
+        }),
         messages: vec![Message::from_person(content, images)],
         model: None,
         sampling: Sampling::default(),

@@ -100,7 +100,7 @@ struct Pico {
 pub struct PicoChannel(Arc<Pico>);
 
 /// What the sender of every message is called.
-const SENDER: &str = "pico-user";
+pub(super) const SENDER: &str = "pico-user";
 
 impl PicoChannel {
     /// A channel as configured. Files of messages go to `inbox`; who is turned away is told to `observer`.

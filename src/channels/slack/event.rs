@@ -80,7 +80,14 @@ impl Event {
             None => self.channel.clone(),
         };
         Some(Said {
-            chat: Chat { kind: if is_direct { "direct" } else { "channel" }, id },
+            chat: Chat {
+                kind: if is_direct { "direct" } else { "channel" },
+                id,
+                topic: thread.unwrap_or_default().to_owned(),
+                sender: self.user.clone(),
+                mentioned: is_mention,
+                ..Chat::default()
+            },
             text: self.text.replace(&mention, "").trim().to_owned(),
             addressed: is_direct || is_mention,
         })

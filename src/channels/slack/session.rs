@@ -98,7 +98,7 @@ impl Session<'_> {
             let recent = || self.slack.recent.lock().unwrap_or_else(PoisonError::into_inner);
             let again = !id.is_empty() && recent().contains(id);
             if !again {
-                if !self.event(&payload["event"]).await {
+                if !self.event(payload).await {
                     return Ok(false);
                 }
                 recent().add(id);
@@ -110,13 +110,16 @@ impl Session<'_> {
         Ok(true)
     }
 
-    async fn event(&self, event: &Value) -> bool {
-        let Ok(event) = serde_json::from_value::<Event>(event.clone()) else {
+    async fn event(&self, payload: &Value) -> bool {
+        let Ok(event) = serde_json::from_value::<Event>(payload["event"].clone()) else {
             return true;
         };
-        let Some(said) = event.said(self.bot) else {
+        let Some(mut said) = event.said(self.bot) else {
             return true;
         };
+        if let Some(team) = payload["team_id"].as_str() {
+            said.chat.space = format!("workspace:{team}");
+        }
         let has_words = |text: &String| !text.is_empty() || !event.files.is_empty();
         let heard = self.slack.manners.group.heard(&said.text, said.addressed);
         let Some(text) = heard.filter(has_words) else {

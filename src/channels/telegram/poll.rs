@@ -134,7 +134,15 @@ impl Poll<'_> {
             return true;
         }
         let kind = if message.is_group() { "group" } else { "direct" };
-        let mut heard = Heard { received, ..Heard::now(Chat { kind, id: message.address() }, text) };
+        let chat = Chat {
+            kind,
+            id: message.address(),
+            topic: message.topic().map(|topic| topic.to_string()).unwrap_or_default(),
+            sender: id,
+            mentioned: message.mentions(&self.me),
+            ..Chat::default()
+        };
+        let mut heard = Heard { received, ..Heard::now(chat, text) };
         for (kind, file) in message.files().into_iter().take(MOST_FILES) {
             heard.enclose(self.fetch(kind, file).await);
         }

@@ -90,11 +90,15 @@ impl Message {
 
     /// The chat's id, with the topic's in a forum: `-100/42`.
     pub(super) fn address(&self) -> String {
-        if self.chat.is_forum && self.message_thread_id != 0 {
-            format!("{}/{}", self.chat.id, self.message_thread_id)
-        } else {
-            self.chat.id.to_string()
+        match self.topic() {
+            Some(topic) => format!("{}/{topic}", self.chat.id),
+            None => self.chat.id.to_string(),
         }
+    }
+
+    /// The topic of a forum to which the message belongs.
+    pub(super) fn topic(&self) -> Option<i64> {
+        (self.chat.is_forum && self.message_thread_id != 0).then_some(self.message_thread_id)
     }
 
     /// Whether more people than the sender are there.

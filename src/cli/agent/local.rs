@@ -14,10 +14,10 @@ use crate::channels::http::CLI_CHANNEL;
 use crate::chat::{Message, Role, Sampling};
 use crate::config::Loaded;
 use crate::gateway::{
-    PluginTools, Supply, console, cron_tool, plugin_tools, session_options, setup, sink_context,
+    PluginTools, Supply, console, cron_tool, open_sessions, plugin_tools, session_options, sink_context, team,
 };
 use crate::jobs::JobStore;
-use crate::sessions::SessionStore;
+use crate::sessions::Stores;
 
 /// How long the end may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The agent with what it needs.
 pub(super) struct Local {
     agent: Agent,
-    store: SessionStore,
+    stores: Stores,
     plugins: PluginTools,
     supervisor: tokio::sync::Mutex<Supervisor>,
     bus: picoclaw_telemetry::Bus,
@@ -43,14 +43,15 @@ impl Local {
         let supervisor = Supervisor::start(&[console], context)?;
         let plugins = plugin_tools(&loaded.config, &masker, &PluginTools::default()).await;
         let cron = cron_tool(&loaded.config, &JobStore::new(&loaded.paths.workspace));
-        let supply = Supply { plugins: plugins.clone(), cron, ..Supply::default() };
-        let setup = setup(&bus, &loaded.config, &loaded.paths, &masker, &supply)?;
-        let store = SessionStore::open(&loaded.paths.sessions_dir, &session_options(&loaded.config))?;
+        let stores = Stores::new(session_options(&loaded.config));
+        open_sessions(&loaded.config, &loaded.paths, &stores).await?;
+        let supply = Supply { plugins: plugins.clone(), cron, stores: stores.clone(), ..Supply::default() };
+        let team = team(&bus, &loaded.config, &loaded.paths, &masker, &supply, None)?;
         let window = Duration::from_secs(60 * loaded.config.telemetry.session_active_minutes);
-        let agent = Agent::new(bus.clone(), setup, store.clone(), &[CLI_CHANNEL], 1, window);
+        let agent = Agent::new(bus.clone(), team, &[CLI_CHANNEL], 1, window);
         Ok(Self {
             agent,
-            store,
+            stores,
             plugins,
             supervisor: tokio::sync::Mutex::new(supervisor),
             bus,
@@ -63,7 +64,7 @@ impl Local {
     pub(super) async fn stop(&self) {
         self.agent.drain(PATIENCE).await;
         let _ = timeout(PATIENCE, self.plugins.stop()).await;
-        if let Err(error) = self.store.close().await {
+        if let Err(error) = self.stores.close().await {
             tracing::error!(%error, "Sessions could not be closed.");
         }
         self.bus.close();

@@ -9,6 +9,7 @@ const SUBJECTS: &[(&str, &[&str])] = &[
             "picoclaw_queue_",
             "picoclaw_turns_",
             "picoclaw_subturns_",
+            "picoclaw_agent_",
             "picoclaw_commands_",
             "picoclaw_compactions_",
             "picoclaw_response_",

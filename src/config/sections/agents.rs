@@ -5,6 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::agent_list::{AgentConfig, DispatchConfig};
+
 /// Turns wait for providers most of the time, so many fit into a small machine.
 const AUTOMATIC_PARALLEL_TURNS: usize = 256;
 
@@ -14,6 +16,10 @@ const AUTOMATIC_PARALLEL_TURNS: usize = 256;
 pub struct AgentsConfig {
     /// What holds for every agent.
     pub defaults: AgentDefaults,
+    /// The agents. Without any there is one, called `main`.
+    pub list: Vec<AgentConfig>,
+    /// Which of them is for whom.
+    pub dispatch: DispatchConfig,
 }
 
 /// What holds for every agent.
@@ -27,6 +33,9 @@ pub struct AgentDefaults {
     pub restrict_to_workspace: bool,
     /// Whether tools may read files outside the workspace.
     pub allow_read_outside_workspace: bool,
+    /// The provider of the models that name none, neither in `provider` nor before a `/` in `model`; empty means
+    /// `openai`.
+    pub provider: String,
     /// The model that answers when nobody names one; empty means the first of `model_list`.
     pub model_name: String,
     /// Models, by `model_name` or `model`, that are tried in this order when that one fails.
@@ -106,6 +115,11 @@ pub struct SubturnConfig {
     /// Longest time that a sub-agent may take, in minutes; 0 means 5.
     #[schemars(range(max = 1440))]
     pub default_timeout_minutes: u64,
+    /// Most tokens that a sub-agent may use, those that it is sent included; 0 means no limit.
+    pub default_token_budget: u64,
+    /// How long a task waits when `max_concurrent` sub-agents are at work, in seconds, before it is refused; 0 means 30.
+    #[schemars(range(max = 3600))]
+    pub concurrency_timeout_sec: u64,
 }
 
 impl SubturnConfig {
@@ -117,6 +131,16 @@ impl SubturnConfig {
     /// How many may work for a conversation at the same time.
     pub fn concurrent(&self) -> usize {
         if self.max_concurrent == 0 { 5 } else { self.max_concurrent as usize }
+    }
+
+    /// How long a task waits for its turn.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(if self.concurrency_timeout_sec == 0 { 30 } else { self.concurrency_timeout_sec })
+    }
+
+    /// Most tokens that one may use.
+    pub fn token_budget(&self) -> Option<u64> {
+        (self.default_token_budget > 0).then_some(self.default_token_budget)
     }
 
     /// How long one may take.
@@ -165,6 +189,7 @@ impl Default for AgentDefaults {
             workspace: String::new(),
             restrict_to_workspace: true,
             allow_read_outside_workspace: false,
+            provider: String::new(),
             model_name: String::new(),
             model_fallbacks: Vec::new(),
             image_model: String::new(),

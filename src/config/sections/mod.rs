@@ -2,6 +2,7 @@
 //!
 //! The doc comments of the fields are the descriptions in the JSON schema and in `docs/config.md`.
 
+mod agent_list;
 mod agents;
 mod channels;
 mod gateway;
@@ -15,6 +16,9 @@ mod sessions;
 mod telemetry;
 mod tools;
 
+pub use agent_list::{
+    AgentConfig, AgentModel, DispatchConfig, DispatchRule, DispatchSelector, MAIN, SubagentsConfig, agent_id,
+};
 pub use agents::{AgentDefaults, AgentsConfig, RoutingConfig, SteeringMode, SubturnConfig};
 pub use channels::{CHANNEL_TYPES, ChannelConfig};
 pub use gateway::{GatewayConfig, HealthCheckConfig, MetricsConfig};
@@ -23,7 +27,7 @@ pub use jobs::{CronConfig, HeartbeatConfig};
 pub use logging::{LogFormat, LoggingConfig};
 pub use models::{ECHO, ModelConfig, PriceConfig, StreamingConfig, ThinkingLevel, ToolSchemaTransform};
 pub use scrape::{HealthDetails, ScrapeAuth};
-pub use sessions::{Persistence, SessionConfig};
+pub use sessions::{DM_SCOPES, Persistence, SESSION_DIMENSIONS, SessionConfig, known_dimensions};
 pub use telemetry::TelemetryConfig;
 pub use tools::{
     ExecConfig, McpConfig, McpServerConfig, McpTransport, MessageConfig, SearchEngineConfig, Toggle,
@@ -88,10 +92,47 @@ impl Config {
         by_name.or_else(|| self.models().find(|model| model.model == text))
     }
 
+    /// Gives models that name no provider the usual one.
+    pub(super) fn name_providers(&mut self) {
+        let provider = self.agents.defaults.provider.trim();
+        let nameless =
+            |model: &&mut ModelConfig| model.provider.trim().is_empty() && !model.model.contains('/');
+        if !provider.is_empty() {
+            self.model_list
+                .iter_mut()
+                .filter(nameless)
+                .for_each(|model| provider.clone_into(&mut model.provider));
+        }
+    }
+
     /// Adds what is always there: the model `echo`, unless the user has one of that name.
     pub(super) fn add_built_in(&mut self) {
         if self.model_list.iter().all(|model| model.model_name != ECHO) {
             self.model_list.push(ModelConfig::echo());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_provider_is_that_of_models_without_one() {
+        let model = |provider: &str, model: &str| ModelConfig {
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            ..ModelConfig::default()
+        };
+        let model_list = vec![model("", "a"), model("groq", "b"), model("", "mistral/c")];
+        let mut config = Config { model_list, ..Config::default() };
+        let names = |config: &Config| {
+            config.model_list.iter().map(|model| model.provider_name().to_owned()).collect::<Vec<_>>()
+        };
+        config.name_providers();
+        assert_eq!(names(&config), ["openai", "groq", "mistral"]);
+        config.agents.defaults.provider = "zhipu".to_owned();
+        config.name_providers();
+        assert_eq!(names(&config), ["zhipu", "groq", "mistral"]);
     }
 }

@@ -49,6 +49,8 @@ pub struct ToolsConfig {
     pub subagent: Toggle,
     /// Has a sub-agent do a task beside the conversation.
     pub spawn: Toggle,
+    /// Has another agent do a task, and waits for it.
+    pub delegate: Toggle,
     /// Tells how spawned tasks go; off unless switched on.
     pub spawn_status: Toggle,
     /// Fetches a web page.
@@ -81,6 +83,7 @@ impl Default for ToolsConfig {
             list_dir: Toggle::default(),
             subagent: Toggle::default(),
             spawn: Toggle::default(),
+            delegate: Toggle::default(),
             spawn_status: Toggle { enabled: false },
             web_fetch: Toggle::default(),
             cron: CronConfig::default(),

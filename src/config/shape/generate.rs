@@ -26,7 +26,13 @@ fn tidy(schema: &mut Value) {
                     members["type"] = only.clone();
                 }
             }
-            members.values_mut().for_each(tidy);
+            for (key, value) in members {
+                match value {
+                    // Its keys are those of settings, one of which may be called `default`.
+                    Value::Object(settings) if key == "properties" => settings.values_mut().for_each(tidy),
+                    value => tidy(value),
+                }
+            }
         }
         Value::Array(items) => items.iter_mut().for_each(tidy),
         _ => {}

@@ -87,10 +87,11 @@ impl Event {
                 visit("duration_ms", Millis(*duration));
                 visit("channel", Text(channel.as_str()));
             }
-            Self::TurnStart { turn, origin, channel, session } => {
+            Self::TurnStart { turn, origin, agent, channel, session } => {
                 visit("session_id", Text(session.as_str()));
                 visit("turn", Count(*turn));
                 visit("origin", Text(origin.as_str()));
+                visit("agent_id", Text(agent.as_str()));
                 visit("channel", Text(channel.as_str()));
             }
             Self::TurnEnd(end) => {
@@ -98,6 +99,7 @@ impl Event {
                 visit("duration_ms", Millis(end.duration));
                 visit("turn", Count(end.turn));
                 visit("origin", Text(end.origin.as_str()));
+                visit("agent_id", Text(end.agent.as_str()));
                 visit("channel", Text(end.channel.as_str()));
                 visit("status", Text(end.status.as_str()));
                 visit("iterations", Count(u64::from(end.iterations)));

@@ -37,6 +37,7 @@ fn a_line_has_its_fields_in_order() {
     let end = TurnEnd {
         turn: 3,
         origin: Origin::User,
+        agent: Vocabulary::new().declare(Dimension::Agent, "main"),
         channel,
         status: TurnStatus::Completed,
         duration: Duration::from_micros(1_234_500),
@@ -49,7 +50,7 @@ fn a_line_has_its_fields_in_order() {
         line(Event::TurnEnd(Arc::new(end))),
         concat!(
             r#"{"time":"2024-01-15T10:30:00.123Z","level":"info","component":"agent","message":"Turn completed","#,
-            r#""session_id":"abc123","duration_ms":1234.5,"turn":3,"origin":"user","channel":"cli","#,
+            r#""session_id":"abc123","duration_ms":1234.5,"turn":3,"origin":"user","agent_id":"main","channel":"cli","#,
             r#""status":"completed","iterations":2,"input_tokens":10,"output_tokens":5,"kind":"agent.turn.end""#,
         )
     );
