@@ -10,11 +10,12 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use self::assembly::Answer;
 use self::body::{Body, Dialect, Habits};
-use super::catalog::{BuildError, ModelSpec};
+use super::catalog::BuildError;
 use super::clients::HttpClients;
 use super::error::ProviderError;
-use super::exchange::{Connection, Failed, endpoint, secret_header};
+use super::exchange::{Connection, Failed, ask, endpoint, secret_header};
 use super::provider::{ChatRequest, Completion, Deltas, Provider};
+use super::spec::ModelSpec;
 
 mod assembly;
 mod blocks;
@@ -92,19 +93,13 @@ impl Provider for Anthropic {
         deltas: &mut dyn Deltas,
     ) -> Result<Completion, ProviderError> {
         let connection = &self.connection;
-        let client = connection.client()?;
         let stream = request.stream && connection.streams();
-        let mut exchange = connection.exchange(deltas, stream);
-        // At most once more for each habit that the model may have.
-        loop {
+        let write = || {
             let habits = self.habits();
-            let body = Body { request, dialect: &self.dialect, stream, habits }.to_bytes();
-            match exchange.run::<Answer>(connection.post(client, &self.uri, body)).await {
-                Err(failed) if self.learn(habits, &failed) => {}
-                Err(failed) => return Err(failed.error),
-                Ok(completion) => return Ok(completion),
-            }
-        }
+            (habits, Body { request, dialect: &self.dialect, stream, habits }.to_bytes())
+        };
+        let learn = |habits: Habits, failed: &Failed| self.learn(habits, failed);
+        ask::<Answer, _>(connection, &self.uri, deltas, stream, write, learn).await
     }
 }
 

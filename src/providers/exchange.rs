@@ -2,6 +2,7 @@
 //!
 //! * `connection`: where a configured model's server is, and how it is asked.
 //! * `attempt`: one request with its answer, within its time limits; `events` reads a streamed one, `sse` cuts it.
+//! * `lessons`: requests that are repeated in the way in which a server wants to be asked.
 //! * [`Assembly`]: what a protocol adds to that.
 //! * `failure` judges error answers, `report` puts them into words.
 
@@ -10,6 +11,7 @@ pub(super) use self::attempt::Failed;
 pub(super) use self::connection::{Connection, endpoint, secret_header};
 pub(super) use self::failure::ErrorBody;
 pub(super) use self::fields::Fields;
+pub(super) use self::lessons::ask;
 
 mod assembly;
 mod attempt;
@@ -17,6 +19,7 @@ mod connection;
 mod events;
 mod failure;
 mod fields;
+mod lessons;
 mod report;
 #[cfg(test)]
 pub(super) mod server;

@@ -10,11 +10,12 @@ use hyper::header::{HeaderMap, HeaderName};
 
 use self::assembly::Answer;
 use self::body::{Body, Dialect};
-use super::catalog::{BuildError, ModelSpec};
+use super::catalog::BuildError;
 use super::clients::HttpClients;
 use super::error::ProviderError;
 use super::exchange::{Connection, endpoint, secret_header};
 use super::provider::{ChatRequest, Completion, Deltas, Provider};
+use super::spec::ModelSpec;
 
 mod assembly;
 mod body;

@@ -2,7 +2,7 @@
 //!
 //! * [`provider`]: what a provider is, what it is asked and what it answers.
 //! * [`error`]: why an attempt failed, in the closed set of words.
-//! * [`catalog`]: from a configured model to a provider, with the defaults of the known vendors.
+//! * [`spec`]: what a provider needs to know of a configured model. [`catalog`]: from there to a provider, with the defaults of the known vendors.
 //! * [`openai`]: every server that speaks the OpenAI protocol, near or far; [`anthropic`] and
 //!   [`gemini`]: the other two protocols.
 //! * `exchange`: what every protocol over HTTP has in common.
@@ -24,11 +24,13 @@ pub mod openai;
 mod price;
 pub mod provider;
 mod schema;
+pub mod spec;
 pub mod transport;
 mod vendors;
 
-pub use catalog::{BuildError, ModelSpec, Thinking, build, wants_key};
+pub use catalog::{BuildError, build, wants_key};
 pub use clients::HttpClients;
 pub use error::ProviderError;
 pub use price::Price;
 pub use provider::{ChatRequest, Completion, Delta, Deltas, Discard, Provider};
+pub use spec::{ModelSpec, Thinking};

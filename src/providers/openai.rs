@@ -11,11 +11,12 @@ use serde_json::{Map, Value, json};
 
 use self::assembly::Answer;
 use self::body::{Body, Dialect, Refused};
-use super::catalog::{BuildError, ModelSpec, Thinking};
+use super::catalog::BuildError;
 use super::clients::HttpClients;
 use super::error::ProviderError;
-use super::exchange::{Connection, ErrorBody, Failed, endpoint, secret_header};
+use super::exchange::{Connection, ErrorBody, Failed, ask, endpoint, secret_header};
 use super::provider::{ChatRequest, Completion, Deltas, Provider};
+use super::spec::{ModelSpec, Thinking};
 use super::vendors::{Thinks, Vendor};
 
 mod assembly;
@@ -98,19 +99,13 @@ impl Provider for OpenAi {
         deltas: &mut dyn Deltas,
     ) -> Result<Completion, ProviderError> {
         let connection = &self.connection;
-        let client = connection.client()?;
         let stream = request.stream && connection.streams();
-        let mut exchange = connection.exchange(deltas, stream);
-        // At most once more for each field that the server may refuse.
-        loop {
+        let write = || {
             let left_out = self.left_out(stream);
-            let body = Body { request, dialect: &self.dialect, stream, refused: left_out }.to_bytes();
-            match exchange.run::<Answer>(connection.post(client, &self.uri, body)).await {
-                Err(failed) if self.learn(left_out, refused_fields(&failed)) => {}
-                Err(failed) => return Err(failed.error),
-                Ok(completion) => return Ok(completion),
-            }
-        }
+            (left_out, Body { request, dialect: &self.dialect, stream, refused: left_out }.to_bytes())
+        };
+        let learn = |left_out: Refused, failed: &Failed| self.learn(left_out, refused_fields(failed));
+        ask::<Answer, _>(connection, &self.uri, deltas, stream, write, learn).await
     }
 }
 

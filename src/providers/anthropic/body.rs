@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::blocks;
 use crate::chat::{Protocol, ToolSpec};
-use crate::providers::catalog::Thinking;
 use crate::providers::exchange::Fields;
 use crate::providers::provider::ChatRequest;
+use crate::providers::spec::Thinking;
 
 /// The longest answer when nobody says: the protocol wants a number.
 const MAX_TOKENS: u64 = 4096;

@@ -10,8 +10,8 @@ use super::*;
 use crate::chat::{
     FinishReason, FunctionCall, Message, Role, Sampling, ToolCall, ToolSpec, ToolSpecs, Usage,
 };
-use crate::providers::catalog::Thinking;
 use crate::providers::exchange::server::Server;
+use crate::providers::spec::Thinking;
 use crate::providers::{self, Delta};
 
 const WHOLE: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude","content":[

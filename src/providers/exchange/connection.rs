@@ -9,10 +9,11 @@ use reqwest::Url;
 
 use super::attempt::Exchange;
 use super::report::Reporter;
-use crate::providers::catalog::{BuildError, ModelSpec};
+use crate::providers::catalog::BuildError;
 use crate::providers::clients::HttpClients;
 use crate::providers::error::{ProviderError, excerpt};
 use crate::providers::provider::Deltas;
+use crate::providers::spec::ModelSpec;
 use crate::providers::transport::{Answer, Client, TransportError};
 
 /// The way to a server.

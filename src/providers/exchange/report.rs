@@ -8,8 +8,8 @@ use picoclaw_telemetry::words::FailureReason;
 use reqwest::Url;
 
 use super::failure::{ErrorBody, classify, retry_after};
-use crate::providers::catalog::ModelSpec;
 use crate::providers::error::{ProviderError, excerpt};
+use crate::providers::spec::ModelSpec;
 use crate::providers::transport::TransportError;
 
 /// Shorter texts are no secrets, and hiding them would garble messages.

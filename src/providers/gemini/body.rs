@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::contents;
 use crate::chat::{Protocol, ToolSpec};
-use crate::providers::catalog::Thinking;
 use crate::providers::exchange::Fields;
 use crate::providers::provider::ChatRequest;
+use crate::providers::spec::Thinking;
 
 /// What a server wants to be asked like, by the configuration.
 #[derive(Clone, Debug)]

@@ -11,8 +11,9 @@ use crate::chat::{
     FinishReason, FunctionCall, Message, Role, Sampling, ToolCall, ToolSpec, ToolSpecs, Usage,
 };
 use crate::providers::Delta;
-use crate::providers::catalog::{Thinking, gemini_base};
+use crate::providers::catalog::gemini_base;
 use crate::providers::exchange::server::Server;
+use crate::providers::spec::Thinking;
 
 const WHOLE: &str = r#"{"candidates":[{"content":{"parts":[{"text":"think","thought":true},{"text":"Hello"}],"role":"model"},
     "finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":20,"cachedContentTokenCount":8,
