@@ -205,6 +205,7 @@ fn every_metric_moves() {
             Metric::ChannelMessagesTotal,
             Metric::ChannelLastActivity,
             Metric::TurnsTotal,
+            Metric::AgentTurnsTotal,
             Metric::TurnsRoutedTotal,
             Metric::ResponseTime,
             Metric::ProviderRequestsTotal,
