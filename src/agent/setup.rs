@@ -95,7 +95,8 @@ impl Setup {
         table: &Arc<ModelTable>,
         hooks: Option<Arc<dyn Hooks>>,
     ) -> Self {
-        let Member { id, model, subagent_model, toolbox, crew, limits, redact, prompt, pictures, store } = member;
+        let Member { id, model, subagent_model, toolbox, crew, limits, redact, prompt, pictures, store } =
+            member;
         Self {
             label: bus.vocabulary().declare(Dimension::Agent, &id),
             id: id.into(),

@@ -8,7 +8,8 @@ use picoclaw_telemetry::{Bus, Dimension};
 
 use super::supply::Supply;
 use crate::agent::{
-    Candidate, ContextLimits, CrewLimits, Limits, ModelTable, Pictures, Routing, Standing, Terms, ToolFeedback,
+    Candidate, ContextLimits, CrewLimits, Limits, ModelTable, Pictures, Routing, Standing, Terms,
+    ToolFeedback,
 };
 use crate::config::{
     Config, ECHO, ModelConfig, Paths, PriceConfig, SearchEngineConfig, SecretString, SteeringMode,

@@ -105,8 +105,7 @@ impl Inlet for WebhookChannel {
             return accepted(&id, "duplicate");
         }
         let chat = incoming.chat_id.filter(|chat| !chat.is_empty()).unwrap_or_else(|| "default".to_owned());
-        let chat =
-            Chat { kind: "direct", id: chat, sender: sender.to_owned(), ..Chat::default() };
+        let chat = Chat { kind: "direct", id: chat, sender: sender.to_owned(), ..Chat::default() };
         let heard = Heard { received, ..Heard::now(chat, incoming.content) };
         let answer = if webhook.callback.is_some() {
             match dialogue.hear(heard).await {
