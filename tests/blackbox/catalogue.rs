@@ -293,8 +293,10 @@ fn every_metric_moves() {
     proof.of(&[Metric::ChannelClients], || {
         client = Some(Socket::connect(gateway.port, "/pico/ws?token=t", &[]).unwrap().0);
     });
-    proof.of(&[Metric::OutboundMessagesTotal], || {
-        client.take().unwrap().send(json!({ "type": "message.send", "payload": { "content": "x" } }));
+    proof.of(&[Metric::OutboundMessagesTotal, Metric::ImagesTotal], || {
+        let image = "data:image/gif;base64,R0lGODlhIGFuZCBwaXhlbHMh";
+        let message = json!({ "type": "message.send", "payload": { "content": "x", "media": image } });
+        client.take().unwrap().send(message);
     });
 
     let refuse = |code, retry_after| Fault::Refuse { code, description: "as the test wants", retry_after };

@@ -7,6 +7,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, Url};
 use serde_json::{Value, json};
 
+use super::API;
 use crate::channels::channel::SendError;
 use crate::channels::courier::Attachment;
 use crate::config::SecretString;
@@ -99,7 +100,7 @@ impl Api {
     /// Fetches a file of at most `most` bytes.
     pub(super) async fn download(&self, url: &str, most: usize) -> Result<Bytes, ApiError> {
         // Files may also be kept by others, who are not to see the token.
-        if !self.keeps(url) {
+        if !keeps(&self.base, url) {
             return Err(ApiError::Refused("that the file is not kept by Slack".to_owned()));
         }
         let request = self.client.get(url).bearer_auth(self.bot.expose()).timeout(FILE_TIME);
@@ -113,16 +114,15 @@ impl Api {
             code => Err(ApiError::Refused(format!("{code} to who fetches the file"))),
         }
     }
+}
 
-    /// Whether an address is one of Slack's.
-    fn keeps(&self, url: &str) -> bool {
-        let host = |url: &str| Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-        host(url).is_some_and(|name| {
-            let at_slack =
-                url.starts_with("https://") && (name == "slack.com" || name.ends_with(".slack.com"));
-            at_slack || Some(name) == host(&self.base)
-        })
-    }
+/// Whether an address is one of Slack's, or of the server at `base` that stands for it.
+fn keeps(base: &str, url: &str) -> bool {
+    let host = |url: &str| Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    host(url).is_some_and(|name| {
+        let at_slack = url.starts_with("https://") && (name == "slack.com" || name.ends_with(".slack.com"));
+        at_slack || (base != API && Some(name) == host(base))
+    })
 }
 
 fn is_page(kind: &HeaderValue) -> bool {
@@ -169,13 +169,12 @@ mod tests {
 
     #[test]
     fn only_slack_sees_the_token() {
-        let token = SecretString::new("xoxb-1");
-        let api = Api::new(reqwest::Client::new(), "https://slack.com/api", &token, &token);
-        assert!(api.keeps("https://files.slack.com/files-pri/T1-F1/a.png"));
+        let at_slack = |url| keeps(API, url);
+        assert!(at_slack("https://files.slack.com/files-pri/T1-F1/a.png"));
         for url in
             ["https://docs.example.com/a", "https://evilslack.com/a", "http://files.slack.com/a", "", "/a"]
         {
-            assert!(!api.keeps(url), "{url}");
+            assert!(!at_slack(url), "{url}");
         }
     }
 }

@@ -12,6 +12,7 @@ const SUBJECTS: &[(&str, &[&str])] = &[
             "picoclaw_agent_",
             "picoclaw_commands_",
             "picoclaw_compactions_",
+            "picoclaw_images_",
             "picoclaw_response_",
         ],
     ),
