@@ -85,18 +85,21 @@ fn files_go_in_both_directions() {
     UPLOAD.set(format!("{}/upload", network.url())).unwrap();
     let (gateway, mut peer) = start(&network);
     let url = format!("{}/files/notes.txt", network.url());
+    // Another host, although the same server would answer.
+    let elsewhere = format!("http://localhost:{}/files/there.txt", network.port);
     let message = json!({
         "type": "message", "subtype": "file_share", "user": "U1", "channel": "D1", "text": "look", "ts": "1.1",
         "files": [
             { "name": "notes.txt", "mimetype": "text/plain", "size": 20, "url_private_download": url },
             // With somebody else, who is not to see the token.
-            { "name": "there.txt", "mimetype": "text/plain", "url_private": "https://files.example.com/there.txt" },
+            { "name": "there.txt", "mimetype": "text/plain", "url_private": elsewhere },
         ],
     });
     peer.send(event("e1", "E1", message));
     let heard = network.call("/chat.postMessage", 0)["text"].as_str().unwrap().to_owned();
     let lines: Vec<&str> = heard.lines().collect();
     assert_eq!((lines[0], lines[2]), ("look", "[file: there.txt, which could not be fetched]"));
+    assert_eq!(network.count("/files/there.txt"), 0);
     let path = lines[1].strip_prefix("[file: ").unwrap().strip_suffix(']').unwrap();
     let kept = std::fs::read_to_string(gateway.home.join("workspace").join(path)).unwrap();
     assert_eq!(kept, "contents of the file");
