@@ -12,6 +12,8 @@ const GRACE_MS: i64 = 60_000;
 
 /// Most jobs that can be added. A model in a loop must not fill the disk.
 const MOST_JOBS: usize = 1_000;
+/// Most jobs that failed in their only run and stay to say so; the oldest make room.
+const MOST_SPENT: usize = 20;
 
 /// All jobs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -208,10 +210,25 @@ impl Document {
         if over {
             job.enabled = false;
             job.state.next_run_at_ms = None;
-            if job.delete_after_run {
+            // What failed stays, switched off: else nobody would learn why a reminder did not come.
+            if job.delete_after_run && ended.error.is_none() {
                 self.jobs.retain(|entry| !matches!(entry, Entry::Job(other) if other.id == id));
             }
         }
+        self.forget_spent();
+    }
+
+    fn forget_spent(&mut self) {
+        let spent = |entry: &Entry| match entry {
+            Entry::Job(job) => job.delete_after_run && !job.enabled && job.state.last_status == "error",
+            Entry::Strange(_) => false,
+        };
+        let mut too_many = self.jobs.iter().filter(|entry| spent(entry)).count().saturating_sub(MOST_SPENT);
+        self.jobs.retain(|entry| {
+            let goes = too_many > 0 && spent(entry);
+            too_many -= usize::from(goes);
+            !goes
+        });
     }
 }
 

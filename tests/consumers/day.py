@@ -71,11 +71,15 @@ class Day:
     def configure(self, **more):
         (self.home / "config.json").write_text(json.dumps(configuration(self.models, self.port, **more)))
 
+    def page(self, path):
+        """A page. While the clock runs fast a request of ours may be too slow for the gateway: then another one."""
+        return wait_for(path, lambda: get(f"{self.url}{path}"))
+
     def now(self):
-        return datetime.fromisoformat(json.loads(get(f"{self.url}/health"))["time"]).timestamp()
+        return datetime.fromisoformat(json.loads(self.page("/health"))["time"]).timestamp()
 
     def metrics(self):
-        return {k: float(v) for k, v in re.findall(r"^(\w+(?:{.*})?) (\S+)$", get(f"{self.url}/metrics"), re.M)}
+        return {k: float(v) for k, v in re.findall(r"^(\w+(?:{.*})?) (\S+)$", self.page("/metrics"), re.M)}
 
     def sum(self, name):
         return sum(value for series, value in self.metrics().items() if series.split("{")[0] == name)
@@ -175,7 +179,7 @@ class Day:
                 if slot % 6 == 0:
                     self.memory.append(self.resident())
         wait_for("the client to be gone", lambda: self.sum("picoclaw_channel_clients") == 0)
-        wait_for("good health", lambda: json.loads(get(f"{self.url}/health"))["status"] == "healthy")
+        wait_for("good health", lambda: json.loads(self.page("/health"))["status"] == "healthy")
         # A configuration that cannot be used is refused, and nothing changes.
         (self.home / "config.json").write_text('{"gateway": {"port": "x"}}')
         self.gateway.send_signal(signal.SIGHUP)

@@ -76,13 +76,14 @@ def due_jobs(gateway, models):
         check(jobs[name]["state"]["nextRunAtMs"] > time.time() * 1000, jobs[name])
         same(jobs[name].keys(), before[name].keys(), "the fields of a job")
     same((gateway.home / "workspace/disk.txt").read_text(), "full\n", "what a job's command wrote")
-    check("tea" not in jobs, "a job that runs once is gone")
+    # Nobody was connected to hear of the tea. It stays, and says so.
+    tea = jobs["tea"]
+    check(not tea["enabled"] and "connection" in tea["state"]["lastError"], tea)
     asked = sorted(text.splitlines()[-1] for text in models.texts("gpt") if text.startswith("[cron]"))
     same(asked, ["count the notes", "remind me of the tea"], "what the jobs asked")
     wait_for("the heartbeat", lambda: gateway.metrics()['picoclaw_heartbeats_total{outcome="silent"}'] == 1)
     metrics = gateway.metrics()
     same(metrics['picoclaw_cron_missed_total{reason="downtime"}'], 3, "missed runs")
-    # Nobody was connected to hear of the tea, and that is said.
     same([metrics[f'picoclaw_cron_runs_total{{status="{s}"}}'] for s in ("ok", "error")], [2, 1], "runs")
     ended = [line for line in gateway.log() if line.get("kind") == "cron.run.end" and line.get("level") != "info"]
     check(len(ended) == 1 and "connection" in json.dumps(ended), ended)
@@ -147,7 +148,7 @@ def truth(gateway, prometheus, models):
         'picoclaw_cron_runs_total{status="ok"}': 2,
         'picoclaw_cron_runs_total{status="error"}': 1,
         'picoclaw_cron_jobs{state="enabled"}': 3,
-        'picoclaw_cron_jobs{state="disabled"}': 1,
+        'picoclaw_cron_jobs{state="disabled"}': 2,
         'picoclaw_session_writes_total{outcome="failure"}': 0,
         'picoclaw_session_read_failures_total': 0,
         'picoclaw_channel_up{channel="pico"}': 1,
@@ -165,11 +166,14 @@ def truth(gateway, prometheus, models):
 
 
 def untouched(before, after):
-    """Of what was there only conversations, jobs and the pid file differ, and conversations have only grown."""
+    """Of what was there only conversations, jobs, the last chat and the pid file differ, and conversations have only grown."""
     changed = {path for path in before if after.get(path) != before[path]}
     sessions = [f"workspace/sessions/{name}" for name in (LAPTOP, ALIAS)]
     same(changed - {f"{s}.jsonl" for s in sessions} - {f"{s}.meta.json" for s in sessions},
-         {".picoclaw.pid", "workspace/cron/jobs.json"}, "files that changed")
+         {".picoclaw.pid", "workspace/cron/jobs.json", "workspace/state/state.json"}, "files that changed")
+    state = json.loads(after["workspace/state/state.json"])
+    same(state["last_channel"], "pico:pico:old", "the last chat")
+    check(set(state) >= {"last_channel", "timestamp"}, state)
     check(".picoclaw.pid" not in after, "the pid file is gone")
     old, new = before[sessions[0] + ".jsonl"], after[sessions[0] + ".jsonl"]
     check(new.startswith(old), "the history is as it was, and longer")

@@ -52,21 +52,35 @@ fn what_downtime_missed_runs_once() {
 }
 
 #[test]
-fn a_job_that_runs_once_is_removed_or_switched_off() {
+fn a_job_that_runs_once_is_removed_when_it_went_well_and_else_switched_off() {
     let mut document = with([
         job("gone", Schedule::at(T0 + 1)),
+        job("failed", Schedule::at(T0 + 1)),
         Job { delete_after_run: false, ..job("kept", Schedule::at(T0 + 1)) },
     ]);
-    assert_eq!(begun(&document.take_due(T0 + 1, &nobody)), ["gone", "kept"]);
-    let failed = Ended { started: T0 + 1, error: Some("no".into()) };
-    document.end("gone", &failed, T0 + 2);
-    document.end("kept", &failed, T0 + 2);
+    assert_eq!(begun(&document.take_due(T0 + 1, &nobody)), ["gone", "failed", "kept"]);
+    let well = Ended { started: T0 + 1, error: None };
+    document.end("gone", &well, T0 + 2);
+    document.end("failed", &Ended { error: Some("no".into()), ..well.clone() }, T0 + 2);
+    document.end("kept", &well, T0 + 2);
     assert!(document.find("gone").is_err());
-    let kept = document.find("kept").unwrap();
-    assert!(!kept.enabled);
-    assert_eq!((kept.state.last_status.as_str(), kept.state.last_error.as_str()), ("error", "no"));
+    let failed = document.find("failed").unwrap();
+    assert!(!failed.enabled && !document.find("kept").unwrap().enabled);
+    assert_eq!((failed.state.last_status.as_str(), failed.state.last_error.as_str()), ("error", "no"));
     document.settle(T0 + DAY, &nobody);
     assert_eq!(document.next(), None);
+}
+
+#[test]
+fn only_the_last_of_those_that_failed_stay() {
+    let ids: Vec<String> = (0..30).map(|n| format!("j{n}")).collect();
+    let mut document = with([]);
+    for id in &ids {
+        document.add(job(id, Schedule::at(T0 + 1))).unwrap();
+        document.end(id, &Ended { started: T0 + 1, error: Some("no".into()) }, T0 + 2);
+    }
+    let left: Vec<&str> = document.jobs().map(|job| job.id.as_str()).collect();
+    assert_eq!(left, ids[10..].iter().map(String::as_str).collect::<Vec<_>>());
 }
 
 #[test]
