@@ -23,4 +23,6 @@ pub mod providers;
 pub mod quote;
 pub mod service;
 pub mod sessions;
+mod signals;
+pub mod skills;
 pub mod tools;

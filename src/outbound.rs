@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, redirect};
+use reqwest::{Client, Proxy, redirect};
 use rustls::{ClientConfig, RootCertStore};
 
 /// A client that follows no redirect: one would carry keys to a server that nobody configured. The environment's proxies
 /// are used.
 pub(crate) fn client(connect_timeout: Duration) -> Result<Client, reqwest::Error> {
+    client_through(connect_timeout, "")
+}
+
+/// The same through this proxy, instead of those of the environment, unless its address is empty.
+pub(crate) fn client_through(connect_timeout: Duration, proxy: &str) -> Result<Client, reqwest::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
     let tls = ClientConfig::builder_with_provider(provider)
@@ -16,7 +21,9 @@ pub(crate) fn client(connect_timeout: Duration) -> Result<Client, reqwest::Error
         .expect("ring supports the default protocol versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Client::builder()
+    let builder = Client::builder();
+    let builder = if proxy.is_empty() { builder } else { builder.proxy(Proxy::all(proxy)?) };
+    builder
         .tls_backend_preconfigured(tls)
         .redirect(redirect::Policy::none())
         .connect_timeout(connect_timeout)

@@ -125,6 +125,9 @@ _picoclaw() {
             picoclaw__subcmd__mcp,show)
                 cmd="picoclaw__subcmd__mcp__subcmd__show"
                 ;;
+            picoclaw__subcmd__mcp,test)
+                cmd="picoclaw__subcmd__mcp__subcmd__test"
+                ;;
             picoclaw__subcmd__model,add)
                 cmd="picoclaw__subcmd__model__subcmd__add"
                 ;;
@@ -151,6 +154,9 @@ _picoclaw() {
                 ;;
             picoclaw__subcmd__skills,remove)
                 cmd="picoclaw__subcmd__skills__subcmd__remove"
+                ;;
+            picoclaw__subcmd__skills,search)
+                cmd="picoclaw__subcmd__skills__subcmd__search"
                 ;;
             picoclaw__subcmd__skills,show)
                 cmd="picoclaw__subcmd__skills__subcmd__show"
@@ -516,7 +522,7 @@ _picoclaw() {
             return 0
             ;;
         picoclaw__subcmd__mcp)
-            opts="-h --help add list edit remove show"
+            opts="-h --help add list edit remove test show"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -620,6 +626,24 @@ _picoclaw() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        picoclaw__subcmd__mcp__subcmd__test)
+            opts="-h --json --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -872,7 +896,7 @@ _picoclaw() {
             return 0
             ;;
         picoclaw__subcmd__skills)
-            opts="-h --help list show install remove"
+            opts="-h --help list show install search remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -886,12 +910,24 @@ _picoclaw() {
             return 0
             ;;
         picoclaw__subcmd__skills__subcmd__install)
-            opts="-f -h --force --help"
+            opts="-r -f -h --registry --version --force --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --registry)
+                    COMPREPLY=($(compgen -W "github clawhub" -- "${cur}"))
+                    return 0
+                    ;;
+                -r)
+                    COMPREPLY=($(compgen -W "github clawhub" -- "${cur}"))
+                    return 0
+                    ;;
+                --version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -920,6 +956,28 @@ _picoclaw() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        picoclaw__subcmd__skills__subcmd__search)
+            opts="-l -h --limit --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

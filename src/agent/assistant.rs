@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::commands::Desk;
 use super::crew::Roster;
 use super::gate::Gates;
+use super::offer::Discoveries;
 use super::standing::Resting;
 use super::summary::Summaries;
 use super::team::{Agents, Team};
@@ -49,6 +50,7 @@ pub(super) struct Inner {
     pub(super) summaries: Summaries,
     pub(super) desk: Desk,
     pub(super) roster: Roster,
+    pub(super) discoveries: Discoveries,
     /// Who takes to chats what no message has asked for.
     pub(super) courier: OnceLock<Arc<dyn Courier>>,
 }
@@ -84,6 +86,7 @@ impl Agent {
             summaries: Summaries::default(),
             desk: Desk::default(),
             roster: Roster::default(),
+            discoveries: Discoveries::default(),
             courier: OnceLock::new(),
         }))
     }

@@ -34,6 +34,7 @@ mod hooked;
 pub mod hooks;
 pub mod inbound;
 pub mod models;
+mod offer;
 pub mod pictures;
 pub mod prompt;
 mod round;

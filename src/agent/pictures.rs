@@ -28,6 +28,8 @@ const MOST_BYTES: u64 = 32 << 20;
 pub struct Pictures {
     /// The directory that paths of images are relative to.
     pub workspace: PathBuf,
+    /// The workspace of an agent that has one of its own: what its tools load lies there.
+    pub own: Option<PathBuf>,
     /// The largest image in bytes.
     pub largest: u64,
     /// The configured names of the models that answer messages with images, in the order in which they are tried. Without
@@ -88,7 +90,7 @@ impl Pictures {
         let path = Path::new(text);
         let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
         if inside && !text.is_empty() && !text.contains(':') {
-            Want::File(self.workspace.join(path))
+            Want::File(self.own.iter().chain([&self.workspace]).map(|at| at.join(path)).collect())
         } else {
             Want::Gone
         }
@@ -104,7 +106,8 @@ enum Want {
         /// Whether it says of itself what it is.
         right: bool,
     },
-    File(PathBuf),
+    /// The first of these that is there.
+    File(Vec<PathBuf>),
     /// A reference that only the program understood that wrote it.
     Gone,
     Strange,
@@ -120,6 +123,18 @@ enum Found {
     /// It goes, but as what it is.
     Retyped(&'static str),
     Not(ImageOutcome),
+}
+
+/// The first of several places where there is something.
+fn first(paths: &[PathBuf], largest: u64) -> Result<(String, u64), ImageOutcome> {
+    let mut found = Err(ImageOutcome::Missing);
+    for path in paths {
+        found = read(path, largest);
+        if !matches!(found, Err(ImageOutcome::Missing)) {
+            break;
+        }
+    }
+    found
 }
 
 type Finds = Vec<(usize, Vec<Found>)>;
@@ -138,7 +153,7 @@ fn find(wanted: Vec<(usize, Vec<Want>)>, largest: u64) -> Finds {
             Want::Data { bytes, .. } if bytes > largest => return Found::Not(ImageOutcome::TooLarge),
             Want::Data { bytes, right: true, .. } => (Found::AsItIs, bytes),
             Want::Data { bytes, kind, .. } => (Found::Retyped(kind), bytes),
-            Want::File(path) => match read(&path, largest) {
+            Want::File(paths) => match first(&paths, largest) {
                 Ok((url, size)) => (Found::Url(url), size),
                 Err(why) => return Found::Not(why),
             },

@@ -12,15 +12,13 @@
 //! delays a turn once, and then the last known text is used.
 
 mod files;
-mod skills;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use skills::Skill;
-
 use crate::chat::{Message, Role};
+use crate::skills::Skill;
+use crate::tools::Workspace;
 
 /// How long what was seen of the files is taken for the truth.
 const TRUST: Duration = Duration::from_secs(2);
@@ -35,7 +33,7 @@ pub struct Prompt(Arc<Inner>);
 struct Inner {
     /// The part that no file says.
     opening: String,
-    workspace: PathBuf,
+    workspace: Workspace,
     /// The only skills to be offered; all of them when empty.
     skills: Vec<String>,
     state: Mutex<State>,
@@ -55,7 +53,7 @@ struct State {
 impl Prompt {
     /// The prompt of an agent that works in this directory. Of the skills there only those in the list are offered,
     /// unless the list is empty.
-    pub fn new(opening: impl Into<String>, workspace: impl Into<PathBuf>, skills: Vec<String>) -> Self {
+    pub fn new(opening: impl Into<String>, workspace: Workspace, skills: Vec<String>) -> Self {
         let opening = opening.into();
         let state = State {
             message: Arc::new(Message::new(Role::System, opening.clone())),
@@ -64,7 +62,7 @@ impl Prompt {
             looked: None,
             looking: false,
         };
-        Self(Arc::new(Inner { opening, workspace: workspace.into(), skills, state: Mutex::new(state) }))
+        Self(Arc::new(Inner { opening, workspace, skills, state: Mutex::new(state) }))
     }
 
     /// The message that opens a conversation now.
@@ -93,7 +91,7 @@ impl Prompt {
         // Given up, it goes on in the background, and nobody else looks until it is done.
         if tokio::time::timeout(PATIENCE, looking).await.is_err() {
             tracing::warn!(
-                workspace = %self.0.workspace.display(),
+                workspace = %self.0.workspace.path().display(),
                 "The workspace's files could not be read in time; conversations go on with what is known of them."
             );
         }
@@ -108,8 +106,10 @@ impl Inner {
         if self.lock().stamp == Some(seen) {
             return;
         }
-        let skills: Arc<[Skill]> = skills::find(&self.workspace, &self.skills).into();
-        let text = files::compose(&self.opening, &self.workspace, &skills);
+        let mut skills = self.workspace.read_skills();
+        skills.retain(|skill| self.skills.is_empty() || self.skills.contains(&skill.name));
+        let text = files::compose(&self.opening, self.workspace.path(), &skills);
+        let skills: Arc<[Skill]> = skills.into();
         let mut state = self.lock();
         state.message = Arc::new(Message::new(Role::System, text));
         state.skills = skills;

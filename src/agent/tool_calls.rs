@@ -15,7 +15,10 @@ use crate::tools::{Caller, Tool, ToolOutput, Toolbox};
 /// The tools with their labels, and how long a call may take.
 pub(super) struct Tools {
     by_name: BTreeMap<String, (Arc<dyn Tool>, Label)>,
+    /// Those that a model is always shown.
     specs: ToolSpecs,
+    /// Those that it is shown when it has found them, by name.
+    deferred: BTreeMap<String, ToolSpec>,
     /// What the specs weigh, in bytes that a model reads; known when a turn first asks.
     bytes: OnceLock<u64>,
     timeout: Duration,
@@ -51,11 +54,16 @@ impl Tools {
                 Some((name.to_owned(), (Arc::clone(tool), label)))
             })
             .collect();
-        let specs: Vec<ToolSpec> = toolbox.specs().iter().cloned().chain(specs).collect();
-        Self { by_name, specs: specs.into(), bytes: OnceLock::new(), timeout, redact }
+        let is_deferred =
+            |spec: &ToolSpec| toolbox.get(&spec.name).is_some_and(|tool| tool.deferred().is_some());
+        let (hidden, shown): (Vec<ToolSpec>, Vec<ToolSpec>) =
+            toolbox.specs().iter().cloned().partition(is_deferred);
+        let deferred = hidden.into_iter().map(|spec| (spec.name.clone(), spec)).collect();
+        let specs: Vec<ToolSpec> = shown.into_iter().chain(specs).collect();
+        Self { by_name, specs: specs.into(), deferred, bytes: OnceLock::new(), timeout, redact }
     }
 
-    /// What is offered to models.
+    /// What every model is shown.
     pub(super) fn specs(&self) -> &ToolSpecs {
         &self.specs
     }
@@ -63,6 +71,23 @@ impl Tools {
     /// What the offer weighs, in bytes that a model reads.
     pub(super) fn bytes(&self) -> u64 {
         *self.bytes.get_or_init(|| budget::weigh_tools(&self.specs))
+    }
+
+    /// Whether a model is only shown this tool when it has found it.
+    pub(super) fn is_deferred(&self, name: &str) -> bool {
+        self.deferred.contains_key(name)
+    }
+
+    /// Whether there are such tools.
+    pub(super) fn has_deferred(&self) -> bool {
+        !self.deferred.is_empty()
+    }
+
+    /// What a model is shown that has found these, at the end so that the beginning stays the same; and what that weighs.
+    pub(super) fn with(&self, found: &[String]) -> (ToolSpecs, u64) {
+        let more: Vec<ToolSpec> = found.iter().filter_map(|name| self.deferred.get(name).cloned()).collect();
+        let bytes = self.bytes() + budget::weigh_tools(&more);
+        (self.specs.iter().cloned().chain(more).collect::<Vec<_>>().into(), bytes)
     }
 
     /// The tool of this name.
@@ -81,30 +106,30 @@ impl Tools {
         let name = call.function.name.as_str();
         let Some((tool, label)) = self.by_name.get(name) else {
             bus.emit(Event::ToolSkipped { turn, name: Detail::new(name), session: session.clone() });
-            let known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+            let known: Vec<&str> = self.specs.iter().map(|spec| spec.name.as_str()).collect();
             let known = known.join(", ");
             return ToolOutput::error(format!(
                 "There is no tool named \"{name}\". Available tools: {known}."
             ));
         };
         let run = ToolRun::start(bus, turn, *label, session.clone());
-        let output = self.run(tool.as_ref(), caller, &call.function.arguments).await;
-        let text = (self.redact)(output.text);
+        let mut output = self.run(tool.as_ref(), caller, &call.function.arguments).await;
+        let text = (self.redact)(std::mem::take(&mut output.text));
         let error = (output.status != ToolStatus::Success).then(|| Detail::new(&text));
         run.finish(output.status, error);
-        ToolOutput { status: output.status, text }
+        ToolOutput { text, ..output }
     }
 
     /// Counts a call whose outcome a hook has settled, whether or not there is such a tool.
-    pub(super) fn settle(&self, calling: Calling<'_>, name: &str, output: ToolOutput) -> ToolOutput {
+    pub(super) fn settle(&self, calling: Calling<'_>, name: &str, mut output: ToolOutput) -> ToolOutput {
         let Calling { bus, turn, session, .. } = calling;
         let label = self.by_name.get(name).map(|(_, label)| *label);
         let label = label.unwrap_or_else(|| bus.vocabulary().resolve(Dimension::Tool, name));
         let run = ToolRun::start(bus, turn, label, session.clone());
-        let text = (self.redact)(output.text);
+        let text = (self.redact)(std::mem::take(&mut output.text));
         let error = (output.status != ToolStatus::Success).then(|| Detail::new(&text));
         run.finish(output.status, error);
-        ToolOutput { status: output.status, text }
+        ToolOutput { text, ..output }
     }
 
     async fn run(&self, tool: &dyn Tool, caller: Caller<'_>, arguments: &str) -> ToolOutput {

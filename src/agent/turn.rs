@@ -15,13 +15,15 @@ use super::hooked;
 use super::hooks::At;
 use super::inbound::{ContextUsage, Progress, Reply, TurnError};
 use super::models::Candidate;
+use super::offer::Offer;
 use super::round;
 use super::setup::Setup;
 use super::task::Answer;
 use super::tool_calls::Calling;
 use super::transcript::Transcript;
-use crate::chat::{FinishReason, Message, Role, Sampling, ToolCall, Usage};
+use crate::chat::{FinishReason, MEDIA, Message, Role, Sampling, ToolCall, Usage};
 use crate::providers::ProviderError;
+use crate::sessions::SessionId;
 use crate::tools::{Caller, ToolOutput};
 
 const EMPTY_ANSWER: &str = "The model gave an empty answer.";
@@ -63,8 +65,9 @@ pub(super) async fn run(
     let mut rounds = 0;
     let mut overflowed = false;
     let mut said = String::new();
+    let mut offer = offer(work);
     while rounds < work.rounds && !is_spent(work, usage) {
-        keep_within_budget(work, transcript);
+        keep_within_budget(work, transcript, offer.bytes());
         let asked = {
             let messages = transcript.messages();
             let question = Question {
@@ -75,7 +78,7 @@ pub(super) async fn run(
                 messages: &messages,
                 pictures: work.setup.pictures.as_ref(),
                 sees: work.sees,
-                tools: work.setup.tools.specs(),
+                tools: offer.specs(),
                 sampling: work.sampling,
                 progress: work.progress,
                 deadline: work.deadline,
@@ -99,7 +102,7 @@ pub(super) async fn run(
         };
         rounds += 1;
         let used = completion.usage.unwrap_or_default();
-        let asked_bytes = transcript.bytes() + work.setup.tools.bytes();
+        let asked_bytes = transcript.bytes() + offer.bytes();
         work.setup.correction(&candidate).learn(asked_bytes, used.input);
         usage += used;
         guard.completion(attempts::tokens(used));
@@ -123,7 +126,7 @@ pub(super) async fn run(
                 continue;
             }
             let model_name = candidate.model_name.clone();
-            let (finish, context) = (completion.finish, Some(context_usage(work, transcript)));
+            let (finish, context) = (completion.finish, Some(context_usage(work, transcript, offer.bytes())));
             return Ok((
                 Reply { content: said, model_name, usage, finish, context, joined: false },
                 TurnStatus::Completed,
@@ -140,15 +143,26 @@ pub(super) async fn run(
                     called.map_err(turn_error)?
                 }
             };
-            transcript.push(Message::tool_result(call.id.clone(), output.text));
+            offer.learn(&call.function.name, output.found, limits.found_tools_turns);
+            let mut result = Message::tool_result(call.id.clone(), output.text);
+            if !output.media.is_empty() {
+                result.other.insert(MEDIA.to_owned(), output.media.into());
+            }
+            transcript.push(result);
         }
         if rounds < work.rounds {
             hear(work, transcript);
             take_in(work, guard, transcript, joined);
         }
     }
-    let reply = at_the_limit(work, transcript, usage).await;
+    let reply = at_the_limit(work, transcript, usage, offer.bytes()).await;
     Ok((Reply { content: after(said, reply.content), ..reply }, TurnStatus::ToolLimit))
+}
+
+/// What the model is shown in this turn. What a sub-agent finds is its own.
+fn offer<'a>(work: &Work<'a>) -> Offer<'a> {
+    let session = work.post.session.filter(|_| work.post.depth == 0).map(SessionId::key);
+    Offer::begin(&work.setup.tools, &work.post.agent.0.discoveries, session)
 }
 
 /// An answer after those that were given in the same turn to what had been said before.
@@ -192,11 +206,10 @@ fn take_in(work: &Work<'_>, guard: &Turn, transcript: &mut Transcript, joined: &
 
 /// Leaves the oldest messages out when the next request would not fit. So much that several turns fit again: where the
 /// beginning of each request differs from the last one's, no provider's cache helps.
-fn keep_within_budget(work: &Work<'_>, transcript: &mut Transcript) {
+fn keep_within_budget(work: &Work<'_>, transcript: &mut Transcript, tools: u64) {
     let Some(first) = work.candidates.first() else { return };
     let answer = work.sampling.max_tokens.unwrap_or(work.setup.limits.max_tokens);
     let room = work.setup.limits.context.room(answer);
-    let tools = work.setup.tools.bytes();
     let tokens = work.setup.correction(first).tokens(transcript.bytes() + tools);
     if tokens > room {
         let bytes = u128::from(transcript.bytes() + tools) * u128::from(room) / u128::from(tokens);
@@ -206,12 +219,12 @@ fn keep_within_budget(work: &Work<'_>, transcript: &mut Transcript) {
 }
 
 /// How full the model's window is.
-fn context_usage(work: &Work<'_>, transcript: &Transcript) -> ContextUsage {
+fn context_usage(work: &Work<'_>, transcript: &Transcript, tools: u64) -> ContextUsage {
     let limits = &work.setup.limits.context;
     let correction = work.candidates.first().map(|first| work.setup.correction(first));
     let tokens = |bytes| correction.map_or(0, |correction| correction.tokens(bytes));
     ContextUsage {
-        used: tokens(transcript.bytes() + work.setup.tools.bytes()),
+        used: tokens(transcript.bytes() + tools),
         total: limits.window,
         history: tokens(transcript.conversation_bytes()),
         compress_at: limits.room(work.sampling.max_tokens.unwrap_or(work.setup.limits.max_tokens)),
@@ -243,7 +256,7 @@ fn is_spent(work: &Work<'_>, usage: Usage) -> bool {
 }
 
 /// The model still calls tools at the limit: the person gets an answer that says so.
-async fn at_the_limit(work: &Work<'_>, transcript: &mut Transcript, usage: Usage) -> Reply {
+async fn at_the_limit(work: &Work<'_>, transcript: &mut Transcript, usage: Usage, tools: u64) -> Reply {
     let content = if is_spent(work, usage) {
         format!(
             "I stopped without reaching an answer: {} tokens are used up. Ask again with a smaller task, or raise \
@@ -263,7 +276,7 @@ async fn at_the_limit(work: &Work<'_>, transcript: &mut Transcript, usage: Usage
         ..Message::new(Role::Assistant, content.clone())
     });
     tell(work, &content).await;
-    let context = Some(context_usage(work, transcript));
+    let context = Some(context_usage(work, transcript, tools));
     Reply { content, model_name, usage, finish: FinishReason::Stop, context, joined: false }
 }
 

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use picoclaw_sinks::registry::known_types;
 use serde_json::{Map, Value, json};
 
 use super::edit::{Editing, paths, tell_gateway};
 use super::say;
-use crate::config::{ConfigFile, Environment, MASK};
+use crate::config::{self, ConfigFile, Environment, MASK};
+use crate::gateway::supply::mcp_server;
+use crate::mcp::{Offered, probe};
 
 /// Where they stand in the configuration.
 const SERVERS: [&str; 3] = ["tools", "mcp", "servers"];
@@ -29,6 +33,17 @@ pub(super) enum Command {
     Remove {
         /// Its name.
         name: String,
+    },
+    /// Connect to a server as the gateway would, and list its tools. Ends with 1 when that fails.
+    Test {
+        /// Its name.
+        name: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// How long it may take until it is ready, in seconds.
+        #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        timeout: u64,
     },
     /// Show a server; values of variables and headers are not shown.
     Show {
@@ -90,6 +105,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
             anyhow::ensure!(editing.file.remove(&at(&name))?, unknown(&name));
             editing.finish(&format!("Removed the MCP server {name}."))?;
         }
+        Command::Test { name, json, timeout } => return test(&name, json, Duration::from_secs(timeout)),
         Command::Show { name } => {
             let servers = servers()?;
             let server = servers.get(&name).with_context(|| unknown(&name))?;
@@ -197,6 +213,41 @@ fn list(json: bool) -> anyhow::Result<()> {
         say(&format!("{name}: {target}{off}"));
     }
     Ok(())
+}
+
+fn test(name: &str, json: bool, patience: Duration) -> anyhow::Result<ExitCode> {
+    let loaded = config::load(&Environment::process(), &known_types())?;
+    let mcp = &loaded.config.tools.mcp;
+    let server = mcp.servers.get(name).with_context(|| unknown(name))?;
+    let spec = mcp_server(&loaded.config, &loaded.paths, name, server)
+        .with_context(|| format!("the MCP server \"{name}\" has neither a command nor a url"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let offered = runtime.block_on(probe(&spec, Some(patience)));
+    let used = mcp.used().any(|(used, _)| used == name);
+    if json {
+        let document = match &offered {
+            Ok(Offered { server, tools }) => {
+                let tools: Vec<Value> =
+                    tools.iter().map(|(name, what)| json!({ "name": name, "description": what })).collect();
+                json!({ "name": name, "connected": true, "used": used, "server": server, "tools": tools })
+            }
+            Err(error) => json!({ "name": name, "connected": false, "used": used, "error": error }),
+        };
+        say(&serde_json::to_string_pretty(&document)?);
+        return Ok(if offered.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    let Offered { server, tools } =
+        offered.map_err(|error| anyhow::anyhow!("the MCP server {name} cannot be used: {error}"))?;
+    let called = if server.is_empty() { String::new() } else { format!(" ({server})") };
+    say(&format!("✓ The MCP server {name}{called} answers; tools: {}", tools.len()));
+    for (tool, what) in &tools {
+        let first = what.trim().lines().next().unwrap_or_default();
+        say(format!("  {tool}: {first}").trim_end_matches([':', ' ']));
+    }
+    if !used {
+        say("  The gateway does not use it: tools.mcp.enabled or its own \"enabled\" is false.");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The server without the values in which secrets may be.

@@ -1,6 +1,7 @@
 //! `picoclaw skills`: what the agent can look up how to do.
 
 use std::fs;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,13 +10,11 @@ use picoclaw_sinks::registry::known_types;
 use serde_json::json;
 
 use super::say;
-use crate::config::{self, Environment};
-
-/// A skill's own file.
-const FILE: &str = "SKILL.md";
-/// Most bytes and files of a skill that can be installed.
-const LARGEST: u64 = 16 << 20;
-const MOST_FILES: usize = 1_000;
+use crate::config::{self, Config, Environment};
+use crate::gateway::setup::registries;
+use crate::skills::skill::FILE;
+use crate::skills::{Hit, InstallError, Package, Registries, Skill, is_name, remove};
+use crate::tools::Workspace;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -30,13 +29,32 @@ pub(super) enum Command {
         /// Its name.
         name: String,
     },
-    /// Copy a skill into the workspace: a folder with a SKILL.md.
+    /// Install a skill into the workspace: from a folder with a SKILL.md, a repository, or a registry.
     Install {
-        /// The folder.
-        folder: PathBuf,
+        /// The folder; owner/repository, with a path in it if need be, or its address; or the name in --registry.
+        #[arg(value_name = "FOLDER|REPOSITORY|NAME")]
+        what: String,
+        /// Where it comes from, when it is no folder.
+        #[arg(short, long, default_value = "github", value_parser = ["github", "clawhub"])]
+        registry: String,
+        /// A version, branch or commit; the newest by default.
+        #[arg(long, value_name = "VERSION")]
+        version: Option<String>,
         /// Replace a skill of that name.
         #[arg(short, long)]
         force: bool,
+    },
+    /// Search for skills that could be installed, in the registry ClawHub.
+    Search {
+        /// What they are to be for.
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// Most of them.
+        #[arg(short, long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=50))]
+        limit: u64,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Remove a skill.
     Remove {
@@ -47,19 +65,31 @@ pub(super) enum Command {
 
 pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
     let loaded = config::load(&Environment::process(), &known_types())?;
-    let skills = loaded.paths.workspace.join("skills");
+    let workspace = &loaded.paths.workspace;
+    let skills = workspace.join("skills");
     match command {
-        Command::List { json } => list(&skills, json)?,
+        Command::List { json } => {
+            list(&skills, &Workspace::new(workspace, &loaded.paths.private()).read_skills(), json)?;
+        }
         Command::Show { name } => {
-            let file = folder(&skills, &name)?.join(FILE);
+            anyhow::ensure!(is_name(&name), unknown(&name));
+            let file = skills.join(&name).join(FILE);
             let text = fs::read_to_string(&file).with_context(|| unknown(&name))?;
             say(text.trim_end());
         }
-        Command::Install { folder, force } => install(&skills, &folder, force)?,
+        Command::Install { what, registry, version, force } => {
+            let folder = PathBuf::from(&what);
+            if folder.is_dir() {
+                install_folder(workspace, &folder, force)?;
+            } else {
+                let version = version.unwrap_or_default();
+                install(&loaded.config, workspace, (&what, &registry, &version), force)?;
+            }
+        }
+        Command::Search { words, limit, json } => search(&loaded.config, &words.join(" "), limit, json)?,
         Command::Remove { name } => {
-            let folder = folder(&skills, &name)?;
-            anyhow::ensure!(folder.join(FILE).is_file(), unknown(&name));
-            fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+            let removed = remove(workspace, &name).with_context(|| format!("removing the skill {name}"))?;
+            anyhow::ensure!(removed, unknown(&name));
             say(&format!("✓ Removed the skill {name}."));
         }
     }
@@ -70,119 +100,84 @@ fn unknown(name: &str) -> String {
     format!("there is no skill \"{name}\": `picoclaw skills list` shows them")
 }
 
-/// The folder of a skill. A name leads nowhere else.
-fn folder(skills: &Path, name: &str) -> anyhow::Result<PathBuf> {
-    let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
-    anyhow::ensure!(plain, "\"{name}\" is no name of a skill");
-    Ok(skills.join(name))
-}
-
-fn list(skills: &Path, json: bool) -> anyhow::Result<()> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(skills).into_iter().flatten().flatten() {
-        if let Ok(text) = fs::read_to_string(entry.path().join(FILE)) {
-            found.push((entry.file_name().to_string_lossy().into_owned(), description(&text)));
-        }
-    }
-    found.sort();
+fn list(at: &Path, skills: &[Skill], json: bool) -> anyhow::Result<()> {
     if json {
-        let found: Vec<_> =
-            found.iter().map(|(name, what)| json!({ "name": name, "description": what })).collect();
+        let found: Vec<_> = skills
+            .iter()
+            .map(|skill| json!({ "name": skill.directory, "description": skill.description }))
+            .collect();
         say(&serde_json::to_string_pretty(&found)?);
         return Ok(());
     }
-    if found.is_empty() {
-        say(&format!("No skills in {}.", skills.display()));
+    if skills.is_empty() {
+        say(&format!("No skills in {}.", at.display()));
     }
-    for (name, what) in found {
-        say(format!("{name}: {what}").trim_end_matches([':', ' ']));
+    for Skill { directory, description, .. } in skills {
+        say(format!("{directory}: {description}").trim_end_matches([':', ' ']));
     }
     Ok(())
 }
 
-/// What a skill says of itself: `description` in its front matter, else its first line of text.
-fn description(text: &str) -> String {
-    let mut lines = text.lines();
-    if lines.next().map(str::trim) == Some("---") {
-        let matter: String =
-            lines.by_ref().take_while(|line| line.trim() != "---").flat_map(|line| [line, "\n"]).collect();
-        let matter: serde_json::Value = serde_norway::from_str(&matter).unwrap_or_default();
-        if let Some(what) = matter["description"].as_str() {
-            return what.split_whitespace().collect::<Vec<_>>().join(" ");
-        }
-    } else {
-        lines = text.lines();
-    }
-    let said = lines.map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
-    said.unwrap_or_default().to_owned()
+fn install_folder(workspace: &Path, folder: &Path, force: bool) -> anyhow::Result<()> {
+    let folder = fs::canonicalize(folder)?;
+    let name = folder.file_name().context("the folder has no name")?.to_string_lossy().into_owned();
+    let package = Package::of_directory(&folder).with_context(|| format!("{}", folder.display()))?;
+    put(workspace, &package, &name, force)
 }
 
-fn install(skills: &Path, from: &Path, force: bool) -> anyhow::Result<()> {
+fn install(
+    config: &Config,
+    workspace: &Path,
+    (slug, registry, version): (&str, &str, &str),
+    force: bool,
+) -> anyhow::Result<()> {
+    let fetched = blocking(known(config)?.fetch(registry, slug, version))??;
+    if fetched.suspicious {
+        say(&format!("! {registry} calls this skill suspicious: read it before you let an agent use it."));
+    }
+    put(workspace, &fetched.package, &fetched.name, force)
+}
+
+fn put(workspace: &Path, package: &Package, name: &str, force: bool) -> anyhow::Result<()> {
+    match package.put(workspace, name, force) {
+        Ok(Skill { description, .. }) => say(&format!("✓ Installed the skill {name}: {description}")),
+        Err(InstallError::Exists(name)) => {
+            anyhow::bail!("there is a skill \"{name}\" already: --force replaces it")
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+fn search(config: &Config, query: &str, limit: u64, json: bool) -> anyhow::Result<()> {
+    let registries = known(config)?;
     anyhow::ensure!(
-        from.is_dir(),
-        "{} is no folder on this machine; fetch the skill first, then install its folder",
-        from.display()
+        registries.names().contains(&"clawhub"),
+        "tools.skills.registries.clawhub is switched off, and no other registry can be searched"
     );
-    anyhow::ensure!(from.join(FILE).is_file(), "{} has no {FILE}", from.display());
-    let from = fs::canonicalize(from)?;
-    let name = from.file_name().context("the folder has no name")?.to_string_lossy().into_owned();
-    let to = folder(skills, &name)?;
-    anyhow::ensure!(force || !to.exists(), "there is a skill \"{name}\" already: --force replaces it");
-    fs::create_dir_all(skills)?;
-    let beside = skills.join(format!(".{name}.new"));
-    if beside.exists() {
-        fs::remove_dir_all(&beside)?;
+    let hits = blocking(registries.search(query, limit))?.map_err(anyhow::Error::msg)?;
+    if json {
+        let hits: Vec<_> = hits
+            .iter()
+            .map(|Hit { registry, slug, summary }| json!({ "registry": registry, "slug": slug, "summary": summary }))
+            .collect();
+        say(&serde_json::to_string_pretty(&hits)?);
+        return Ok(());
     }
-    let mut left = (MOST_FILES, LARGEST);
-    let copied = copy(&from, &beside, &mut left);
-    if copied.is_err() {
-        let _ = fs::remove_dir_all(&beside);
+    if hits.is_empty() {
+        say("No skill fits.");
     }
-    copied.with_context(|| format!("copying {}", from.display()))?;
-    if to.exists() {
-        fs::remove_dir_all(&to)?;
-    }
-    fs::rename(&beside, &to)?;
-    say(&format!("✓ Installed the skill {name}."));
-    Ok(())
-}
-
-/// Links are left out: they could lead to anything of this machine.
-fn copy(from: &Path, to: &Path, left: &mut (usize, u64)) -> anyhow::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        let target = to.join(entry.file_name());
-        if kind.is_dir() {
-            copy(&entry.path(), &target, left)?;
-        } else if kind.is_file() {
-            let size = entry.metadata()?.len();
-            anyhow::ensure!(left.0 > 0 && size <= left.1, "it is larger than {MOST_FILES} files or 16 MiB");
-            *left = (left.0 - 1, left.1 - size);
-            fs::copy(entry.path(), target)?;
-        }
+    for Hit { registry, slug, summary } in hits {
+        say(&format!("{slug}: {summary}\n  picoclaw skills install --registry {registry} {slug}"));
     }
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn known(config: &Config) -> anyhow::Result<Registries> {
+    let registries = registries(config).context("tools.web.private_host_whitelist")?;
+    registries.context("all of tools.skills.registries are switched off")
+}
 
-    #[test]
-    fn a_skill_says_what_it_is() {
-        assert_eq!(description("---\nname: x\ndescription: >\n  Two\n  lines\n---\n# X\ntext"), "Two lines");
-        assert_eq!(description("# X\n\nDoes it.\nMore."), "Does it.");
-        assert_eq!(description("---\nname: x\n---\n# X\nDoes it."), "Does it.");
-        assert_eq!(description(""), "");
-    }
-
-    #[test]
-    fn names_stay_in_the_folder() {
-        for name in ["", "..", ".x", "a/b", "/etc"] {
-            assert!(folder(Path::new("/w"), name).is_err(), "{name}");
-        }
-        assert_eq!(folder(Path::new("/w"), "a").unwrap(), Path::new("/w/a"));
-    }
+fn blocking<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work))
 }

@@ -20,10 +20,10 @@ mod reload;
 mod rest;
 mod routes;
 mod run;
-mod setup;
+pub(crate) mod setup;
 mod shutdown;
 mod signals;
-mod supply;
+pub(crate) mod supply;
 mod team;
 mod welcome;
 

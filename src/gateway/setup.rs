@@ -12,14 +12,15 @@ use crate::agent::{
     ToolFeedback,
 };
 use crate::config::{
-    Config, ECHO, ModelConfig, Paths, PriceConfig, SearchEngineConfig, SecretString, SteeringMode,
-    ThinkingLevel, ToolSchemaTransform,
+    Config, ECHO, ModelConfig, Paths, PriceConfig, ReadFileMode, SearchEngineConfig, SecretString,
+    SkillRegistryConfig, SteeringMode, ThinkingLevel, ToolSchemaTransform,
 };
 use crate::providers::{self, HttpClients, ModelSpec, Price, Thinking};
 use crate::sessions;
+use crate::skills::{Registries, Registry, RegistryOptions};
 use crate::tools::{
-    AllowedHosts, Denials, ExecOptions, Messages, Patterns, Reach, SearchEngine, SearchEngineKind,
-    ToolboxOptions, WebFetchOptions, command_environment,
+    AllowedHosts, Denials, ExecOptions, Messages, Patterns, Reach, ReadFileOptions, SearchEngine,
+    SearchEngineKind, ToolSearchOptions, ToolboxOptions, WebFetchOptions, command_environment,
 };
 
 /// A configuration that names something that cannot be built.
@@ -34,6 +35,16 @@ pub enum SetupError {
     /// An entry of the list of private hosts.
     #[error("tools.web.private_host_whitelist: {0}")]
     Hosts(#[from] crate::tools::InvalidHost),
+}
+
+/// How a model searches for tools that it is not shown.
+pub(super) fn tool_search(config: &Config) -> ToolSearchOptions {
+    let discovery = &config.tools.mcp.discovery;
+    ToolSearchOptions {
+        by_words: discovery.use_bm25,
+        by_pattern: discovery.use_regex,
+        most: discovery.most(),
+    }
 }
 
 /// How sessions are kept.
@@ -112,12 +123,13 @@ pub(super) fn spec(model: &ModelConfig, key: Option<&SecretString>) -> ModelSpec
 }
 
 /// How models see images.
-pub(super) fn pictures(config: &Config, paths: &Paths) -> Pictures {
+pub(super) fn pictures(config: &Config, paths: &Paths, own: &Paths) -> Pictures {
     let defaults = &config.agents.defaults;
     let special = Some(&defaults.image_model).filter(|name| !name.is_empty());
     let names = special.into_iter().chain(special.iter().flat_map(|_| &defaults.image_model_fallbacks));
     Pictures {
         workspace: paths.workspace.clone(),
+        own: (own.workspace != paths.workspace).then(|| own.workspace.clone()),
         largest: defaults.max_media_size(),
         models: names.filter_map(|name| Some(config.model_meant(name)?.model_name.clone())).collect(),
     }
@@ -163,6 +175,7 @@ pub(super) fn limits(config: &Config) -> Limits {
         llm_backoff: defaults.retry_backoff(),
         turn_timeout: defaults.turn_timeout(),
         tool_timeout: config.tools.timeout(),
+        found_tools_turns: config.tools.mcp.discovery.turns(),
         max_tokens: defaults.max_tokens,
         temperature: defaults.temperature,
         steer_all: defaults.steering_mode == SteeringMode::All,
@@ -200,14 +213,16 @@ fn reach(config: &Config) -> Reach {
 
 /// The search engines that are switched on, the chosen one first.
 fn search_engines(config: &Config) -> Vec<SearchEngine> {
-    use SearchEngineKind::{Brave, DuckDuckGo, Perplexity, SearXng, Tavily};
+    use SearchEngineKind::{Baidu, Brave, DuckDuckGo, Glm, Perplexity, SearXng, Tavily};
     let web = &config.tools.web;
     if !web.enabled {
         return Vec::new();
     }
     let engine = |kind, engine: &SearchEngineConfig| {
         let keys = engine.keys().map(|key| key.expose().to_owned()).collect();
-        SearchEngine::new(kind, &engine.base_url, keys, engine.max_results).filter(|_| engine.enabled)
+        SearchEngine::new(kind, &engine.base_url, keys, engine.max_results)
+            .filter(|_| engine.enabled)
+            .map(|made| made.with_index(&engine.search_engine))
     };
     let mut engines: Vec<(&str, SearchEngine)> = [
         (Perplexity, &web.perplexity),
@@ -215,6 +230,8 @@ fn search_engines(config: &Config) -> Vec<SearchEngine> {
         (SearXng, &web.searxng),
         (Tavily, &web.tavily),
         (DuckDuckGo, &web.duckduckgo),
+        (Baidu, &web.baidu_search),
+        (Glm, &web.glm_search),
     ]
     .into_iter()
     .filter_map(|(kind, config)| Some((kind.name(), engine(kind, config)?)))
@@ -255,6 +272,26 @@ fn messages(config: &Config, supply: &Supply) -> Option<Messages> {
     })
 }
 
+/// Where skills come from; `None` when every registry is switched off.
+///
+/// # Errors
+/// When an entry of the list of private hosts is none.
+pub(crate) fn registries(config: &Config) -> Result<Option<Registries>, crate::tools::InvalidHost> {
+    let configured = &config.tools.skills.registries;
+    let registry = |config: &SkillRegistryConfig| {
+        let token = config.auth_token.expose().to_owned();
+        config.enabled.then(|| Registry { base_url: config.base_url.clone(), token })
+    };
+    let hosts = config.tools.web.private_host_whitelist.iter().map(String::as_str);
+    let options = RegistryOptions {
+        github: registry(&configured.github),
+        clawhub: registry(&configured.clawhub),
+        private_hosts: AllowedHosts::parse(hosts)?,
+    };
+    let any = options.github.is_some() || options.clawhub.is_some();
+    Ok(any.then(|| Registries::new(options)))
+}
+
 /// What the tools of an agent may do that works at these paths.
 pub(super) fn tool_options(
     config: &Config,
@@ -267,22 +304,32 @@ pub(super) fn tool_options(
         .then(|| {
             let hosts = tools.web.private_host_whitelist.iter().map(String::as_str);
             let private_host_whitelist = AllowedHosts::parse(hosts)?;
-            Ok(WebFetchOptions { private_host_whitelist, ..WebFetchOptions::default() })
+            let most_bytes = tools.web.fetch_limit();
+            Ok(WebFetchOptions { private_host_whitelist, most_bytes, ..WebFetchOptions::default() })
         })
         .transpose()?;
     Ok(ToolboxOptions {
         workspace: paths.workspace.clone(),
         private,
         reach: reach(config),
-        read_file: tools.read_file.enabled,
+        read_file: tools.read_file.enabled.then(|| ReadFileOptions {
+            most: tools.read_file.most(),
+            lines_only: tools.read_file.mode == ReadFileMode::Lines,
+        }),
         write_file: tools.write_file.enabled,
         edit_file: tools.edit_file.enabled,
         append_file: tools.append_file.enabled,
         list_dir: tools.list_dir.enabled,
+        load_image: tools.load_image.enabled.then(|| config.agents.defaults.max_media_size()),
         exec: exec(config, supply),
         find_skills: tools.find_skills.enabled,
+        registries: (tools.skills.enabled && tools.install_skill.enabled)
+            .then(|| registries(config))
+            .transpose()?
+            .flatten(),
         messages: messages(config, supply),
         search: search_engines(config),
+        search_proxy: tools.web.proxy.clone(),
         web_fetch,
     })
 }

@@ -28,8 +28,10 @@ pub struct Supply {
 
 impl Supply {
     /// All tools that are not built in, as they are now.
-    pub fn tools(&self, paths: &Paths) -> Vec<Arc<dyn Tool>> {
-        let mcp = self.mcp.iter().flat_map(|servers| servers.tools(&Artifacts::new(&paths.workspace)));
+    pub fn tools(&self, config: &Config, paths: &Paths) -> Vec<Arc<dyn Tool>> {
+        let defers = |server: &str| config.tools.mcp.defers(server);
+        let artifacts = Artifacts::new(&paths.workspace);
+        let mcp = self.mcp.iter().flat_map(|servers| servers.tools(&artifacts, defers));
         self.plugins.iter().chain(&self.cron).cloned().chain(mcp).collect()
     }
 }
@@ -37,22 +39,28 @@ impl Supply {
 /// The MCP servers of a configuration.
 pub(super) fn mcp_servers(config: &Config, paths: &Paths) -> Vec<ServerSpec> {
     let mcp = &config.tools.mcp;
-    let spec = |(name, server): (&str, &McpServerConfig)| {
-        let way = match server.transport()? {
-            McpTransport::Stdio => Way::Program {
-                command: server.command.clone(),
-                arguments: server.args.clone(),
-                environment: command_environment(&[]).into_iter().chain(exposed(&server.env)).collect(),
-                environment_file: (!server.env_file.is_empty())
-                    .then(|| paths.workspace.join(&server.env_file)),
-                directory: paths.workspace.clone(),
-            },
-            _ => Way::Http { url: server.url.clone(), headers: exposed(&server.headers).collect() },
-        };
-        let max_inline_chars = mcp.max_inline_text_chars as usize;
-        Some(ServerSpec { name: name.to_owned(), way, max_inline_chars })
+    mcp.used().filter_map(|(name, server)| mcp_server(config, paths, name, server)).collect()
+}
+
+/// How one of them is reached; `None` when what that needs is missing.
+pub(crate) fn mcp_server(
+    config: &Config,
+    paths: &Paths,
+    name: &str,
+    server: &McpServerConfig,
+) -> Option<ServerSpec> {
+    let way = match server.transport()? {
+        McpTransport::Stdio => Way::Program {
+            command: server.command.clone(),
+            arguments: server.args.clone(),
+            environment: command_environment(&[]).into_iter().chain(exposed(&server.env)).collect(),
+            environment_file: (!server.env_file.is_empty()).then(|| paths.workspace.join(&server.env_file)),
+            directory: paths.workspace.clone(),
+        },
+        _ => Way::Http { url: server.url.clone(), headers: exposed(&server.headers).collect() },
     };
-    mcp.used().filter_map(spec).collect()
+    let max_inline_chars = config.tools.mcp.max_inline_text_chars as usize;
+    Some(ServerSpec { name: name.to_owned(), way, max_inline_chars })
 }
 
 fn exposed(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use picoclaw_sinks::mask::Masker;
 use picoclaw_telemetry::Bus;
 
-use super::setup::{SetupError, limits, meant, models, pictures, tool_options};
+use super::setup::{SetupError, limits, meant, models, pictures, tool_options, tool_search};
 use super::supply::Supply;
 use crate::agent::{
     CrewTools, CrewWish, Dispatch, Fellow, Member, ModelChoice, Prompt, Redact, Rule, Team, When,
@@ -15,7 +15,7 @@ use crate::config::{
 };
 use crate::hooks::Chain;
 use crate::sessions::{Recovery, SessionStore, StoreError, Stores};
-use crate::tools::Toolbox;
+use crate::tools::{Reach, Toolbox};
 
 /// The agents of a configuration, `supply` being tools beyond the built-in ones. The secrets that `masker` knows do not
 /// reach a model through a tool's result. `hooks` may watch and change what they do. Their sessions are open already, see [`open_sessions`].
@@ -32,7 +32,10 @@ pub fn team(
 ) -> Result<Team, SetupError> {
     let redact: Redact = if config.tools.filter_sensitive_data {
         let masker = Arc::clone(masker);
-        Arc::new(move |text| masker.mask(&text).into_owned())
+        let shortest = config.tools.filter_min_length;
+        Arc::new(
+            move |text| if (text.len() as u64) < shortest { text } else { masker.mask(&text).into_owned() },
+        )
     } else {
         Arc::new(|text| text)
     };
@@ -40,8 +43,9 @@ pub fn team(
     let member = |agent: &AgentConfig| {
         let own = paths.of_agent(&agent.id());
         let private = own.private().into_iter().chain(paths.private()).collect();
-        let toolbox =
-            Toolbox::built_in(&tool_options(config, &own, private, supply)?).with(supply.tools(&own));
+        let options = tool_options(config, &own, private, supply)?;
+        let tools = supply.tools(config, &own);
+        let toolbox = Toolbox::built_in(&options).with(tools).searchable(tool_search(config));
         let store =
             supply.stores.get(&own.sessions_dir).ok_or(SetupError::Closed(own.sessions_dir.clone()))?;
         Ok(Member {
@@ -53,8 +57,8 @@ pub fn team(
             crew: crew(bus, config, agent, &agents),
             limits: limits(config),
             redact: Arc::clone(&redact),
-            prompt: Prompt::new(opening(agent, &own), &own.workspace, agent.skills.clone()),
-            pictures: Some(pictures(config, paths)),
+            prompt: Prompt::new(opening(agent, &own, &options.reach), options.fenced(), agent.skills.clone()),
+            pictures: Some(pictures(config, paths, &own)),
             store,
         })
     };
@@ -95,11 +99,17 @@ fn tell_recovery(store: &SessionStore) {
     }
 }
 
-fn opening(agent: &AgentConfig, paths: &Paths) -> String {
+/// How a conversation begins, whatever the workspace's files say.
+fn opening(agent: &AgentConfig, paths: &Paths, reach: &Reach) -> String {
+    let seen = if reach.is_nothing() {
+        "file tools see nothing else"
+    } else {
+        "file tools take paths relative to it, and absolute paths where the operator allows them"
+    };
     let name = if agent.name.trim().is_empty() { "PicoClaw" } else { agent.name.trim() };
     format!(
         "You are {name}, a helpful assistant. Answer in the language of the person. Your workspace is the directory \
-         {}; file tools see nothing else.",
+         {}; {seen}.",
         paths.workspace.display()
     )
 }
@@ -159,5 +169,23 @@ fn dispatch(config: &Config, agents: &[AgentConfig]) -> Dispatch {
         rules: config.agents.dispatch.rules.iter().map(rule).collect(),
         dimensions: config.session.dimensions(),
         links: links.filter(|(id, name)| !id.is_empty() && !name.is_empty()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::Patterns;
+
+    #[test]
+    fn the_opening_says_how_far_file_tools_reach() {
+        let environment = crate::config::Environment::new("/nowhere");
+        let paths = Paths::find(&environment).unwrap();
+        assert!(
+            opening(&AgentConfig::default(), &paths, &Reach::default())
+                .ends_with("; file tools see nothing else.")
+        );
+        let more = Reach { read: Patterns::new(["^/var/log/"]), ..Reach::default() };
+        assert!(!opening(&AgentConfig::default(), &paths, &more).contains("nothing else"));
     }
 }

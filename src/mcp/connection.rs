@@ -80,6 +80,7 @@ async fn program(server: &str, way: &Way, listening: Listening) -> Result<Connec
         file.map_or_else(|| Ok(Vec::new()), |file| variables::read(&file))
     };
     let more = tokio::task::spawn_blocking(prepare).await.map_err(|error| error.to_string())??;
+    crate::signals::heeded_by_programs();
     let mut child = Command::new(command)
         .args(arguments)
         .env_clear()

@@ -13,7 +13,7 @@ use super::servers::Observer;
 use super::spec::ServerSpec;
 
 /// How long a server may take until its tools are known. The first start of one from a package registry is a download.
-const READY_WITHIN: Duration = Duration::from_secs(120);
+pub(super) const READY_WITHIN: Duration = Duration::from_secs(120);
 /// How long a server may take to answer whether it is there.
 const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// How often it is asked.
@@ -112,7 +112,7 @@ async fn live(
     let changed = Arc::new(Notify::new());
     let opened = async {
         let connection = Connection::open(&server.spec.name, &server.spec.way, &changed).await?;
-        let tools = list(server, connection.session.peer()).await;
+        let tools = list(&server.spec, connection.session.peer()).await;
         Ok::<_, String>((connection, tools))
     };
     let opened = tokio::select! {
@@ -141,7 +141,7 @@ async fn live(
                 tokio::select! {
                     () = &mut end => break "it went away".to_owned(),
                     () = stop.cancelled() => break "it was stopped".to_owned(),
-                    () = changed.notified() => match list(server, &peer).await {
+                    () = changed.notified() => match list(&server.spec, &peer).await {
                         Ok(tools) => {
                             let count = tools.len();
                             server.state().tools = tools;
@@ -165,17 +165,17 @@ async fn live(
     trouble.unwrap_or_else(|trouble| (Duration::ZERO, trouble))
 }
 
-async fn list(server: &Server, peer: &Peer<RoleClient>) -> Result<Arc<[McpTool]>, String> {
+/// The tools that a server offers.
+pub(super) async fn list(spec: &ServerSpec, peer: &Peer<RoleClient>) -> Result<Arc<[McpTool]>, String> {
     // A server without tools is one that offers something else.
     let offers = peer.peer_info().is_none_or(|info| info.capabilities.tools.is_some());
     if !offers {
         return Ok(Arc::default());
     }
     let listed = tokio::time::timeout(READY_WITHIN, picoclaw_mcp::tools(peer)).await;
-    let mut tools =
-        listed.map_err(|_| "it does not say which tools it has".to_owned())?.map_err(|error| {
-            format!("it does not say which tools it has: {}", server.spec.way.explain(&error))
-        })?;
+    let mut tools = listed
+        .map_err(|_| "it does not say which tools it has".to_owned())?
+        .map_err(|error| format!("it does not say which tools it has: {}", spec.way.explain(&error)))?;
     tools.truncate(MAX_TOOLS);
     Ok(tools.into())
 }

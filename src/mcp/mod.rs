@@ -5,6 +5,7 @@
 //!   when it is ready.
 //! * `protocol`: the protocol itself, a crate of its own. `connection`: one connection, which ends with everything that it started.
 //! * `tool`: a tool of a server as a [`Tool`](crate::tools::Tool); `name`: what it is called; `answer`: what it says.
+//! * [`probe`]: one look at what a server offers.
 //!
 //! Missing: prompts, resources, sampling, elicitation; servers are told that this client has none of them.
 
@@ -13,11 +14,13 @@ mod artifacts;
 mod connection;
 mod keeper;
 mod name;
+mod probe;
 mod servers;
 mod spec;
 mod tool;
 mod variables;
 
 pub use artifacts::Artifacts;
+pub use probe::{Offered, probe};
 pub use servers::{Observer, Servers};
 pub use spec::{ServerSpec, Way};

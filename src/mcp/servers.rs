@@ -90,12 +90,14 @@ impl Servers {
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The tools that are known at this moment. What they return beside text goes to `artifacts`.
-    pub fn tools(&self, artifacts: &Artifacts) -> Vec<Arc<dyn Tool>> {
+    /// The tools that are known at this moment; those of the servers that `defers` names are only shown when they are
+    /// searched for. What they return beside text goes to `artifacts`.
+    pub fn tools(&self, artifacts: &Artifacts, defers: impl Fn(&str) -> bool) -> Vec<Arc<dyn Tool>> {
         let tools_of = |running: &Running| {
             let server = Arc::clone(&running.server);
             let tools = server.tools();
-            let make = |tool| ServerTool::new(Arc::clone(&server), tool, artifacts.clone());
+            let deferred = defers(&server.spec.name);
+            let make = |tool| ServerTool::new(Arc::clone(&server), tool, artifacts.clone(), deferred);
             tools.iter().map(|tool| Arc::new(make(tool)) as Arc<dyn Tool>).collect::<Vec<_>>()
         };
         self.running().values().flat_map(tools_of).collect()

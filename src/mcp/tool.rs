@@ -23,10 +23,11 @@ pub(super) struct ServerTool {
     name: String,
     spec: ToolSpec,
     artifacts: Artifacts,
+    deferred: bool,
 }
 
 impl ServerTool {
-    pub(super) fn new(server: Arc<Server>, tool: &McpTool, artifacts: Artifacts) -> Self {
+    pub(super) fn new(server: Arc<Server>, tool: &McpTool, artifacts: Artifacts, deferred: bool) -> Self {
         let mut description = tool.description.clone().unwrap_or_default().into_owned();
         description.truncate(description.floor_char_boundary(MAX_DESCRIPTION));
         let spec = ToolSpec {
@@ -34,7 +35,7 @@ impl ServerTool {
             description,
             parameters: parameters(tool),
         };
-        Self { name: tool.name.to_string(), spec, server, artifacts }
+        Self { name: tool.name.to_string(), spec, server, artifacts, deferred }
     }
 }
 
@@ -51,6 +52,10 @@ fn parameters(tool: &McpTool) -> Value {
 impl Tool for ServerTool {
     fn spec(&self) -> ToolSpec {
         self.spec.clone()
+    }
+
+    fn deferred(&self) -> Option<&str> {
+        self.deferred.then_some(self.server.spec.name.as_str())
     }
 
     async fn call(&self, arguments: Value) -> ToolOutput {

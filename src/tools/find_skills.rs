@@ -4,22 +4,26 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::arguments::Arguments;
-use super::files::{Skill, Workspace};
+use super::files::Workspace;
 use super::output::ToolOutput;
 use super::tool::Tool;
 use crate::chat::ToolSpec;
+use crate::skills::{Hit, Registries, Skill};
 
 /// Most skills shown.
 const MAX_SHOWN: u64 = 20;
 
 /// Finds skills in the workspace.
 #[derive(Clone, Debug)]
-pub struct FindSkills(Workspace);
+pub struct FindSkills {
+    workspace: Workspace,
+    registries: Option<Registries>,
+}
 
 impl FindSkills {
-    /// The tool for this workspace.
-    pub fn new(workspace: Workspace) -> Self {
-        Self(workspace)
+    /// The tool for this workspace, and for what could be installed into it.
+    pub fn new(workspace: Workspace, registries: Option<Registries>) -> Self {
+        Self { workspace, registries }
     }
 }
 
@@ -28,10 +32,9 @@ impl Tool for FindSkills {
     fn spec(&self) -> ToolSpec {
         ToolSpec {
             name: "find_skills".to_owned(),
-            description:
-                "Find installed skills: instructions for special work, which you read with read_file before \
+            description: "Find skills: instructions for special work, which you read with read_file before \
                           you begin."
-                    .to_owned(),
+                .to_owned(),
             parameters: json!({
                 "type": "object",
                 "properties": {
@@ -54,27 +57,44 @@ impl FindSkills {
         let query = arguments.text("query", "what you want to do")?.to_lowercase();
         let limit = arguments.number("limit")?.filter(|limit| *limit > 0).unwrap_or(5).min(MAX_SHOWN);
         let mut skills: Vec<(usize, Skill)> = self
-            .0
+            .workspace
             .skills()
             .await?
             .into_iter()
             .map(|skill| (matches(&skill, &query), skill))
             .filter(|(matches, _)| *matches > 0)
             .collect();
-        skills.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.path.cmp(&other.path)));
+        skills.sort_by(|(a, one), (b, other)| b.cmp(a).then_with(|| one.directory.cmp(&other.directory)));
+        let more = match &self.registries {
+            Some(registries) if !query.is_empty() => elsewhere(registries, &query, limit).await,
+            _ => String::new(),
+        };
         if skills.is_empty() {
-            return Ok(ToolOutput::success("no installed skill fits"));
+            return Ok(ToolOutput::success(format!("no installed skill fits{more}")));
         }
         let line = |(_, skill): &(usize, Skill)| {
-            format!("{}: {}\n  {}\n", skill.name, skill.description, skill.path)
+            format!("{}: {}\n  {}\n", skill.name, skill.description, skill.path())
         };
-        Ok(ToolOutput::success(skills.iter().take(limit as usize).map(line).collect::<String>()))
+        let found: String = skills.iter().take(limit as usize).map(line).collect();
+        Ok(ToolOutput::success(format!("{}{more}", found.trim_end())))
+    }
+}
+
+/// What could be installed.
+async fn elsewhere(registries: &Registries, query: &str, limit: u64) -> String {
+    match registries.search(query, limit).await {
+        Ok(hits) if hits.is_empty() => String::new(),
+        Ok(hits) => hits.iter().fold(
+            "\n\nNot installed; install_skill installs them:".to_owned(),
+            |text, Hit { registry, slug, summary }| format!("{text}\n{registry}: {slug}: {summary}"),
+        ),
+        Err(error) => format!("\n\nWhat could be installed is not known: {error}"),
     }
 }
 
 /// How many words of the query a skill has; all have a query without words that say something.
 fn matches(skill: &Skill, query: &str) -> usize {
-    let text = format!("{} {} {}", skill.name, skill.description, skill.path).to_lowercase();
+    let text = format!("{} {} {}", skill.name, skill.description, skill.directory).to_lowercase();
     let mut words = query.split_whitespace().filter(|word| word.chars().count() > 2).peekable();
     if words.peek().is_none() {
         return 1;
@@ -95,14 +115,14 @@ mod tests {
             fs::create_dir_all(home.path().join("skills").join(name)).unwrap();
             fs::write(home.path().join("skills").join(name).join("SKILL.md"), text).unwrap();
         };
-        let tool = FindSkills::new(Workspace::new(home.path(), &[]));
+        let tool = FindSkills::new(Workspace::new(home.path(), &[]), None);
         let find = async |query: &str| tool.call(json!({"query": query})).await.text;
         assert_eq!(find("anything").await, "no installed skill fits");
         put("pdf", "---\nname: PDF\ndescription: \"Fill in PDF forms\"\n---\n# PDF\n");
         put("trips", "# Plan trips\n\nFinds trains and hotels.\n");
         fs::create_dir_all(home.path().join("skills/empty")).unwrap();
-        assert_eq!(find("fill in a form").await, "PDF: Fill in PDF forms\n  skills/pdf/SKILL.md\n");
-        assert_eq!(find("plan a trip").await, "trips: Plan trips\n  skills/trips/SKILL.md\n");
+        assert_eq!(find("fill in a form").await, "PDF: Fill in PDF forms\n  skills/pdf/SKILL.md");
+        assert_eq!(find("plan a trip").await, "trips: Finds trains and hotels.\n  skills/trips/SKILL.md");
         assert_eq!(find("").await.lines().count(), 4);
     }
 }

@@ -7,10 +7,13 @@
 //! | `edit_file` | `path`, `old_text`, `new_text` | files of 8 MiB |
 //! | `append_file` | `path`, `content` | 1 MiB at once |
 //! | `list_dir` | `path` | 1,000 entries |
+//! | `load_image` | `path` | 20 MiB |
 //! | `exec` | `action`, `command`, `sessionId`, `data`, `keys`, `background`, `pty`, `cwd`, `timeout` | 60 s, 64 KiB of output, 16 background commands |
 //! | `message` | `content`, `channel`, `chat_id`, `reply_to_message_id`, `media` | 32 KiB, 10 files |
 //! | `send_file` | `path`, `filename`, `caption`, `channel`, `chat_id` | 20 MiB |
 //! | `find_skills` | `query`, `limit` | 20 skills |
+//! | `install_skill` | `slug`, `version`, `registry`, `force` | 16 MiB, 1,000 files |
+//! | `tool_search_tool_bm25`, `tool_search_tool_regex` | `query`, `pattern` | 5 tools, only with deferred tools |
 //! | `web_search` | `query`, `count`, `range` | 10 results |
 //! | `web_fetch` | `url`, `maxChars` | 2 MiB read, 5 redirects, public addresses only |
 //!
@@ -23,10 +26,12 @@ mod caller;
 mod exec;
 mod files;
 mod find_skills;
+mod install_skill;
 mod message;
 mod output;
 mod patterns;
 mod tool;
+mod tool_search;
 mod toolbox;
 mod web_fetch;
 mod web_search;
@@ -34,12 +39,17 @@ mod web_search;
 pub use caller::Caller;
 pub use exec::Exec;
 pub use exec::{Denials, ExecOptions, Sessions as BackgroundCommands, environment as command_environment};
-pub use files::{AppendFile, EditFile, ListDir, Reach, ReadFile, Workspace, WriteFile};
+pub use files::{
+    AppendFile, EditFile, ListDir, LoadImage, Reach, ReadFile, ReadFileOptions, Workspace, WriteFile,
+};
 pub use find_skills::FindSkills;
+pub use install_skill::InstallSkill;
 pub use message::{SendFile, SendMessage};
 pub use output::ToolOutput;
 pub use patterns::Patterns;
 pub use tool::Tool;
+pub use tool_search::{ToolSearch, ToolSearchOptions};
 pub use toolbox::{Messages, Toolbox, ToolboxOptions};
+pub(crate) use web_fetch::public_client;
 pub use web_fetch::{AllowedHosts, InvalidHost, WebFetch, WebFetchOptions};
 pub use web_search::{Engine as SearchEngine, EngineKind as SearchEngineKind, WebSearch};

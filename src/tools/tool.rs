@@ -25,6 +25,11 @@ pub trait Tool: Send + Sync {
         self.call(arguments).await
     }
 
+    /// The group of a tool that the model is not shown before a search has found it; `None` for one that it always sees.
+    fn deferred(&self) -> Option<&str> {
+        None
+    }
+
     /// How long a call may take, for tools that bound their time by themselves; `None` leaves it to the general limit.
     fn patience(&self) -> Option<Duration> {
         None

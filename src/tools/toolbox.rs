@@ -6,14 +6,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::exec::{Exec, ExecOptions};
-use super::files::{AppendFile, EditFile, ListDir, Reach, ReadFile, Workspace, WriteFile};
+use super::files::{
+    AppendFile, EditFile, ListDir, LoadImage, Reach, ReadFile, ReadFileOptions, Workspace, WriteFile,
+};
 use super::find_skills::FindSkills;
+use super::install_skill::InstallSkill;
 use super::message::{SendFile, SendMessage};
 use super::tool::Tool;
+use super::tool_search::{ToolSearch, ToolSearchOptions};
 use super::web_fetch::{WebFetch, WebFetchOptions};
 use super::web_search::{Engine, WebSearch};
 use crate::channels::courier::Courier;
 use crate::chat::ToolSpec;
+use crate::skills::Registries;
 
 /// How messages are sent to chats.
 #[derive(Clone)]
@@ -45,8 +50,8 @@ pub struct ToolboxOptions {
     pub private: Vec<PathBuf>,
     /// How far file tools reach beyond the workspace.
     pub reach: Reach,
-    /// Whether there is `read_file`.
-    pub read_file: bool,
+    /// How `read_file` works; `None` leaves it out.
+    pub read_file: Option<ReadFileOptions>,
     /// Whether there is `write_file`.
     pub write_file: bool,
     /// Whether there is `edit_file`.
@@ -55,14 +60,20 @@ pub struct ToolboxOptions {
     pub append_file: bool,
     /// Whether there is `list_dir`.
     pub list_dir: bool,
+    /// Most bytes of an image for `load_image`; `None` leaves it out.
+    pub load_image: Option<u64>,
     /// How `exec` works; `None` leaves it out.
     pub exec: Option<ExecOptions>,
     /// Whether there is `find_skills`.
     pub find_skills: bool,
+    /// Where skills come from, for `find_skills` and `install_skill`; `None` leaves the latter out.
+    pub registries: Option<Registries>,
     /// Who takes messages to chats; `None` leaves out `message` and `send_file`.
     pub messages: Option<Messages>,
     /// The engines of `web_search`, in the order in which they are asked; none leave it out.
     pub search: Vec<Engine>,
+    /// The proxy through which they are asked; empty for that of the environment.
+    pub search_proxy: String,
     /// How `web_fetch` works; `None` leaves it out.
     pub web_fetch: Option<WebFetchOptions>,
 }
@@ -74,17 +85,25 @@ impl ToolboxOptions {
             workspace: workspace.into(),
             private: Vec::new(),
             reach: Reach::default(),
-            read_file: true,
+            read_file: Some(ReadFileOptions::default()),
             write_file: true,
             edit_file: true,
             append_file: true,
             list_dir: true,
+            load_image: Some(20 << 20),
             exec: Some(ExecOptions::default()),
             find_skills: true,
+            registries: None,
             messages: None,
             search: Vec::new(),
+            search_proxy: String::new(),
             web_fetch: Some(WebFetchOptions::default()),
         }
+    }
+
+    /// The workspace with its fence.
+    pub fn fenced(&self) -> Workspace {
+        Workspace::new(&self.workspace, &self.private).reaching(self.reach.clone())
     }
 }
 
@@ -98,10 +117,10 @@ pub struct Toolbox {
 impl Toolbox {
     /// The built-in tools.
     pub fn built_in(options: &ToolboxOptions) -> Self {
-        let workspace = Workspace::new(&options.workspace, &options.private).reaching(options.reach.clone());
+        let workspace = options.fenced();
         let mut tools: Vec<Arc<dyn Tool>> = Vec::new();
-        if options.read_file {
-            tools.push(Arc::new(ReadFile::new(workspace.clone())));
+        if let Some(options) = options.read_file {
+            tools.push(Arc::new(ReadFile::new(workspace.clone(), options)));
         }
         if options.write_file {
             tools.push(Arc::new(WriteFile::new(workspace.clone())));
@@ -115,11 +134,17 @@ impl Toolbox {
         if options.list_dir {
             tools.push(Arc::new(ListDir::new(workspace.clone())));
         }
+        if let Some(most) = options.load_image {
+            tools.push(Arc::new(LoadImage::new(workspace.clone(), most)));
+        }
         if let Some(options) = &options.exec {
             tools.push(Arc::new(Exec::new(workspace.clone(), options.clone())));
         }
         if options.find_skills {
-            tools.push(Arc::new(FindSkills::new(workspace.clone())));
+            tools.push(Arc::new(FindSkills::new(workspace.clone(), options.registries.clone())));
+        }
+        if let Some(registries) = &options.registries {
+            tools.push(Arc::new(InstallSkill::new(&options.workspace, registries.clone())));
         }
         if let Some(messages) = &options.messages {
             let courier = &messages.courier;
@@ -132,7 +157,7 @@ impl Toolbox {
             }
         }
         if !options.search.is_empty() {
-            tools.push(Arc::new(WebSearch::new(&options.search)));
+            tools.push(Arc::new(WebSearch::new(&options.search).through(&options.search_proxy)));
         }
         if let Some(options) = &options.web_fetch {
             tools.push(Arc::new(WebFetch::new(options)));
@@ -158,7 +183,19 @@ impl Toolbox {
         Self::new(self.tools.values().cloned().chain(new))
     }
 
-    /// What is offered to the model, by name in order.
+    /// These tools, and searches for those among them that the model is not shown at once, if there are any.
+    #[must_use]
+    pub fn searchable(self, options: ToolSearchOptions) -> Self {
+        let hidden: Vec<(String, ToolSpec)> =
+            self.tools.values().filter_map(|tool| Some((tool.deferred()?.to_owned(), tool.spec()))).collect();
+        if hidden.is_empty() {
+            return self;
+        }
+        let searches = ToolSearch::of(options, &hidden).into_iter();
+        self.with(searches.map(|search| Arc::new(search) as Arc<dyn Tool>).collect())
+    }
+
+    /// All tools for the model, by name in order, whether or not it is shown them at once.
     pub fn specs(&self) -> &[ToolSpec] {
         &self.specs
     }
@@ -195,6 +232,7 @@ mod tests {
                 "exec",
                 "find_skills",
                 "list_dir",
+                "load_image",
                 "read_file",
                 "web_fetch",
                 "write_file"
@@ -217,7 +255,7 @@ mod tests {
         let toolbox = Toolbox::built_in(&options);
         assert_eq!(
             toolbox.names().collect::<Vec<_>>(),
-            ["append_file", "edit_file", "exec", "find_skills", "list_dir", "read_file"]
+            ["append_file", "edit_file", "exec", "find_skills", "list_dir", "load_image", "read_file"]
         );
     }
 }

@@ -6,14 +6,14 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Gateway, Home, free_ports, wait_for};
+use crate::support::{Gateway, Home, free_ports, picoclaw, wait_for};
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/blackbox/support/mcp_server.py")
 }
 
 /// A server over standard streams, in this mode of the fixture.
-fn program(mode: &[&str]) -> Value {
+pub(crate) fn program(mode: &[&str]) -> Value {
     let mut args = vec![fixture().display().to_string()];
     args.extend(mode.iter().map(|word| (*word).to_owned()));
     json!({ "enabled": true, "command": "python3", "args": args })
@@ -156,6 +156,33 @@ fn a_server_sees_what_it_is_given_and_no_secret_of_the_gateway() {
         assert!(seen.contains(expected), "{expected} in {seen}");
     }
     assert!(!seen.contains("OPENAI") && !seen.contains("PICOCLAW"), "{seen}");
+}
+
+#[test]
+fn an_operator_sees_whether_a_server_can_be_used() {
+    let home = Home::new(json!({ "tools": { "mcp": { "servers": {
+        "fix": program(&[]), "refusing": program(&["refuse"]), "nothing": { "enabled": true },
+    } } } }));
+    let test = |words: &[&str]| {
+        let output = picoclaw(home.path()).args(["mcp", "test"]).args(words).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    };
+    let (code, said) = test(&["fix"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("tools: 9\n") && said.contains("\n  mcp_fix_echo"), "{said}");
+    assert!(said.contains("The gateway does not use it"), "MCP is not enabled: {said}");
+    let (code, said) = test(&["fix", "--json"]);
+    let answer: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, &answer["connected"], &answer["used"]), (Some(0), &json!(true), &json!(false)));
+    assert_eq!(answer["tools"].as_array().unwrap().len(), 9);
+    let (code, said) = test(&["refusing"]);
+    assert!(code == Some(1) && said.contains("no licence"), "{said}");
+    let (code, said) = test(&["refusing", "--json"]);
+    let answer: Value = serde_json::from_str(&said).unwrap();
+    assert!(code == Some(1) && answer["connected"] == false && answer["error"].is_string(), "{said}");
+    assert!(test(&["nothing"]).1.contains("neither a command nor a url"));
+    assert!(test(&["none"]).1.contains("there is no MCP server"));
 }
 
 /// A server over HTTP that ends with the test.

@@ -32,3 +32,36 @@ fn the_model_reads_them_and_their_changes() {
     fs::write(workspace.join("AGENT.md"), "Answer in prose.").unwrap();
     wait_for("the change", || prompt("two").contains("Answer in prose.").then_some(()));
 }
+
+#[test]
+fn an_image_of_the_workspace_goes_to_the_model() {
+    let home = Home::new(json!({ "agents": { "defaults": { "max_media_size": 100 } } }));
+    fs::create_dir_all(home.join("workspace")).unwrap();
+    fs::write(home.join("workspace/cat.png"), b"\x89PNG\r\n\x1a\n").unwrap();
+    fs::write(home.join("workspace/large.png"), [b"\x89PNG\r\n\x1a\n".as_slice(), &[0; 200]].concat())
+        .unwrap();
+    let gateway = Gateway::start_in(home);
+    let seen = gateway.chat("s", r#"!tool load_image {"path":"cat.png"}"#);
+    assert!(seen.contains("cat.png: image/png, 8 bytes"), "{seen}");
+    let refused = gateway.chat("s", r#"!tool load_image {"path":"large.png"}"#);
+    assert!(refused.contains("the limit is 100"), "{refused}");
+    let files = fs::read_dir(gateway.home.join("workspace/sessions")).unwrap().flatten();
+    let lines = files.filter_map(|file| fs::read_to_string(file.path()).ok()).collect::<String>();
+    assert!(lines.contains(r#""media":["cat.png"]"#), "{lines}");
+    let results = r#"picoclaw_tool_results_total{tool="load_image",status="error"}"#;
+    assert_eq!(gateway.scrape().get(results), 1.0);
+}
+
+#[test]
+fn a_model_sees_the_image_that_it_loads() {
+    const LOAD: &str = r#"{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"finish_reason":"tool_calls","message":{"role":"assistant","content":"","tool_calls":[{"id":"c1","type":"function","function":{"name":"load_image","arguments":"{\"path\":\"cat.png\"}"}}]}}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
+    let upstream = Upstream::start(&[Behaviour::Status(200, "", LOAD), Behaviour::Answer("a cat")]);
+    let home = Home::new(json!({ "model_list": [upstream.model("m", "mock")] }));
+    fs::create_dir_all(home.join("workspace")).unwrap();
+    fs::write(home.join("workspace/cat.png"), b"\x89PNG\r\n\x1a\n1234").unwrap();
+    let gateway = Gateway::start_in(home);
+    assert_eq!(gateway.chat("s", "what is in cat.png?"), "a cat");
+    let sent = upstream.last()["messages"].to_string();
+    assert!(sent.contains("data:image/png;base64,iVBORw0KGgoxMjM0"), "{sent}");
+    assert_eq!(gateway.scrape().get(r#"picoclaw_images_total{outcome="sent"}"#), 1.0);
+}

@@ -7,6 +7,7 @@
 """
 
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -30,9 +31,9 @@ def script(package):
 
 
 class Gateway:
-    def __init__(self, home, servers):
+    def __init__(self, home, servers, **mcp):
         self.port, self.home = free_port(), home
-        config = {"gateway": {"port": self.port}, "tools": {"mcp": {"enabled": True, "servers": servers}}}
+        config = {"gateway": {"port": self.port}, "tools": {"mcp": {"enabled": True, "servers": servers, **mcp}}}
         (home / "config.json").write_text(json.dumps(config))
         self.program = Program("gateway", [BINARY, "gateway"], home, PICOCLAW_HOME=str(home))
         wait_for("the gateway", lambda: get(f"http://127.0.0.1:{self.port}/ready"))
@@ -64,6 +65,26 @@ def children(pid):
     return [line.split(None, 1) for line in text.splitlines()]
 
 
+def look(home, servers):
+    """What an operator and a model see of servers whose tools are hidden until they are searched for."""
+    for server, tool in [("time", "mcp_time_convert_time"), ("far", "mcp_far_echo")]:
+        tested = subprocess.run([BINARY, "mcp", "test", server, "--json"], capture_output=True, text=True,
+                                env={**os.environ, "PICOCLAW_HOME": str(home)}, timeout=60)
+        assert tested.returncode == 0, tested.stdout + tested.stderr
+        assert tool in [tool["name"] for tool in json.loads(tested.stdout)["tools"]], tested.stdout
+        print(f"ok: mcp test {server}")
+    gateway = Gateway(home, servers, discovery={"enabled": True, "use_regex": True})
+    try:
+        for server in servers:
+            wait_for(f"{server} to be up", lambda: gateway.gauge("up", server) == 1.0, 60)
+        gateway.call("tool_search_tool_bm25", "mcp_time_convert_time", query="convert a time between zones")
+        gateway.call("tool_search_tool_bm25", "mcp_files_write_file", query="write a new file")
+        gateway.call("tool_search_tool_regex", "mcp_everything_get-sum", pattern="get-sum$")
+        gateway.call("mcp_everything_get-sum", "5", a=2, b=3)
+    finally:
+        gateway.program.stop()
+
+
 def main():
     home = pathlib.Path(tempfile.mkdtemp())
     workspace = home / "workspace"
@@ -72,12 +93,13 @@ def main():
     http_port = free_port()
     everything = Program("everything", ["node", script("server-everything"), "streamableHttp"], home, PORT=str(http_port))
     node = lambda package, *arguments: {"enabled": True, "command": "node", "args": [script(package), *arguments]}
-    gateway = Gateway(home, {
+    servers = {
         "files": node("server-filesystem", str(workspace)),
         "everything": node("server-everything"),
         "far": {"enabled": True, "type": "http", "url": f"http://127.0.0.1:{http_port}/mcp"},
         "time": {"enabled": True, "command": str(TIME), "args": ["--local-timezone", "Europe/Berlin"]},
-    })
+    }
+    gateway = Gateway(home, servers)
     try:
         for server in ["files", "everything", "far", "time"]:
             wait_for(f"{server} to be up", lambda: gateway.gauge("up", server) == 1.0, 60)
@@ -101,6 +123,8 @@ def main():
         wait_for("files to be up again", lambda: gateway.gauge("up", "files") == 1.0, 60)
         gateway.call("mcp_files_read_text_file", "written before", path=str(workspace / "notes.txt"))
         mine = [pid for pid, _ in children(gateway.program.process.pid)]
+        gateway.program.stop()
+        look(home, servers)
     finally:
         gateway.program.stop()
         everything.stop()

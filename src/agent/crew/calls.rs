@@ -51,7 +51,7 @@ pub(in super::super) async fn call(work: &Work<'_>, turn: u64, call: &ToolCall) 
         Kind::Spawn => spawn(work, arguments).await,
         Kind::Status => status(work, arguments),
     };
-    let ToolOutput { status, text } = output.into();
+    let ToolOutput { status, text, .. } = output.into();
     let error = (status != ToolStatus::Success).then(|| Detail::new(&text));
     run.finish(status, error);
     Some(text)

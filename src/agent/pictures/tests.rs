@@ -16,7 +16,7 @@ fn png_url() -> String {
 }
 
 fn pictures(workspace: &Path) -> Pictures {
-    Pictures { workspace: workspace.to_owned(), largest: 100, models: Vec::new() }
+    Pictures { workspace: workspace.to_owned(), own: None, largest: 100, models: Vec::new() }
 }
 
 fn said(media: &[&str]) -> Message {
@@ -87,4 +87,15 @@ async fn the_newest_images_are_shown_and_a_model_that_is_not_for_them_sees_none(
     assert_eq!(counts, [(Withheld, MOST as u64 + 1)]);
     assert!(all.iter().all(|message| message.media().is_empty()));
     assert!(all[0].content.ends_with("[image: not shown to this model]"), "{}", all[0].content);
+}
+
+#[tokio::test]
+async fn an_agent_with_a_workspace_of_its_own_shows_what_lies_there_too() {
+    let (own, shared) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(own.path().join("loaded.png"), PNG).unwrap();
+    fs::write(shared.path().join("sent.png"), PNG).unwrap();
+    let pictures = Pictures { own: Some(own.path().to_owned()), ..pictures(shared.path()) };
+    let message = said(&["loaded.png", "sent.png", "none.png"]);
+    let (_, counts) = shown(&pictures, &[&message], true).await;
+    assert!(counts.contains(&(Sent, 2)) && counts.contains(&(Missing, 1)), "{counts:?}");
 }

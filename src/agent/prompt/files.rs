@@ -7,7 +7,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::skills::{self, Skill};
+use crate::skills::Skill;
+use crate::tools::Workspace;
 
 /// Most bytes of one file.
 pub(super) const MAX_FILE: u64 = 24 << 10;
@@ -22,10 +23,10 @@ const FILES: [(&[&str], &str); 5] = [
 ];
 
 /// What the files look like from outside: it differs when one of them has changed.
-pub(super) fn stamp(workspace: &Path) -> u64 {
+pub(super) fn stamp(workspace: &Workspace) -> u64 {
     let mut hasher = DefaultHasher::new();
     let names = FILES.iter().flat_map(|(names, _)| names.iter());
-    for path in names.map(|name| workspace.join(name)).chain(skills::paths(workspace)) {
+    for path in names.map(|name| workspace.path().join(name)).chain(workspace.skill_files()) {
         path.hash(&mut hasher);
         look(&path).hash(&mut hasher);
     }
@@ -51,8 +52,9 @@ pub(super) fn compose(opening: &str, workspace: &Path, skills: &[Skill]) -> Stri
         text.push_str(
             "\n\n## Skills\n\nBefore a task that one of these fits, read its file and follow it.\n",
         );
-        for Skill { name, description, path } in skills {
-            let _ = write!(text, "\n- {name} ({path})");
+        for skill in skills {
+            let Skill { name, description, .. } = skill;
+            let _ = write!(text, "\n- {name} ({})", skill.path());
             if !description.is_empty() {
                 let _ = write!(text, ": {description}");
             }

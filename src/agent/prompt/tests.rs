@@ -21,11 +21,14 @@ async fn text(prompt: &Prompt) -> String {
 #[tokio::test]
 async fn without_files_there_is_the_opening_alone() {
     let home = tempfile::tempdir().unwrap();
-    let prompt = Prompt::new("You are it.", home.path().join("missing"), Vec::new());
+    let prompt = Prompt::new("You are it.", Workspace::new(&home.path().join("missing"), &[]), Vec::new());
     assert_eq!(text(&prompt).await, "You are it.");
     // What is no file is passed over.
     fs::create_dir_all(home.path().join("AGENT.md")).unwrap();
-    assert_eq!(text(&Prompt::new("You are it.", home.path(), Vec::new())).await, "You are it.");
+    assert_eq!(
+        text(&Prompt::new("You are it.", Workspace::new(home.path(), &[]), Vec::new())).await,
+        "You are it."
+    );
 }
 
 #[tokio::test]
@@ -34,7 +37,7 @@ async fn files_are_read_when_they_change() {
     write(home.path(), "AGENTS.md", "Be brief.");
     write(home.path(), "USER.md", "  \n");
     write(home.path(), "memory/MEMORY.md", "Alice likes tea.");
-    let prompt = Prompt::new("You are it.", home.path(), Vec::new());
+    let prompt = Prompt::new("You are it.", Workspace::new(home.path(), &[]), Vec::new());
     let first = text(&prompt).await;
     assert!(first.starts_with("You are it.\n\n## How you work\n\nBe brief."), "{first}");
     assert!(first.contains("Alice likes tea.") && !first.contains("Whom"), "{first}");
@@ -54,7 +57,7 @@ async fn files_are_read_when_they_change() {
 async fn long_files_are_cut() {
     let home = tempfile::tempdir().unwrap();
     write(home.path(), "SOUL.md", &"x".repeat(100_000));
-    let text = text(&Prompt::new("", home.path(), Vec::new())).await;
+    let text = text(&Prompt::new("", Workspace::new(home.path(), &[]), Vec::new())).await;
     assert!(text.len() < 30_000 && text.contains("[cut here"), "{}", text.len());
 }
 
@@ -66,7 +69,10 @@ async fn skills_are_listed_with_what_they_are_for() {
     write(home.path(), "skills/plain/SKILL.md", "no front matter");
     write(home.path(), "skills/broken/SKILL.md", "---\nname: [\n---\n");
     write(home.path(), "skills/note.txt", "no skill");
-    let all = Prompt::new("", home.path(), Vec::new());
+    let elsewhere = tempfile::tempdir().unwrap();
+    write(elsewhere.path(), "SKILL.md", "of others");
+    std::os::unix::fs::symlink(elsewhere.path(), home.path().join("skills/away")).unwrap();
+    let all = Prompt::new("", Workspace::new(home.path(), &[]), Vec::new());
     let listed = text(&all).await;
     assert!(listed.contains("- weather (skills/weather/SKILL.md): Tells the weather."), "{listed}");
     assert!(
@@ -75,6 +81,6 @@ async fn skills_are_listed_with_what_they_are_for() {
     );
     let names: Vec<_> = all.skills().await.iter().map(|skill| skill.name.clone()).collect();
     assert_eq!(names, ["broken", "plain", "weather"]);
-    let one = Prompt::new("", home.path(), vec!["plain".to_owned()]);
+    let one = Prompt::new("", Workspace::new(home.path(), &[]), vec!["plain".to_owned()]);
     assert_eq!(one.skills().await.len(), 1);
 }

@@ -30,7 +30,8 @@ pub use scrape::{HealthDetails, ScrapeAuth};
 pub use sessions::{DM_SCOPES, Persistence, SESSION_DIMENSIONS, SessionConfig, known_dimensions};
 pub use telemetry::TelemetryConfig;
 pub use tools::{
-    ExecConfig, McpConfig, McpServerConfig, McpTransport, MessageConfig, SearchEngineConfig, Toggle,
+    ExecConfig, McpConfig, McpDiscoveryConfig, McpServerConfig, McpTransport, MessageConfig, ReadFileConfig,
+    ReadFileMode, SearchEngineConfig, SkillRegistriesConfig, SkillRegistryConfig, SkillsConfig, Toggle,
     ToolsConfig, WebConfig,
 };
 

@@ -2,15 +2,17 @@
 
 mod mcp;
 mod search;
+mod skills;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use mcp::{McpConfig, McpServerConfig, McpTransport};
+pub use mcp::{McpConfig, McpDiscoveryConfig, McpServerConfig, McpTransport};
 use picoclaw_sinks::plugin::options::Options as PluginOptions;
 use schemars::JsonSchema;
 pub use search::SearchEngineConfig;
 use serde::{Deserialize, Serialize};
+pub use skills::{SkillRegistriesConfig, SkillRegistryConfig, SkillsConfig};
 
 use super::jobs::CronConfig;
 
@@ -27,16 +29,22 @@ pub struct ToolsConfig {
     pub allow_read_paths: Vec<String>,
     /// Paths outside the workspace that tools may write, as regular expressions.
     pub allow_write_paths: Vec<String>,
+    /// Texts that are shorter, in bytes, are not looked through for secrets.
+    pub filter_min_length: u64,
     /// Reads a file.
-    pub read_file: Toggle,
+    pub read_file: ReadFileConfig,
     /// Writes a file.
     pub write_file: Toggle,
     /// Replaces a piece of a file.
     pub edit_file: Toggle,
     /// Adds to the end of a file.
     pub append_file: Toggle,
-    /// Finds installed skills.
+    /// Finds skills, installed ones and those of the registries.
     pub find_skills: Toggle,
+    /// Installs skills of the registries.
+    pub install_skill: Toggle,
+    /// Where skills come from.
+    pub skills: SkillsConfig,
     /// Sends messages to chats.
     pub message: MessageConfig,
     /// Sends files to chats.
@@ -45,6 +53,8 @@ pub struct ToolsConfig {
     pub exec: ExecConfig,
     /// Lists a directory.
     pub list_dir: Toggle,
+    /// Shows the model an image.
+    pub load_image: Toggle,
     /// Has a sub-agent do a task, and waits for it.
     pub subagent: Toggle,
     /// Has a sub-agent do a task beside the conversation.
@@ -72,15 +82,19 @@ impl Default for ToolsConfig {
             timeout_seconds: 60,
             allow_read_paths: Vec::new(),
             allow_write_paths: Vec::new(),
-            read_file: Toggle::default(),
+            filter_min_length: 8,
+            read_file: ReadFileConfig::default(),
             write_file: Toggle::default(),
             edit_file: Toggle::default(),
             append_file: Toggle::default(),
             find_skills: Toggle::default(),
+            install_skill: Toggle::default(),
+            skills: SkillsConfig::default(),
             message: MessageConfig::default(),
             send_file: Toggle::default(),
             exec: ExecConfig::default(),
             list_dir: Toggle::default(),
+            load_image: Toggle::default(),
             subagent: Toggle::default(),
             spawn: Toggle::default(),
             delegate: Toggle::default(),
@@ -113,6 +127,43 @@ impl Default for Toggle {
     fn default() -> Self {
         Self { enabled: true }
     }
+}
+
+/// How files are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ReadFileConfig {
+    /// Whether the agent has the tool.
+    pub enabled: bool,
+    /// What the model is told: that it can read by bytes and by lines, or by lines alone.
+    pub mode: ReadFileMode,
+    /// Most bytes that are read at once; 0 for 65536.
+    #[schemars(range(max = 16_777_216))]
+    pub max_read_file_size: u64,
+}
+
+impl Default for ReadFileConfig {
+    fn default() -> Self {
+        Self { enabled: true, mode: ReadFileMode::Bytes, max_read_file_size: 65_536 }
+    }
+}
+
+impl ReadFileConfig {
+    /// Most bytes that are read at once.
+    pub fn most(&self) -> u64 {
+        if self.max_read_file_size == 0 { 65_536 } else { self.max_read_file_size }
+    }
+}
+
+/// How a model reads files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ReadFileMode {
+    /// By bytes or by lines.
+    #[default]
+    Bytes,
+    /// By lines.
+    Lines,
 }
 
 /// How messages are sent to chats.
@@ -172,14 +223,24 @@ impl Default for ExecConfig {
 pub struct WebConfig {
     /// Whether the agent may use the web.
     pub enabled: bool,
-    /// The search engine that is asked first: `brave`, `duckduckgo`, `perplexity`, `searxng` or `tavily`; with `auto` the
-    /// first that is enabled and has its key. The others are asked when it does not answer.
+    /// The search engine that is asked first: `baidu_search`, `brave`, `duckduckgo`, `glm_search`, `perplexity`, `searxng`
+    /// or `tavily`; with `auto` the first that is enabled and has its key. The others are asked when it does not answer.
     pub provider: String,
+    /// The proxy through which search engines are asked, such as `http://proxy:3128`; empty for that of the environment.
+    /// Pages are fetched without one: behind a proxy nobody could check that an address is public.
+    pub proxy: String,
+    /// Most bytes of a page that are read; 0 for 10 MiB.
+    #[schemars(range(max = 67_108_864))]
+    pub fetch_limit_bytes: u64,
+    /// Baidu's search for programs.
+    pub baidu_search: SearchEngineConfig,
     /// Brave Search.
     pub brave: SearchEngineConfig,
     /// DuckDuckGo, which needs no key.
     #[schemars(with = "SearchEngineConfig")]
     pub duckduckgo: SearchEngineConfig,
+    /// Zhipu's search.
+    pub glm_search: SearchEngineConfig,
     /// Perplexity.
     pub perplexity: SearchEngineConfig,
     /// A SearXNG instance of your own.
@@ -195,12 +256,24 @@ impl Default for WebConfig {
         Self {
             enabled: true,
             provider: "auto".to_owned(),
+            proxy: String::new(),
+            fetch_limit_bytes: 10 << 20,
+            baidu_search: SearchEngineConfig::default(),
             brave: SearchEngineConfig::default(),
             duckduckgo: SearchEngineConfig { enabled: true, ..SearchEngineConfig::default() },
+            glm_search: SearchEngineConfig::default(),
             perplexity: SearchEngineConfig::default(),
             searxng: SearchEngineConfig::default(),
             tavily: SearchEngineConfig::default(),
             private_host_whitelist: Vec::new(),
         }
+    }
+}
+
+impl WebConfig {
+    /// Most bytes of a page that are read.
+    pub fn fetch_limit(&self) -> usize {
+        let limit = if self.fetch_limit_bytes == 0 { 10 << 20 } else { self.fetch_limit_bytes };
+        usize::try_from(limit).unwrap_or(usize::MAX)
     }
 }

@@ -32,11 +32,19 @@ pub(super) enum Block<'a> {
     },
     ToolResult {
         tool_use_id: Cow<'a, str>,
-        content: &'a str,
+        content: ResultContent<'a>,
     },
     /// As the server gave it.
     #[serde(untagged)]
     Given(&'a Value),
+}
+
+/// What a tool brought back: a text, or several things.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum ResultContent<'a> {
+    Text(&'a str),
+    Blocks(Vec<Block<'a>>),
 }
 
 #[derive(Debug, Serialize)]
@@ -107,7 +115,11 @@ fn said(message: &Message) -> Vec<Block<'_>> {
 
 fn result(message: &Message) -> Vec<Block<'_>> {
     let id = message.tool_call_id.as_deref().unwrap_or_default();
-    vec![Block::ToolResult { tool_use_id: clean(id), content: &message.content }]
+    let content = match images::of(message).next() {
+        Some(_) => ResultContent::Blocks(said(message)),
+        None => ResultContent::Text(&message.content),
+    };
+    vec![Block::ToolResult { tool_use_id: clean(id), content }]
 }
 
 fn answered(message: &Message, thinking: bool) -> Vec<Block<'_>> {

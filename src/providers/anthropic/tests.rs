@@ -85,6 +85,8 @@ async fn asks_as_the_protocol_says() {
     let server = Server::saying([http("200 OK", "", WHOLE)]).await;
     let mut image = Message::new(Role::User, "what is this?");
     image.other.insert("media".into(), json!(["data:image/png;base64,AAAA"]));
+    let mut seen = Message::tool_result("a.1", "one");
+    seen.other.insert("media".into(), json!(["data:image/gif;base64,BBBB"]));
     let call = |id: &str, arguments: &str| ToolCall {
         id: id.into(),
         kind: "function".into(),
@@ -98,7 +100,7 @@ async fn asks_as_the_protocol_says() {
             tool_calls: vec![call("a.1", r#"{"x":1}"#), call("b", "{bad")],
             ..Message::new(Role::Assistant, "")
         },
-        Message::tool_result("a.1", "one"),
+        seen,
         Message::tool_result("b", "two"),
         Message::new(Role::System, "Summary."),
         Message::new(Role::User, "and now?"),
@@ -130,7 +132,10 @@ async fn asks_as_the_protocol_says() {
                 { "type": "tool_use", "id": "b", "name": "look", "input": { "arguments": "{bad" } },
             ] },
             { "role": "user", "content": [
-                { "type": "tool_result", "tool_use_id": "a_1", "content": "one" },
+                { "type": "tool_result", "tool_use_id": "a_1", "content": [
+                    { "type": "image", "source": { "type": "base64", "media_type": "image/gif", "data": "BBBB" } },
+                    { "type": "text", "text": "one" },
+                ] },
                 { "type": "tool_result", "tool_use_id": "b", "content": "two" },
                 { "type": "text", "text": "and now?" },
             ] },

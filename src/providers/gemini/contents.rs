@@ -78,7 +78,9 @@ pub(super) fn turns<'a>(messages: &[&'a Message], signed: bool) -> Vec<Turn<'a>>
         let (role, parts) = match message.role {
             Role::System => continue,
             Role::User => ("user", said(message)),
-            Role::Tool => ("user", vec![result(message, &names)]),
+            Role::Tool => {
+                ("user", std::iter::once(result(message, &names)).chain(pictures(message)).collect())
+            }
             Role::Assistant => {
                 names.extend(message.tool_calls.iter().map(|call| (&*call.id, &*call.function.name)));
                 ("model", answered(message, signed && place > question))
@@ -96,11 +98,15 @@ pub(super) fn turns<'a>(messages: &[&'a Message], signed: bool) -> Vec<Turn<'a>>
 }
 
 fn said(message: &Message) -> Vec<Part<'_>> {
+    pictures(message).chain(text(&message.content)).collect()
+}
+
+fn pictures(message: &Message) -> impl Iterator<Item = Part<'_>> {
     let images = images::of(message).map(|image| match image {
         Image::Data { media_type, base64 } => Content::InlineData { mime_type: media_type, data: base64 },
         Image::Url(url) => Content::FileData { file_uri: url },
     });
-    images.map(Part::new).chain(text(&message.content)).collect()
+    images.map(Part::new)
 }
 
 fn result<'a>(message: &'a Message, names: &HashMap<&str, &'a str>) -> Part<'a> {

@@ -94,13 +94,15 @@ async fn asks_as_the_protocol_says() {
     let server = Server::saying([http("200 OK", "", WHOLE)]).await;
     let mut image = Message::new(Role::User, "what is this?");
     image.other.insert("media".into(), json!(["data:image/png;base64,AAAA"]));
+    let mut seen = Message::tool_result("a", "one");
+    seen.other.insert("media".into(), json!(["data:image/gif;base64,BBBB"]));
     let calls = vec![call("a", "look", r#"{"x":1}"#), call("b", "list", "")];
     let messages = [
         Message::new(Role::System, "Be brief."),
         image,
         Message { tool_calls: calls, ..Message::new(Role::Assistant, "") },
         Message::tool_result("b", "two"),
-        Message::tool_result("a", "one"),
+        seen,
     ];
     let tool =
         |name: &str, parameters: Value| ToolSpec { name: name.into(), description: "d".into(), parameters };
@@ -129,6 +131,7 @@ async fn asks_as_the_protocol_says() {
             { "role": "user", "parts": [
                 { "functionResponse": { "name": "list", "response": { "result": "two" } } },
                 { "functionResponse": { "name": "look", "response": { "result": "one" } } },
+                { "inlineData": { "mimeType": "image/gif", "data": "BBBB" } },
             ] },
         ],
         "tools": [{ "functionDeclarations": [

@@ -145,11 +145,48 @@ impl Serialize for Messages<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Reasoning goes back only within the turn that it belongs to: after the last message of the person.
         let turn = self.messages.iter().rposition(|message| message.role == Role::User).unwrap_or(0);
-        serializer.collect_seq(self.messages.iter().enumerate().map(|(place, message)| WireMessage {
-            message,
-            dialect: self.dialect,
-            reasoning: self.dialect.replays_reasoning && place > turn,
+        serializer.collect_seq(self.messages.iter().enumerate().flat_map(|(place, message)| {
+            let message = WireMessage {
+                message,
+                dialect: self.dialect,
+                reasoning: self.dialect.replays_reasoning && place > turn,
+            };
+            [Some(Wire::Message(message)), self.pictures(place)].into_iter().flatten()
         }))
+    }
+}
+
+impl Messages<'_> {
+    /// The images of the tool results that end at this place: only a message of the person may hold any.
+    fn pictures(&self, place: usize) -> Option<Wire<'_>> {
+        let is_result = |message: &&&Message| message.role == Role::Tool;
+        if self.messages.get(place + 1).as_ref().is_some_and(is_result) {
+            return None;
+        }
+        let results = self.messages[..=place].iter().rev().take_while(is_result);
+        let mut shown: Vec<&Message> =
+            results.filter(|result| images::of(result).next().is_some()).copied().collect();
+        shown.reverse();
+        (!shown.is_empty()).then_some(Wire::Pictures { role: Role::User, content: ResultImages(shown) })
+    }
+}
+
+/// A message, or what follows one.
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum Wire<'a> {
+    Message(WireMessage<'a>),
+    Pictures { role: Role, content: ResultImages<'a> },
+}
+
+/// The images of tool results.
+struct ResultImages<'a>(Vec<&'a Message>);
+
+impl Serialize for ResultImages<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = Part::Text { text: "[The images of the tool results above:]" };
+        let images = self.0.iter().flat_map(|message| pictures(message));
+        serializer.collect_seq(std::iter::once(text).chain(images))
     }
 }
 
@@ -204,13 +241,16 @@ struct ImageUrl<'a> {
 impl Serialize for WithImages<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = Some(self.0.content.as_str()).filter(|text| !text.is_empty());
-        let images = images::of(self.0).map(|image| match image {
-            Image::Data { media_type, base64 } => Cow::Owned(format!("data:{media_type};base64,{base64}")),
-            Image::Url(url) => Cow::Borrowed(url),
-        });
-        let images = images.map(|url| Part::ImageUrl { image_url: ImageUrl { url } });
-        serializer.collect_seq(text.map(|text| Part::Text { text }).into_iter().chain(images))
+        serializer.collect_seq(text.map(|text| Part::Text { text }).into_iter().chain(pictures(self.0)))
     }
+}
+
+fn pictures(message: &Message) -> impl Iterator<Item = Part<'_>> {
+    let images = images::of(message).map(|image| match image {
+        Image::Data { media_type, base64 } => Cow::Owned(format!("data:{media_type};base64,{base64}")),
+        Image::Url(url) => Cow::Borrowed(url),
+    });
+    images.map(|url| Part::ImageUrl { image_url: ImageUrl { url } })
 }
 
 struct Calls<'a>(&'a [ToolCall], bool);

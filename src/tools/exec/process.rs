@@ -71,6 +71,7 @@ impl Drop for Process {
 impl Process {
     /// Starts a command; must be called within a runtime.
     pub(super) fn start(start: &Start<'_>) -> io::Result<Self> {
+        crate::signals::heeded_by_programs();
         let output = Arc::new(Mutex::new(Output::new(start.room)));
         let (child, reader, writer) =
             if start.terminal { with_terminal(start, &output)? } else { with_pipes(start, &output)? };

@@ -11,51 +11,69 @@ use super::super::tool::Tool;
 use super::workspace::{Open, Workspace};
 use crate::chat::ToolSpec;
 
-/// Most bytes read at once.
-const MAX_BYTES: u64 = 64 << 10;
 /// How far into a file lines are counted.
 const MAX_SCAN: u64 = 64 << 20;
 
 /// Reads a piece of a text file in the workspace.
 #[derive(Clone, Debug)]
-pub struct ReadFile(Workspace);
+pub struct ReadFile {
+    workspace: Workspace,
+    options: ReadFileOptions,
+}
+
+/// How `read_file` works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadFileOptions {
+    /// Most bytes read at once.
+    pub most: u64,
+    /// Whether the model is only told that it can read by lines.
+    pub lines_only: bool,
+}
+
+impl Default for ReadFileOptions {
+    fn default() -> Self {
+        Self { most: 64 << 10, lines_only: false }
+    }
+}
 
 impl ReadFile {
     /// The tool for this workspace.
-    pub fn new(workspace: Workspace) -> Self {
-        Self(workspace)
+    pub fn new(workspace: Workspace, options: ReadFileOptions) -> Self {
+        Self { workspace, options }
     }
 }
 
 #[async_trait]
 impl Tool for ReadFile {
     fn spec(&self) -> ToolSpec {
+        let ReadFileOptions { most, lines_only } = self.options;
+        let mut properties = json!({
+            "path": {"type": "string", "description": "The file, relative to the workspace."},
+            "start_line": {"type": "integer", "minimum": 1, "description": "Line to start at, the first is 1. Instead of offset."},
+            "max_lines": {"type": "integer", "minimum": 1, "description": "Most lines to read. Instead of length."},
+        });
+        let how = if lines_only {
+            "by lines with start_line and max_lines"
+        } else {
+            let length = format!("Most bytes to read; {most} by default, which is the limit.");
+            properties["offset"] =
+                json!({"type": "integer", "minimum": 0, "description": "Byte to start at; 0 by default."});
+            properties["length"] = json!({"type": "integer", "minimum": 1, "description": length});
+            "by bytes with offset and length, or by lines with start_line and max_lines"
+        };
         ToolSpec {
             name: "read_file".to_owned(),
-            description:
-                "Read a text file of the workspace, at most 64 KiB at once: by bytes with offset and length, \
-                          or by lines with start_line and max_lines."
-                    .to_owned(),
-            parameters: json!({
-                "type": "object",
-                "properties": {
-                    "path": {"type": "string", "description": "The file, relative to the workspace."},
-                    "offset": {"type": "integer", "minimum": 0, "description": "Byte to start at; 0 by default."},
-                    "length": {"type": "integer", "minimum": 1, "description": "Most bytes to read; 65536 by default, which is the limit."},
-                    "start_line": {"type": "integer", "minimum": 1, "description": "Line to start at, the first is 1. Instead of offset."},
-                    "max_lines": {"type": "integer", "minimum": 1, "description": "Most lines to read. Instead of length."},
-                },
-                "required": ["path"],
-            }),
+            description: format!("Read a text file of the workspace, at most {most} bytes at once: {how}."),
+            parameters: json!({"type": "object", "properties": properties, "required": ["path"]}),
         }
     }
 
     async fn call(&self, arguments: Value) -> ToolOutput {
-        let piece = match Piece::parse(arguments) {
+        let piece = match Piece::parse(arguments, self.options.most) {
             Ok(piece) => piece,
             Err(output) => return output,
         };
-        self.0.run(move |open| piece.read(open)).await
+        self.workspace.run(move |open| piece.read(open)).await
     }
 }
 
@@ -64,6 +82,7 @@ impl Tool for ReadFile {
 struct Piece {
     path: String,
     range: Range,
+    most: u64,
 }
 
 #[derive(Debug)]
@@ -73,7 +92,7 @@ enum Range {
 }
 
 impl Piece {
-    fn parse(arguments: Value) -> Result<Self, ToolOutput> {
+    fn parse(arguments: Value, most: u64) -> Result<Self, ToolOutput> {
         let arguments = Arguments::new(arguments)?;
         let path = arguments.text("path", "the file's path relative to the workspace")?.to_owned();
         let (offset, length) = (arguments.number("offset")?, arguments.number("length")?);
@@ -91,10 +110,10 @@ impl Piece {
                 max: max.filter(|max| *max > 0).unwrap_or(u64::MAX),
             }
         } else {
-            let length = length.filter(|length| *length > 0).unwrap_or(MAX_BYTES).min(MAX_BYTES);
+            let length = length.filter(|length| *length > 0).unwrap_or(most).min(most);
             Range::Bytes { offset: offset.unwrap_or(0), length }
         };
-        Ok(Self { path, range })
+        Ok(Self { path, range, most })
     }
 
     fn read(&self, open: &Open) -> Result<ToolOutput, ToolOutput> {
@@ -155,8 +174,8 @@ impl Piece {
         }
         let mut bytes = Vec::new();
         let mut left = max;
-        while left > 0 && (bytes.len() as u64) < MAX_BYTES {
-            let room = MAX_BYTES - bytes.len() as u64;
+        while left > 0 && (bytes.len() as u64) < self.most {
+            let room = self.most - bytes.len() as u64;
             if (&mut file).take(room).read_until(b'\n', &mut bytes)? == 0 {
                 break;
             }

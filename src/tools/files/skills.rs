@@ -1,64 +1,52 @@
-//! The skills of the workspace: directories with a `SKILL.md`.
+//! The skills of the workspace: the one place that reads them.
 
+use std::fs;
 use std::io::Read;
+use std::path::PathBuf;
 
 use super::super::output::ToolOutput;
-use super::reach::Access;
 use super::workspace::{Open, Workspace};
+use crate::skills::{Skill, skill};
 
-/// Where they are.
-const DIRECTORY: &str = "skills";
-/// Most of them.
+/// Most skills of a workspace.
 const MAX_SKILLS: usize = 200;
-/// How much of a skill is looked at, in bytes.
-const MAX_HEAD: u64 = 4 << 10;
-/// Longest description, in characters.
-const MAX_DESCRIPTION: usize = 300;
-
-/// Instructions for special work.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::tools) struct Skill {
-    pub(in crate::tools) name: String,
-    pub(in crate::tools) description: String,
-    /// Relative to the workspace.
-    pub(in crate::tools) path: String,
-}
 
 impl Workspace {
-    /// The skills, in no order.
-    pub(in crate::tools) async fn skills(&self) -> Result<Vec<Skill>, ToolOutput> {
-        self.with(list).await
+    /// The skills, by directory in order.
+    pub async fn skills(&self) -> Result<Vec<Skill>, ToolOutput> {
+        let workspace = self.clone();
+        self.with(move |open| Ok(workspace.list(open))).await
     }
-}
 
-fn list(open: &Open) -> Result<Vec<Skill>, ToolOutput> {
-    let place = open.place(DIRECTORY, Access::Read)?;
-    // Without the directory there are none.
-    let Ok(entries) = place.dir.read_dir(&place.path) else { return Ok(Vec::new()) };
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let read = |directory: String| {
-        let path = format!("{DIRECTORY}/{directory}/SKILL.md");
-        let mut head = Vec::new();
-        open.read(&path).ok()?.into_std().take(MAX_HEAD).read_to_end(&mut head).ok()?;
-        Some(describe(&String::from_utf8_lossy(&head), directory, path))
-    };
-    Ok(names.filter_map(read).take(MAX_SKILLS).collect())
-}
+    /// The same, where it may block. What cannot be read is left out.
+    pub fn read_skills(&self) -> Vec<Skill> {
+        // Looking for skills does not create a workspace.
+        let open = self.path().is_dir().then(|| self.open().ok()).flatten();
+        open.map_or_else(Vec::new, |open| self.list(&open))
+    }
 
-/// What the front matter says; without one the first line.
-fn describe(text: &str, directory: String, path: String) -> Skill {
-    let front = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---"));
-    let field = |name: &str| {
-        let (front, _) = front?;
-        let value = front.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        Some(value.trim().trim_matches(['"', '\'']).to_owned()).filter(|value| !value.is_empty())
-    };
-    let first = || {
-        let body = front.map_or(text, |(_, body)| body.trim_start_matches("---"));
-        let line = body.lines().map(|line| line.trim_start_matches('#').trim()).find(|line| !line.is_empty());
-        line.unwrap_or_default().to_owned()
-    };
-    let description: String =
-        field("description").unwrap_or_else(first).chars().take(MAX_DESCRIPTION).collect();
-    Skill { name: field("name").unwrap_or(directory), description, path }
+    /// Where the files of skills would be, in order, without a look at them; may block.
+    pub fn skill_files(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.path().join(skill::DIRECTORY)).into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> =
+            entries.take(10 * MAX_SKILLS).map(|entry| entry.path().join(skill::FILE)).collect();
+        paths.sort_unstable();
+        paths.truncate(MAX_SKILLS);
+        paths
+    }
+
+    fn list(&self, open: &Open) -> Vec<Skill> {
+        let read = |path: &PathBuf| {
+            let directory = path.parent()?.file_name()?.to_str()?;
+            // What begins with a dot is on its way in or out.
+            if directory.starts_with('.') {
+                return None;
+            }
+            let mut head = Vec::new();
+            let file = open.read(&format!("{}/{directory}/{}", skill::DIRECTORY, skill::FILE)).ok()?;
+            file.into_std().take(skill::MAX_HEAD).read_to_end(&mut head).ok()?;
+            Some(Skill::parse(&String::from_utf8_lossy(&head), directory.to_owned()))
+        };
+        self.skill_files().iter().filter_map(read).collect()
+    }
 }

@@ -34,7 +34,7 @@ impl Fixture {
     }
 
     async fn read(&self, arguments: Value) -> ToolOutput {
-        ReadFile::new(self.workspace()).call(arguments).await
+        ReadFile::new(self.workspace(), ReadFileOptions::default()).call(arguments).await
     }
 
     async fn write(&self, arguments: Value) -> ToolOutput {
@@ -277,7 +277,9 @@ async fn an_operator_can_allow_more() {
     let pattern = || Patterns::new([format!("^{}/", home.join("logs").display())]);
     let log = home.join("logs/a.log");
     let read = async |reach: Reach, path: &Path| {
-        ReadFile::new(f.workspace().reaching(reach)).call(json!({"path": path})).await
+        ReadFile::new(f.workspace().reaching(reach), ReadFileOptions::default())
+            .call(json!({"path": path}))
+            .await
     };
     let reach = || Reach { read: pattern(), ..Reach::default() };
     assert_eq!(ok(read(reach(), &log).await), "line");
@@ -296,4 +298,17 @@ async fn an_operator_can_allow_more() {
     let everything = || Reach { everywhere: true, ..Reach::default() };
     assert_eq!(ok(read(everything(), &home.join("secret")).await), "secret");
     not(&read(everything(), &f.path().join(".picoclaw.pid")).await, Denied, "may not touch");
+}
+
+#[tokio::test]
+async fn an_operator_says_how_much_is_read_at_once_and_how() {
+    let f = Fixture::new();
+    fs::write(f.workspace().path().join("a.txt"), "one\ntwo\nthree\n").unwrap();
+    let tool = ReadFile::new(f.workspace(), ReadFileOptions { most: 6, lines_only: true });
+    let read = tool.call(json!({"path": "a.txt"})).await.text;
+    assert!(read.starts_with("one\ntw\n[truncated: 6 of 14 bytes"), "{read}");
+    let properties = tool.spec().parameters["properties"].clone();
+    assert!(properties["offset"].is_null() && properties["start_line"].is_object(), "{properties}");
+    // Conversations of before may still hold the other arguments.
+    assert!(tool.call(json!({"path": "a.txt", "offset": 4})).await.text.starts_with("two\nth"));
 }

@@ -66,7 +66,12 @@ impl Workspace {
         .await
     }
 
-    fn open(&self) -> Result<Open, ToolOutput> {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn open(&self) -> Result<Open, ToolOutput> {
         let open = || {
             std::fs::create_dir_all(&self.path)?;
             Ok(Open {
@@ -156,6 +161,12 @@ impl Open {
         // Where a home is only the shell knows.
         let allowed = if words::is_in_home(word) { self.reach.everywhere } else { inside || reached };
         if allowed { Ok(()) } else { Err(self.outside(word)) }
+    }
+
+    /// Where a path of the model leads, from the workspace on; `None` when that is not within it.
+    pub(super) fn within(&self, path: &str) -> Option<String> {
+        let real = real(&self.path.join(path.trim()));
+        Some(real.strip_prefix(&self.path).ok()?.to_str()?.to_owned())
     }
 
     /// Opens a regular file for reading. Pipes and devices are refused, so that nothing hangs.

@@ -33,8 +33,18 @@ impl AllowedHosts {
     }
 
     /// Whether an address may be connected to for this host.
-    pub(super) fn allows(&self, host: &str, ip: IpAddr) -> bool {
+    pub(crate) fn allows(&self, host: &str, ip: IpAddr) -> bool {
         is_public(ip) || self.0.iter().any(|entry| entry.contains(host, ip))
+    }
+
+    /// Whether an operator has named this host, or a network with this address.
+    pub(crate) fn lists(&self, host: &str) -> bool {
+        let ip: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+        self.0.iter().any(|entry| match (entry, ip) {
+            (entry, Some(ip)) => entry.contains(host, ip),
+            (Entry::Name(name), None) => host.trim_end_matches('.').eq_ignore_ascii_case(name),
+            (Entry::Network { .. }, None) => false,
+        })
     }
 }
 

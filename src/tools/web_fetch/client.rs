@@ -17,7 +17,7 @@ pub(super) struct PrivateAddress;
 
 /// A client that follows no redirect by itself, keeps no cookies and goes through no proxy: behind a proxy nobody could
 /// check what a name resolves to.
-pub(super) fn build(allowed: &AllowedHosts, connect_timeout: Duration) -> Result<Client, reqwest::Error> {
+pub(crate) fn build(allowed: &AllowedHosts, connect_timeout: Duration) -> Result<Client, reqwest::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

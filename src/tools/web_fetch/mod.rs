@@ -17,14 +17,13 @@ use reqwest::{Client, Response, Url};
 use serde_json::{Value, json};
 
 pub use allowed::{AllowedHosts, InvalidHost};
+pub(crate) use client::build as public_client;
 
 use super::arguments::Arguments;
 use super::output::ToolOutput;
 use super::tool::Tool;
 use crate::chat::ToolSpec;
 
-/// Most bytes of a page that are read.
-const MAX_BODY: usize = 2 << 20;
 /// Most characters handed to the model, whatever it asks for.
 const MAX_CHARS: usize = 200_000;
 /// Most redirects that are followed.
@@ -41,6 +40,8 @@ pub struct WebFetchOptions {
     pub connect_timeout: Duration,
     /// Longest time for a page, redirects included.
     pub timeout: Duration,
+    /// Most bytes of a page that are read.
+    pub most_bytes: usize,
     /// Characters handed to the model when it does not say how many.
     pub default_chars: usize,
 }
@@ -51,6 +52,7 @@ impl Default for WebFetchOptions {
             private_host_whitelist: AllowedHosts::default(),
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(30),
+            most_bytes: 10 << 20,
             default_chars: 50_000,
         }
     }
@@ -91,7 +93,7 @@ impl WebFetch {
             let found = content_type.unwrap_or_default().to_owned();
             ToolOutput::error(format!("{url} is {found}, not text; web_fetch reads text only"))
         })?;
-        let (body, cut) = body(response, &url).await?;
+        let (body, cut) = body(response, &url, self.options.most_bytes).await?;
         let text = text::extract(kind, body)
             .await
             .ok_or_else(|| ToolOutput::error(format!("{url} is not text; web_fetch reads text only")))?;
@@ -101,7 +103,10 @@ impl WebFetch {
         if shown.len() < text.len() {
             page.push_str(&format!("\n[truncated: {limit} of {total} characters]"));
         } else if cut {
-            page.push_str("\n[truncated: the page has more than 2 MiB]");
+            page.push_str(&format!(
+                "\n[truncated: the page has more than {} bytes]",
+                self.options.most_bytes
+            ));
         }
         if status.is_success() {
             Ok(ToolOutput::success(page))
@@ -202,10 +207,10 @@ fn without_credentials(mut url: Url) -> Url {
 }
 
 /// Reads the body up to the limit; says whether there was more.
-async fn body(mut response: Response, url: &Url) -> Result<(Vec<u8>, bool), ToolOutput> {
+async fn body(mut response: Response, url: &Url, most: usize) -> Result<(Vec<u8>, bool), ToolOutput> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| failed(url, &error))? {
-        let room = MAX_BODY - body.len();
+        let room = most - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
         if chunk.len() > room {
             return Ok((body, true));

@@ -96,9 +96,9 @@ async fn the_text_is_cut_to_max_chars() {
 #[tokio::test]
 async fn an_endless_body_is_cut() {
     let output =
-        fetch(page("text/plain", vec![b'x'; 3 << 20]), |url| json!({"url": url, "maxChars": 10_000_000}))
+        fetch(page("text/plain", vec![b'x'; 11 << 20]), |url| json!({"url": url, "maxChars": 10_000_000}))
             .await;
-    is(&output, Success, "[truncated: 200000 of 2097152 characters]");
+    is(&output, Success, "[truncated: 200000 of 10485760 characters]");
 }
 
 #[tokio::test]

@@ -22,6 +22,10 @@ pub enum EngineKind {
     Tavily,
     /// Perplexity's search.
     Perplexity,
+    /// Baidu's search for programs.
+    Baidu,
+    /// Zhipu's search.
+    Glm,
 }
 
 impl EngineKind {
@@ -33,6 +37,8 @@ impl EngineKind {
             Self::SearXng => "searxng",
             Self::Tavily => "tavily",
             Self::Perplexity => "perplexity",
+            Self::Baidu => "baidu_search",
+            Self::Glm => "glm_search",
         }
     }
 
@@ -44,6 +50,8 @@ impl EngineKind {
             Self::SearXng => "http://localhost:8888",
             Self::Tavily => "https://api.tavily.com/search",
             Self::Perplexity => "https://api.perplexity.ai/search",
+            Self::Baidu => "https://qianfan.baidubce.com/v2/ai_search/web_search",
+            Self::Glm => "https://open.bigmodel.cn/api/paas/v4/web_search",
         }
     }
 
@@ -59,6 +67,8 @@ pub struct Engine {
     pub(super) max_results: u64,
     address: String,
     keys: Vec<String>,
+    /// Which of the engine's own indexes is asked, for those that have several.
+    index: String,
 }
 
 impl fmt::Debug for Engine {
@@ -81,7 +91,19 @@ impl Engine {
             }
             _ => address.to_owned(),
         };
-        (!keys.is_empty() || !kind.needs_key()).then_some(Self { kind, max_results, address, keys })
+        (!keys.is_empty() || !kind.needs_key()).then_some(Self {
+            kind,
+            max_results,
+            address,
+            keys,
+            index: "search_std".to_owned(),
+        })
+    }
+
+    /// The same with this one of the engine's own indexes; an empty name means the usual one.
+    #[must_use]
+    pub fn with_index(self, index: &str) -> Self {
+        if index.is_empty() { self } else { Self { index: index.to_owned(), ..self } }
     }
 
     /// The keys; an empty one where none is needed.
@@ -133,6 +155,31 @@ impl Engine {
                 }
                 post(body).bearer_auth(key)
             }
+            EngineKind::Baidu => {
+                let mut body = json!({
+                    "messages": [{"role": "user", "content": text}],
+                    "search_source": "baidu_search_v2",
+                    "resource_type_filter": [{"type": "web", "top_k": query.count}],
+                });
+                if let Some(range) = query.range {
+                    // It knows nothing shorter than a week.
+                    body["search_recency_filter"] = word(range, ["week", "week", "month", "year"]).into();
+                }
+                post(body).bearer_auth(key)
+            }
+            EngineKind::Glm => {
+                let mut body = json!({
+                    "search_query": text,
+                    "search_engine": self.index,
+                    "search_intent": false,
+                    "count": query.count,
+                });
+                if let Some(range) = query.range {
+                    body["search_recency_filter"] =
+                        word(range, ["oneDay", "oneWeek", "oneMonth", "oneYear"]).into();
+                }
+                post(body).bearer_auth(key)
+            }
         }
     }
 
@@ -146,6 +193,8 @@ impl Engine {
             // Without hits there is no `web`.
             EngineKind::Brave if answer["web"].is_null() => answer.is_object().then(Vec::new),
             EngineKind::Brave => Hit::list(&answer["web"]["results"], ["title", "url", "description"]),
+            EngineKind::Baidu => Hit::list(&answer["references"], ["title", "url", "content"]),
+            EngineKind::Glm => Hit::list(&answer["search_result"], ["title", "link", "content"]),
             EngineKind::Perplexity => Hit::list(&answer["results"], ["title", "url", "snippet"]),
             _ => Hit::list(&answer["results"], ["title", "url", "content"]),
         }

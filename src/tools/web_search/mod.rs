@@ -55,6 +55,7 @@ struct Query {
 #[derive(Clone, Debug)]
 pub struct WebSearch {
     engines: Arc<[Engine]>,
+    proxy: Arc<str>,
     // Made by the first search.
     client: Arc<OnceLock<Client>>,
 }
@@ -62,14 +63,20 @@ pub struct WebSearch {
 impl WebSearch {
     /// The tool with these engines, asked in this order.
     pub fn new(engines: &[Engine]) -> Self {
-        Self { engines: engines.into(), client: Arc::default() }
+        Self { engines: engines.into(), proxy: Arc::default(), client: Arc::default() }
+    }
+
+    /// The same through this proxy; an empty address leaves it to the environment.
+    #[must_use]
+    pub fn through(self, proxy: &str) -> Self {
+        Self { proxy: proxy.into(), ..self }
     }
 
     fn client(&self) -> Result<&Client, ToolOutput> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let made = crate::outbound::client(TIMEOUT).map_err(|error| {
+        let made = crate::outbound::client_through(TIMEOUT, &self.proxy).map_err(|error| {
             ToolOutput::error(format!("web_search cannot be used on this machine: {error}"))
         })?;
         Ok(self.client.get_or_init(|| made))

@@ -56,6 +56,20 @@ async fn each_engine_is_asked_in_its_own_language() {
             brave,
             vec!["GET /?q=rust+news&count=3&freshness=pw", "x-subscription-token: key"],
         ),
+        (
+            EngineKind::Baidu,
+            r#"{"references":[{"title":"One &amp; only","url":"https://one.test/","content":"a b"}]}"#,
+            vec!["POST / ", "authorization: Bearer key", r#""top_k":3"#, r#""search_recency_filter":"week""#],
+        ),
+        (
+            EngineKind::Glm,
+            r#"{"search_result":[{"title":"One &amp; only","link":"https://one.test/","content":"a b"}]}"#,
+            vec![
+                r#""search_query":"rust news""#,
+                r#""search_engine":"search_std""#,
+                r#""search_recency_filter":"oneWeek""#,
+            ],
+        ),
         (EngineKind::SearXng, hits, vec!["GET /search?q=rust+news&format=json&time_range=week"]),
         (
             EngineKind::Tavily,

@@ -19,6 +19,9 @@ pub struct SearchEngineConfig {
     pub api_keys: Vec<SecretString>,
     /// Another address than the usual one.
     pub base_url: String,
+    /// For `glm_search`, which of its indexes is asked: `search_std` unless it says another.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub search_engine: String,
     /// Most results.
     #[schemars(range(min = 1, max = 10))]
     pub max_results: u64,
@@ -31,6 +34,7 @@ impl Default for SearchEngineConfig {
             api_key: SecretString::default(),
             api_keys: Vec::new(),
             base_url: String::new(),
+            search_engine: String::new(),
             max_results: 5,
         }
     }

@@ -142,3 +142,23 @@ fn images_make_a_text_one_of_several_parts() {
         ] })
     );
 }
+
+#[test]
+fn images_of_tool_results_follow_the_last_of_them() {
+    let mut seen = Message::tool_result("c1", "cat.png");
+    seen.other.insert("media".into(), json!(["data:image/png;base64,AAAA"]));
+    let (called, other) = (called(), Message::tool_result("c2", "no image"));
+    let messages = [&called, &seen, &other, &called];
+    let sampling = Sampling::default();
+    let body = written(&request(&messages, &sampling), &Dialect::default(), false, Refused::default());
+    let roles: Vec<_> = body["messages"].as_array().unwrap().iter().map(|message| &message["role"]).collect();
+    assert_eq!(roles, ["assistant", "tool", "tool", "user", "assistant"]);
+    assert_eq!(body["messages"][1]["content"], "cat.png");
+    assert_eq!(
+        body["messages"][3]["content"],
+        json!([
+            { "type": "text", "text": "[The images of the tool results above:]" },
+            { "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA" } },
+        ])
+    );
+}

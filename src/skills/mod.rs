@@ -1,0 +1,17 @@
+//! Skills: directories with instructions for a certain kind of task, which a model reads when it has such a task.
+//!
+//! * `skill`: what a skill says of itself. Everybody who lists skills asks
+//!   [`Workspace::skills`](crate::tools::Workspace::skills), which reads them within the tools' fence.
+//! * [`Registries`]: where skills come from; `web`: the way there.
+//! * [`Package`]: a skill on its way into a workspace, checked and bounded; `zip`: reading archives.
+
+mod package;
+mod registries;
+pub(crate) mod skill;
+mod web;
+mod zip;
+
+pub(crate) use package::is_name;
+pub use package::{InstallError, Package, remove};
+pub use registries::{Fetched, Hit, Registries, Registry, RegistryOptions};
+pub use skill::Skill;
