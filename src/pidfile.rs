@@ -158,7 +158,7 @@ fn enter(directory: &Path, failed: impl Fn(io::Error) -> PidError) -> Result<Opt
             Ok(()) => return Ok(Some(handle)),
             Err(TryLockError::Error(_)) => return Ok(None),
             Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => {
-                thread::sleep(Duration::from_millis(5))
+                thread::sleep(Duration::from_millis(5));
             }
             Err(TryLockError::WouldBlock) => return Err(PidError::Busy { directory: directory.to_owned() }),
         }

@@ -16,9 +16,7 @@ fn it_loads_without_warnings_and_one_notice_names_what_is_not_used() {
     assert_eq!(remarks(&loaded, Severity::Warning), Vec::<String>::new());
     let notices = remarks(&loaded, Severity::Notice);
     assert_eq!(notices.len(), 1, "{notices:?}");
-    for name in ["events"] {
-        assert!(notices[0].contains(name), "{name} in {}", notices[0]);
-    }
+    assert!(notices[0].contains("events"), "{}", notices[0]);
     for name in ["devices", "voice", "channel_list", "tools.i2c", "build_info", "max_media_size"] {
         assert!(!notices[0].contains(name), "{name} in {}", notices[0]);
     }
