@@ -41,7 +41,7 @@ pub struct ModelSpec {
     pub api_key: Option<String>,
     /// URL of the HTTP proxy on the way there.
     pub proxy: Option<String>,
-    /// How long an attempt may take: see [`OpenAi`] for what it bounds when the answer streams.
+    /// How long an attempt may take: see [`OpenAi`](super::openai::OpenAi) for what it bounds when the answer streams.
     pub request_timeout: Duration,
     /// The field that bounds the answer's length; `None` for `max_tokens` or what the model's name demands.
     pub max_tokens_field: Option<String>,

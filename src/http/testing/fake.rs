@@ -62,7 +62,7 @@ impl Assistant for Fake {
             tokio::select! {
                 biased;
                 () = token.cancelled() => { cancelled.fetch_add(1, SeqCst); }
-                end = turn.run(&command, rest) => { end.map(|end| drop(reply.send(end))); }
+                end = turn.run(&command, rest) => { if let Some(end) = end { drop(reply.send(end)); } }
             }
         });
         self.inbound.lock().unwrap().push(inbound);
