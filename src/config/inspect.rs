@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::problem::{Problem, Warning};
 use super::secret::{MASK, is_secret_key};
-use super::shape::{Kind, Member, Shape};
+use super::shape::{Kind, Member, Schema, Shape};
 use super::spelling::closest;
 use super::tree::{KeyPath, Tree};
 
@@ -18,14 +18,14 @@ pub(super) struct Findings {
 }
 
 /// Compares `tree` with the shape of a configuration.
-pub(super) fn inspect(tree: &Tree) -> Findings {
+pub(super) fn inspect(tree: &Tree, schema: &Schema) -> Findings {
     let mut findings = Findings::default();
-    findings.value(tree, Shape::root(), &tree.root, &KeyPath::default());
+    findings.value(tree, schema.root(), &tree.root, &KeyPath::default());
     findings
 }
 
 impl Findings {
-    fn value(&mut self, tree: &Tree, shape: Shape, value: &Value, path: &KeyPath) {
+    fn value(&mut self, tree: &Tree, shape: Shape<'_>, value: &Value, path: &KeyPath) {
         match (shape.kind(), value) {
             (Kind::Object, Value::Object(members)) => self.object(tree, shape, members, path),
             (Kind::List, Value::Array(items)) => {
@@ -43,7 +43,7 @@ impl Findings {
         }
     }
 
-    fn object(&mut self, tree: &Tree, shape: Shape, members: &Map<String, Value>, path: &KeyPath) {
+    fn object(&mut self, tree: &Tree, shape: Shape<'_>, members: &Map<String, Value>, path: &KeyPath) {
         for (key, value) in members {
             let path = path.key(key);
             match shape.member(key) {
@@ -68,7 +68,7 @@ impl Findings {
 }
 
 /// Whether a value that holds no others is what the setting takes.
-pub(super) fn fits(shape: Shape, value: &Value) -> bool {
+pub(super) fn fits(shape: Shape<'_>, value: &Value) -> bool {
     match (shape.kind(), value) {
         (Kind::Any, _) | (Kind::Boolean, Value::Bool(_)) => true,
         (Kind::Integer, Value::Number(number)) => {
@@ -84,21 +84,21 @@ pub(super) fn fits(shape: Shape, value: &Value) -> bool {
     }
 }
 
-fn in_range(shape: Shape, number: Option<f64>) -> bool {
+fn in_range(shape: Shape<'_>, number: Option<f64>) -> bool {
     number.is_some_and(|number| {
         shape.minimum().is_none_or(|least| number >= least)
             && shape.maximum().is_none_or(|most| number <= most)
     })
 }
 
-fn remedy(shape: Shape, value: &Value) -> String {
+fn remedy(shape: Shape<'_>, value: &Value) -> String {
     let quoted = value.as_str().and_then(|text| serde_json::from_str(text).ok());
     let unquoted_fits = quoted.is_some_and(|value: Value| fits(shape, &value));
     format!("{}{}", shape.expectation(), if unquoted_fits { ", without quotes" } else { "" })
 }
 
 /// The value for people: short, and not at all if it is secret or could contain a secret.
-fn show(shape: Shape, value: &Value, path: &KeyPath) -> String {
+fn show(shape: Shape<'_>, value: &Value, path: &KeyPath) -> String {
     const LONGEST: usize = 60;
     match value {
         Value::Object(_) => "{...}".into(),

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use super::environment::Environment;
 use super::inspect::inspect;
 use super::paths::Paths;
 use super::problem::{ConfigErrors, Problem, Source, Warning};
 use super::sections::Config;
+use super::shape::Schema;
 use super::tree::{KeyPath, Tree};
 use super::validate::{self, Checked};
 use super::{older, overrides, salvage, secret_values, security, sources, unused};
@@ -62,7 +64,8 @@ pub fn load_with(
         ));
     };
     let mut reader = Reader { environment, paths, problems: Vec::new(), warnings: Vec::new() };
-    let mut tree = reader.overlaid();
+    let schema = Schema::load();
+    let mut tree = reader.overlaid(&schema);
     let all_was_read = reader.problems.is_empty();
     let mut secrets = BTreeSet::new();
     secret_values::collect(&tree, &mut secrets);
@@ -70,7 +73,7 @@ pub fn load_with(
     reader.problems.extend(secret_values::resolve(&mut tree, reader.paths.config_dir(), environment));
     secret_values::collect(&tree, &mut secrets);
 
-    let findings = inspect(&tree);
+    let findings = inspect(&tree, &schema);
     reader.problems.extend(findings.problems);
     reader.warnings.extend(findings.warnings);
     let Reader { paths, mut problems, mut warnings, .. } = reader;
@@ -79,8 +82,9 @@ pub fn load_with(
         return Err(ConfigErrors::new(&paths.config_file, problems, warnings));
     }
     if !problems.is_empty() {
-        tree.root = salvage::sound_part(&tree.root);
+        tree.root = salvage::sound_part(&tree.root, &schema);
     }
+    drop(schema);
     let config = match decode(&tree) {
         Ok(config) => config,
         Err(problem) => {
@@ -138,7 +142,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Every source laid over the one before.
-    fn overlaid(&mut self) -> Tree {
+    fn overlaid(&mut self, schema: &Schema) -> Tree {
         let source = Source::File(self.paths.config_file.clone());
         let mut base = match sources::read_json(&self.paths.config_file) {
             Ok(Some(Value::Null)) => {
@@ -167,7 +171,7 @@ impl Reader<'_> {
         let mut tree = Tree::new(base, source);
         self.add_sidecar(&mut tree);
         self.add_secrets(&mut tree);
-        self.warnings.extend(overrides::overlay(&mut tree, self.environment));
+        self.warnings.extend(overrides::overlay(&mut tree, self.environment, schema));
         tree
     }
 
@@ -233,11 +237,15 @@ impl Reader<'_> {
     }
 }
 
-/// The settings as a value. The comparison with the schema has found what is wrong already; this is the last word.
+/// The settings as a value. The comparison with the schema has found what is wrong already; this is the last word, and
+/// names the section only: to keep account of places would double the code that reads all settings.
 fn decode(tree: &Tree) -> Result<Config, Problem> {
-    let mut config: Config = serde_path_to_error::deserialize(&tree.root).map_err(|error| {
-        let path = error.path().to_string();
-        Problem::new(tree.source_of_text(&path), path, error.inner().to_string())
+    let mut config = Config::deserialize(&tree.root).map_err(|error| {
+        let alone = |(key, value): (&String, &Value)| {
+            Config::deserialize(&json!({ key: value })).is_err().then(|| key.clone())
+        };
+        let section = tree.root.as_object().into_iter().flatten().find_map(alone).unwrap_or_default();
+        Problem::new(tree.source_of_text(&section), section, error.to_string())
     })?;
     config.name_providers();
     config.add_built_in();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::environment::Environment;
 use super::problem::{Source, Warning};
-use super::shape::{Kind, Shape};
+use super::shape::{Kind, Schema, Shape};
 use super::tree::{KeyPath, Tree};
 use super::unused;
 
@@ -22,14 +22,10 @@ const OWN: [&str; 5] = ["GATEWAY", "LOGGING", "AGENTS_DEFAULTS", "TELEMETRY", "S
 /// Variables that name no setting, and are read elsewhere.
 const ELSEWHERE: [&str; 1] = ["PICOCLAW_TELEMETRY_CONFIG"];
 
-/// The variable of the setting at `path`, if it has one.
-pub(super) fn variable_of(path: &str) -> Option<&'static str> {
-    SETTINGS.iter().find(|(_, setting)| setting.path == path).map(|(name, _)| name.as_str())
-}
-
 /// Lays the variables over the settings.
-pub(super) fn overlay(tree: &mut Tree, environment: &Environment) -> Vec<Warning> {
+pub(super) fn overlay(tree: &mut Tree, environment: &Environment, schema: &Schema) -> Vec<Warning> {
     let mut warnings = Vec::new();
+    let settings = Variables::of(schema).0;
     // The older name first, so that the systematic one wins.
     if let Some(level) = environment.get("PICOCLAW_LOG_LEVEL") {
         let source = Source::Variable("PICOCLAW_LOG_LEVEL".into());
@@ -38,12 +34,12 @@ pub(super) fn overlay(tree: &mut Tree, environment: &Environment) -> Vec<Warning
     for (name, text) in environment.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
         let source = Source::Variable(name.to_owned());
         if is_service_link(name, text) {
-            if SETTINGS.contains_key(name) {
+            if settings.contains_key(name) {
                 let message =
                     "ignored, because it is an address that Kubernetes sets for a service of that name";
                 warnings.push(Warning::notice(&source, "", message));
             }
-        } else if let Some(setting) = SETTINGS.get(name) {
+        } else if let Some(setting) = settings.get(name) {
             let path = KeyPath::of_keys(setting.path.split('.'));
             tree.merge(&path, read(text, setting.shape), &source);
         } else if let Some((path, value)) = channel_setting(tree, name, text) {
@@ -55,18 +51,28 @@ pub(super) fn overlay(tree: &mut Tree, environment: &Environment) -> Vec<Warning
     warnings
 }
 
-struct Setting {
+/// The settings that have a variable, by its name.
+pub(super) struct Variables<'a>(BTreeMap<String, Setting<'a>>);
+
+struct Setting<'a> {
     path: String,
-    shape: Shape,
+    shape: Shape<'a>,
 }
 
-static SETTINGS: std::sync::LazyLock<BTreeMap<String, Setting>> = std::sync::LazyLock::new(|| {
-    let mut settings = BTreeMap::new();
-    collect(Shape::root(), "", &mut settings);
-    settings
-});
+impl<'a> Variables<'a> {
+    pub(super) fn of(schema: &'a Schema) -> Self {
+        let mut settings = BTreeMap::new();
+        collect(schema.root(), "", &mut settings);
+        Self(settings)
+    }
 
-fn collect(shape: Shape, path: &str, settings: &mut BTreeMap<String, Setting>) {
+    /// The variable of the setting at `path`, if it has one.
+    pub(super) fn of_path(&self, path: &str) -> Option<&str> {
+        self.0.iter().find(|(_, setting)| setting.path == path).map(|(name, _)| name.as_str())
+    }
+}
+
+fn collect<'a>(shape: Shape<'a>, path: &str, settings: &mut BTreeMap<String, Setting<'a>>) {
     for (name, shape) in shape.members().filter(|(name, _)| !name.starts_with('$')) {
         let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
         match shape.kind() {
@@ -88,7 +94,7 @@ fn name_of(path: &str) -> String {
 
 /// The value that `text` means for a setting of this shape. What cannot be read stays a text, and the check that follows
 /// says what was expected.
-fn read(text: &str, shape: Shape) -> Value {
+fn read(text: &str, shape: Shape<'_>) -> Value {
     let text = text.trim();
     let as_text = || Value::String(text.to_owned());
     match shape.kind() {
@@ -153,7 +159,7 @@ mod tests {
     fn overlaid(environment: &Environment) -> (Value, Vec<String>) {
         let base = json!({"channel_list": {"pico": {}}});
         let mut tree = Tree::new(base, Source::File("config.json".into()));
-        let warnings = overlay(&mut tree, environment);
+        let warnings = overlay(&mut tree, environment, &Schema::load());
         (tree.root, warnings.iter().map(ToString::to_string).collect())
     }
 

@@ -4,14 +4,14 @@
 use serde_json::{Map, Value};
 
 use super::inspect::fits;
-use super::shape::{Kind, Member, Shape};
+use super::shape::{Kind, Member, Schema, Shape};
 
 /// The settings that fit the shape of a configuration; where something must stand, a stopgap.
-pub(super) fn sound_part(root: &Value) -> Value {
-    sound(Shape::root(), root).unwrap_or_else(|| stopgap(Shape::root()))
+pub(super) fn sound_part(root: &Value, schema: &Schema) -> Value {
+    sound(schema.root(), root).unwrap_or_else(|| stopgap(schema.root()))
 }
 
-fn sound(shape: Shape, value: &Value) -> Option<Value> {
+fn sound(shape: Shape<'_>, value: &Value) -> Option<Value> {
     match (shape.kind(), value) {
         (Kind::Object, Value::Object(members)) => Some(object(shape, members)),
         (Kind::List, Value::Array(items)) => {
@@ -24,7 +24,7 @@ fn sound(shape: Shape, value: &Value) -> Option<Value> {
     }
 }
 
-fn object(shape: Shape, members: &Map<String, Value>) -> Value {
+fn object(shape: Shape<'_>, members: &Map<String, Value>) -> Value {
     let mut left = Map::new();
     for (key, value) in members {
         let value = match shape.member(key) {
@@ -41,7 +41,7 @@ fn object(shape: Shape, members: &Map<String, Value>) -> Value {
     Value::Object(left)
 }
 
-fn stopgap(shape: Shape) -> Value {
+fn stopgap(shape: Shape<'_>) -> Value {
     match shape.kind() {
         Kind::Any => Value::Null,
         Kind::Boolean => Value::Bool(false),

@@ -3,18 +3,28 @@
 //! The types in `sections` are the only place where a setting is described. Checks, environment names and the reference
 //! are read off the schema that is generated from them.
 
-use std::sync::LazyLock;
-
 use serde_json::Value;
 
 #[cfg(test)]
 mod generate;
 
-static SCHEMA: LazyLock<Value> = LazyLock::new(load);
-
 /// The JSON schema of `config.json`.
 pub fn schema() -> Value {
-    SCHEMA.clone()
+    load()
+}
+
+/// The schema, read. It is as large as all else that a gateway at rest remembers, so it lives only while a configuration
+/// is read.
+pub(super) struct Schema(Value);
+
+impl Schema {
+    pub(super) fn load() -> Self {
+        Self(load())
+    }
+
+    pub(super) fn root(&self) -> Shape<'_> {
+        Shape(&self.0)
+    }
 }
 
 /// What generates the schema is a twentieth of the program, and says the same at each start: a gateway has the result,
@@ -26,7 +36,8 @@ fn load() -> Value {
 
 #[cfg(test)]
 fn load() -> Value {
-    generate::generate()
+    static GENERATED: std::sync::LazyLock<Value> = std::sync::LazyLock::new(generate::generate);
+    GENERATED.clone()
 }
 
 /// What kind of value a setting takes.
@@ -42,24 +53,20 @@ pub(super) enum Kind {
 }
 
 /// What the schema says about a member of an object.
-pub(super) enum Member {
+pub(super) enum Member<'a> {
     /// A setting that exists.
-    Known(Shape),
+    Known(Shape<'a>),
     /// A name of the user's choice.
-    Free(Shape),
+    Free(Shape<'a>),
     /// Neither.
     Unknown,
 }
 
 /// What the schema says about one setting.
 #[derive(Clone, Copy)]
-pub(super) struct Shape(&'static Value);
+pub(super) struct Shape<'a>(&'a Value);
 
-impl Shape {
-    pub(super) fn root() -> Self {
-        Self(&SCHEMA)
-    }
-
+impl<'a> Shape<'a> {
     pub(super) fn kind(self) -> Kind {
         match self.0["type"].as_str() {
             Some("boolean") => Kind::Boolean,
@@ -74,12 +81,12 @@ impl Shape {
     }
 
     /// The settings in an object, by name.
-    pub(super) fn members(self) -> impl Iterator<Item = (&'static str, Shape)> {
+    pub(super) fn members(self) -> impl Iterator<Item = (&'a str, Shape<'a>)> {
         let members = self.0["properties"].as_object();
         members.into_iter().flatten().map(|(name, shape)| (name.as_str(), Shape(shape)))
     }
 
-    pub(super) fn member(self, name: &str) -> Member {
+    pub(super) fn member(self, name: &str) -> Member<'a> {
         match (self.0["properties"].get(name), self.free()) {
             (Some(known), _) => Member::Known(Self(known)),
             (None, Some(free)) => Member::Free(free),
@@ -88,22 +95,22 @@ impl Shape {
     }
 
     /// What stands in an object under names of the user's choice.
-    pub(super) fn free(self) -> Option<Shape> {
+    pub(super) fn free(self) -> Option<Shape<'a>> {
         self.0.get("additionalProperties").filter(|free| **free != Value::Bool(false)).map(Shape)
     }
 
     /// The members that an object must have.
-    pub(super) fn required(self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn required(self) -> impl Iterator<Item = &'a str> {
         self.0["required"].as_array().into_iter().flatten().filter_map(Value::as_str)
     }
 
     /// What stands in a list.
-    pub(super) fn items(self) -> Option<Shape> {
+    pub(super) fn items(self) -> Option<Shape<'a>> {
         self.0.get("items").map(Shape)
     }
 
     /// The words of a closed set, if the setting takes one.
-    pub(super) fn words(self) -> Vec<&'static str> {
+    pub(super) fn words(self) -> Vec<&'a str> {
         let plain = self.0["enum"].as_array().into_iter().flatten();
         let described = self.0["oneOf"].as_array().into_iter().flatten().flat_map(|one| {
             let listed = one["enum"].as_array().into_iter().flatten();
@@ -112,7 +119,7 @@ impl Shape {
         plain.chain(described).filter_map(Value::as_str).collect()
     }
 
-    pub(super) fn format(self) -> &'static str {
+    pub(super) fn format(self) -> &'a str {
         self.0["format"].as_str().unwrap_or_default()
     }
 
@@ -125,11 +132,11 @@ impl Shape {
         self.0["maximum"].as_f64().or((self.format() == "uint32").then_some(f64::from(u32::MAX)))
     }
 
-    pub(super) fn description(self) -> &'static str {
+    pub(super) fn description(self) -> &'a str {
         self.0["description"].as_str().unwrap_or_default()
     }
 
-    pub(super) fn default(self) -> Option<&'static Value> {
+    pub(super) fn default(self) -> Option<&'a Value> {
         self.0.get("default")
     }
 

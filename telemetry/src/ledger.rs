@@ -34,6 +34,8 @@ struct Family {
     // `width` numbers a series: one, or for a histogram each bucket, the one beyond the last bound, and the sum in ns.
     width: usize,
     numbers: Vec<u64>,
+    // The key of the series that was found last, and where: mostly the next one is the same.
+    recent: Option<(u32, u32)>,
 }
 
 /// One series, as a sink reads it.
@@ -186,23 +188,32 @@ impl Family {
             MetricKind::Histogram(bounds) => bounds.len() + 2,
             MetricKind::Counter | MetricKind::Gauge => 1,
         };
-        Self { index: Arc::default(), labels: Arc::default(), width, numbers: Vec::new() }
+        Self { index: Arc::default(), labels: Arc::default(), width, numbers: Vec::new(), recent: None }
     }
 
     /// The numbers of a series, which begins to exist. A gauge of 0 has the same bits as a count of 0.
     fn row(&mut self, labels: Labels) -> &mut [u64] {
+        let at = match self.recent {
+            Some((key, at)) if key == labels.key => at,
+            _ => self.find(labels),
+        };
+        &mut self.numbers[at as usize * self.width..][..self.width]
+    }
+
+    #[inline(never)]
+    fn find(&mut self, labels: Labels) -> u32 {
         let at = match self.index.get(&labels.key) {
-            Some(at) => *at as usize,
+            Some(at) => *at,
             None => {
-                let at = self.labels.len();
-                Arc::make_mut(&mut self.index)
-                    .insert(labels.key, u32::try_from(at).expect("series are bounded"));
+                let at = u32::try_from(self.labels.len()).expect("series are bounded");
+                Arc::make_mut(&mut self.index).insert(labels.key, at);
                 Arc::make_mut(&mut self.labels).push(labels.values);
                 self.numbers.resize(self.numbers.len() + self.width, 0);
                 at
             }
         };
-        &mut self.numbers[at * self.width..][..self.width]
+        self.recent = Some((labels.key, at));
+        at
     }
 }
 
