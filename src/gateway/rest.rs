@@ -35,7 +35,7 @@ fn release(bus: &Bus) -> u64 {
 /// What read the configuration and built the parts runs no more: it need not stay in memory.
 pub(super) fn release_start() {
     match release_code() {
-        Ok(bytes) => tracing::debug!(bytes, "Let go of code that ran once."),
+        Ok(()) => tracing::debug!("Let go of code that ran once."),
         Err(error) => tracing::debug!(%error, "Code that ran once stays in memory."),
     }
 }

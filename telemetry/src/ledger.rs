@@ -13,7 +13,35 @@ use rustc_hash::FxHasher;
 use crate::bus::Record;
 use crate::metric::{Metric, MetricInfo, MetricKind};
 
-type Index = std::collections::HashMap<u32, u32, BuildHasherDefault<FxHasher>>;
+/// Where the series of a metric are, by the key of their labels.
+#[derive(Clone, Debug, Default)]
+struct Index {
+    /// Of the keys of one label or none, which most are: the place by the key itself, [`NOWHERE`] if there is none.
+    near: Vec<u32>,
+    /// Of all others.
+    far: std::collections::HashMap<u32, u32, BuildHasherDefault<FxHasher>>,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+impl Index {
+    fn get(&self, key: u32) -> Option<u32> {
+        let place = if key < 256 { self.near.get(key as usize) } else { self.far.get(&key) };
+        place.copied().filter(|place| *place != NOWHERE)
+    }
+
+    fn insert(&mut self, key: u32, place: u32) {
+        if key >= 256 {
+            self.far.insert(key, place);
+            return;
+        }
+        let at = key as usize;
+        if self.near.len() <= at {
+            self.near.resize(at + 1, NOWHERE);
+        }
+        self.near[at] = place;
+    }
+}
 
 /// The label values of one series; unused places are empty.
 pub type LabelValues = [&'static str; 3];
@@ -34,8 +62,6 @@ struct Family {
     // `width` numbers a series: one, or for a histogram each bucket, the one beyond the last bound, and the sum in ns.
     width: usize,
     numbers: Vec<u64>,
-    // The key of the series that was found last, and where: mostly the next one is the same.
-    recent: Option<(u32, u32)>,
 }
 
 /// One series, as a sink reads it.
@@ -188,31 +214,24 @@ impl Family {
             MetricKind::Histogram(bounds) => bounds.len() + 2,
             MetricKind::Counter | MetricKind::Gauge => 1,
         };
-        Self { index: Arc::default(), labels: Arc::default(), width, numbers: Vec::new(), recent: None }
+        Self { index: Arc::default(), labels: Arc::default(), width, numbers: Vec::new() }
     }
 
     /// The numbers of a series, which begins to exist. A gauge of 0 has the same bits as a count of 0.
     fn row(&mut self, labels: Labels) -> &mut [u64] {
-        let at = match self.recent {
-            Some((key, at)) if key == labels.key => at,
-            _ => self.find(labels),
+        let at = match self.index.get(labels.key) {
+            Some(at) => at,
+            None => self.begin(labels),
         };
         &mut self.numbers[at as usize * self.width..][..self.width]
     }
 
-    #[inline(never)]
-    fn find(&mut self, labels: Labels) -> u32 {
-        let at = match self.index.get(&labels.key) {
-            Some(at) => *at,
-            None => {
-                let at = u32::try_from(self.labels.len()).expect("series are bounded");
-                Arc::make_mut(&mut self.index).insert(labels.key, at);
-                Arc::make_mut(&mut self.labels).push(labels.values);
-                self.numbers.resize(self.numbers.len() + self.width, 0);
-                at
-            }
-        };
-        self.recent = Some((labels.key, at));
+    #[cold]
+    fn begin(&mut self, labels: Labels) -> u32 {
+        let at = u32::try_from(self.labels.len()).expect("series are bounded");
+        Arc::make_mut(&mut self.index).insert(labels.key, at);
+        Arc::make_mut(&mut self.labels).push(labels.values);
+        self.numbers.resize(self.numbers.len() + self.width, 0);
         at
     }
 }
