@@ -76,13 +76,13 @@ pub fn problems(config: &SinkConfig, index: usize, context: &Context) -> Vec<Bui
             break;
         };
         // Without the wrong option the others show what is wrong with them. An option that is missing ends it: either
-        // it was taken out here, or nothing more can be known.
+        // it is missed because of what was taken out here, or nothing more can be known.
         let key = wrong.option().to_owned();
-        let known = found.iter().any(|known| matches!(known, BuildError::Options(k) if k.option() == key));
-        if !known {
+        let was_there = config.options.as_object_mut().and_then(|options| options.remove(&key)).is_some();
+        if was_there || found.is_empty() {
             found.push(error);
         }
-        if config.options.as_object_mut().and_then(|options| options.remove(&key)).is_none() {
+        if !was_there {
             break;
         }
     }
@@ -127,6 +127,19 @@ mod tests {
         );
         assert!(all("statsd", &json!({}))[0].contains("unknown sink type"));
         assert!(all("jsonlog", &json!({ "path": "stdout" })).is_empty());
+    }
+
+    #[cfg(feature = "plugin")]
+    #[test]
+    fn a_wrong_option_is_not_said_to_be_missing_as_well() {
+        assert_eq!(
+            all("plugin", &json!({ "command": ["python3", "x.py"] })),
+            [
+                "telemetry.sinks[2].options.command: \"python3\" is not an absolute path; give the whole path, such as \
+                 /usr/bin/python3"
+            ]
+        );
+        assert_eq!(all("plugin", &json!({})).len(), 1);
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Agent {
         let inner = &self.0;
         let agents = inner.agents.load();
         let refuse = |reason, message: String| {
-            self.refused(inbound.channel, reason);
+            self.refused_because(inbound.channel, reason, &message);
             Err(Refusal { reason, message })
         };
         if inner.draining.load(Ordering::Acquire) {
@@ -39,7 +39,7 @@ impl Agent {
         let (setup, session) = agents.route(inbound.channel, &inbound.conversation);
         let setup = Arc::clone(setup);
         let meant = match &session {
-            Some(_) if origin == Origin::User => commands::meant(&mut inbound.messages),
+            Some(_) if origin == Origin::User => commands::meant(&mut inbound.messages, &setup.prompt).await,
             _ => Meant::Turn,
         };
         let chosen = session
@@ -129,7 +129,13 @@ impl Assistant for Agent {
     }
 
     fn refused(&self, channel: &'static str, reason: Rejection) {
-        self.0.bus.emit(Event::MessageRejected { channel: self.channel_label(channel), reason });
+        let channel = self.channel_label(channel);
+        self.0.bus.emit(Event::MessageRejected { channel, reason, error: None });
+    }
+
+    fn refused_because(&self, channel: &'static str, reason: Rejection, why: &str) {
+        let channel = self.channel_label(channel);
+        self.0.bus.emit(Event::MessageRejected { channel, reason, error: Some(Detail::new(why)) });
     }
 
     fn tool_feedback(&self) -> Option<ToolFeedback> {

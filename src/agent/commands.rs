@@ -21,6 +21,7 @@ use self::answers::Asked;
 use super::assistant::Agent;
 use super::gate::Place;
 use super::inbound::{Inbound, Progress, Reply, TurnHandle};
+use super::prompt::Prompt;
 use super::setup::Setup;
 use crate::chat::{FinishReason, Message, Role, Usage};
 use crate::sessions::SessionId;
@@ -60,6 +61,11 @@ impl<'a> Order<'a> {
         let command = word.to_ascii_lowercase().parse().ok()?;
         Some(Self { command, arguments: arguments.trim() })
     }
+
+    /// The skill that `/use` names, and what it is to be used for.
+    fn skill(&self) -> Option<(&'a str, &'a str)> {
+        self.arguments.split_once(char::is_whitespace).filter(|_| self.command == Command::Use)
+    }
 }
 
 /// What is to become of a message.
@@ -72,14 +78,27 @@ pub(super) enum Meant {
     Command(Command, String),
 }
 
-/// What the messages mean. A command that has the model do something is taken out of them.
-pub(super) fn meant(messages: &mut [Message]) -> Meant {
+/// What the messages mean. A command that has the model do something is taken out of them, unless it asks for a skill
+/// that there is not: a model would look for its file in vain.
+pub(super) async fn meant(messages: &mut [Message], prompt: &Prompt) -> Meant {
+    let order =
+        messages.last().filter(|last| last.role == Role::User).and_then(|last| Order::of(&last.content));
+    if let Some(order) = order
+        && let Some((skill, _)) = order.skill()
+        && !prompt.skills().await.iter().any(|known| known.name == skill)
+    {
+        return Meant::Command(order.command, order.arguments.to_owned());
+    }
+    read(messages)
+}
+
+fn read(messages: &mut [Message]) -> Meant {
     let Some(last) = messages.last_mut().filter(|message| message.role == Role::User) else {
         return Meant::Turn;
     };
-    let Some(Order { command, arguments }) = Order::of(&last.content) else { return Meant::Turn };
-    let skill = arguments.split_once(char::is_whitespace);
-    match (command, skill) {
+    let Some(order) = Order::of(&last.content) else { return Meant::Turn };
+    let Order { command, arguments } = order;
+    match (command, order.skill()) {
         (Command::Btw, _) if !arguments.is_empty() => {
             last.content = arguments.to_owned();
             Meant::Aside
@@ -245,19 +264,19 @@ mod tests {
     #[test]
     fn what_is_for_the_model_reaches_it() {
         let mut messages = [Message::new(Role::User, "/btw what time is it?")];
-        assert!(matches!(meant(&mut messages), Meant::Aside));
+        assert!(matches!(read(&mut messages), Meant::Aside));
         assert_eq!(messages[0].content, "what time is it?");
         let mut messages = [Message::new(Role::User, "/use weather  Will it rain?")];
-        assert!(matches!(meant(&mut messages), Meant::Turn));
+        assert!(matches!(read(&mut messages), Meant::Turn));
         assert!(
             messages[0].content.contains("\"weather\"") && messages[0].content.ends_with("Will it rain?")
         );
         for text in ["/btw", "/use weather", "/clear"] {
             let mut messages = [Message::new(Role::User, text)];
-            assert!(matches!(meant(&mut messages), Meant::Command(..)), "{text}");
+            assert!(matches!(read(&mut messages), Meant::Command(..)), "{text}");
         }
         let mut messages = [Message::new(Role::Assistant, "/clear")];
-        assert!(matches!(meant(&mut messages), Meant::Turn));
+        assert!(matches!(read(&mut messages), Meant::Turn));
     }
 
     #[test]

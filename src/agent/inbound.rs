@@ -202,6 +202,11 @@ pub trait Assistant: Send + Sync {
     /// Counts a message that the channel itself had to refuse, for example because it is malformed.
     fn refused(&self, channel: &'static str, reason: Rejection);
 
+    /// The same, with what an operator wants to know. It stands in the log: it must not quote what people say.
+    fn refused_because(&self, channel: &'static str, reason: Rejection, _why: &str) {
+        self.refused(channel, reason);
+    }
+
     /// How people are told of tool calls, if they are.
     fn tool_feedback(&self) -> Option<ToolFeedback> {
         None

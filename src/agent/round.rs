@@ -85,7 +85,9 @@ async fn answer(question: &Question<'_>) -> Result<(Completion, Arc<Candidate>),
 struct Round<'a> {
     /// The attempts at the question that failed, whoever was asked.
     failed: u32,
-    last: Option<ProviderError>,
+    /// Who failed first: mostly the one that people think they talk to.
+    first: Option<(&'a Arc<Candidate>, String)>,
+    last: Option<(&'a Arc<Candidate>, ProviderError)>,
     /// Those who may be asked later, and when; whether that is worth waiting for shows at the end.
     throttled: Vec<(&'a Arc<Candidate>, Duration)>,
     /// Those who rest, and how much longer.
@@ -109,7 +111,10 @@ impl<'a> Round<'a> {
                 if stop {
                     return Some(Err(error));
                 }
-                self.last = Some(error);
+                if self.first.is_none() {
+                    self.first = Some((candidate, error.message.clone()));
+                }
+                self.last = Some((candidate, error));
                 None
             }
         }
@@ -119,6 +124,9 @@ impl<'a> Round<'a> {
         let (remaining, error) = match why {
             Unavailable::Resting { reason, error, remaining, again } => {
                 self.resting.push((candidate, remaining));
+                if self.first.is_none() {
+                    self.first = Some((candidate, error.to_string()));
+                }
                 (again, resting(candidate, reason, &error, again))
             }
             Unavailable::Throttled { remaining } => {
@@ -153,9 +161,18 @@ impl<'a> Round<'a> {
     }
 
     fn failure(self) -> ProviderError {
-        let unasked = || self.soonest.map(|(_, error)| error);
-        let nobody = || ProviderError::new(FailureReason::Unknown, "no model is configured");
-        self.last.or_else(unasked).unwrap_or_else(nobody)
+        let Some((candidate, mut last)) = self.last else {
+            let nobody = || ProviderError::new(FailureReason::Unknown, "no model is configured");
+            return self.soonest.map_or_else(nobody, |(_, error)| error);
+        };
+        // The failure of a fallback alone would send people looking in the wrong place.
+        let who = |candidate: &Candidate| (candidate.model_name.clone(), candidate.provider_label);
+        let first = self.first.map(|(first, error)| (who(first), error));
+        if let Some(((name, provider), error)) = first.filter(|(first, _)| *first != who(candidate)) {
+            last.message =
+                format!("{}; before it {name} ({provider}) had failed with: {error}", last.message);
+        }
+        last
     }
 }
 

@@ -13,6 +13,7 @@ use super::courier::{DeliveryError, Outgoing, Receipt};
 use super::last_chat::LastChat;
 use super::outbound::Post;
 use crate::agent::{Assistant, Inbound, Refusal, TurnHandle};
+use crate::quote::quote;
 
 /// The gateway, as one channel sees it.
 pub struct Link {
@@ -103,6 +104,17 @@ impl Link {
     /// Counts a message that the channel itself refuses.
     pub fn refused(&self, reason: Rejection) {
         self.assistant.refused(self.name, reason);
+    }
+
+    /// The same, with what an operator wants to know; it must not quote what people say.
+    pub fn refused_because(&self, reason: Rejection, why: &str) {
+        self.assistant.refused_because(self.name, reason, why);
+    }
+
+    /// Counts a message of somebody who is not in `allow_from`, and says who it was.
+    pub fn not_allowed(&self, sender: &str) {
+        let why = format!("the sender {} is not in channel_list.{}.allow_from", quote(sender), self.name);
+        self.refused_because(Rejection::NotAllowed, &why);
     }
 
     /// Sends a message through the queue, in place of the message `replace` if there is one.

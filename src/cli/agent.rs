@@ -38,6 +38,13 @@ pub(super) struct Arguments {
     debug: bool,
 }
 
+impl Arguments {
+    /// Whether a person types one message after the other.
+    fn is_conversation(&self) -> bool {
+        self.message.is_none() && std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+    }
+}
+
 fn not_blank(text: &str) -> Result<String, &'static str> {
     if text.trim().is_empty() { Err("it must not be empty") } else { Ok(text.to_owned()) }
 }
@@ -82,9 +89,7 @@ async fn talk(arguments: &Arguments, agent: &dyn Answering, history: Option<Path
     if let Some(message) = &arguments.message {
         return agent.answer(message).await;
     }
-    if let Some(history) =
-        history.filter(|_| std::io::stdin().is_terminal() && std::io::stdout().is_terminal())
-    {
+    if let Some(history) = history.filter(|_| arguments.is_conversation()) {
         return repl::talk(agent, &history).await;
     }
     let mut failed = 0;

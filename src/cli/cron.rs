@@ -85,6 +85,11 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
             if let Some(next) = job.state.next_run_at_ms {
                 say(&format!("  runs next at {}", time(next)));
             }
+            let runs = |name| loaded.config.channel_list.get(name).is_some_and(|channel| channel.runs(name));
+            if !job.payload.channel.is_empty() && !runs(&job.payload.channel) {
+                let channel = &job.payload.channel;
+                say(&format!("  but nobody hears of it: no channel {channel} is enabled in channel_list"));
+            }
             if pidfile::running(&loaded.paths.pid_file).is_none() {
                 say("  when a gateway runs: none does now (start it with `picoclaw gateway`)");
             }

@@ -144,7 +144,7 @@ impl Reader<'_> {
     /// Every source laid over the one before.
     fn overlaid(&mut self, schema: &Schema) -> Tree {
         let source = Source::File(self.paths.config_file.clone());
-        let mut base = match sources::read_json(&self.paths.config_file) {
+        let mut base = match sources::read_json_noting(&self.paths.config_file, &mut self.warnings) {
             Ok(Some(Value::Null)) => {
                 self.warnings.push(Warning::new(&source, "", "the file is empty: using the defaults"));
                 Value::Object(Map::new())
@@ -179,7 +179,7 @@ impl Reader<'_> {
     fn add_sidecar(&mut self, tree: &mut Tree) {
         const SECTIONS: [&str; 3] = ["telemetry", "gateway", "logging"];
         let source = Source::File(self.paths.telemetry_file.clone());
-        let mut sidecar = match sources::read_json(&self.paths.telemetry_file) {
+        let mut sidecar = match sources::read_json_noting(&self.paths.telemetry_file, &mut self.warnings) {
             Ok(Some(Value::Null)) => {
                 return self.warnings.push(Warning::new(&source, "", "the file is empty, ignored"));
             }

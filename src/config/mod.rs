@@ -27,6 +27,7 @@ mod overrides;
 mod paths;
 mod problem;
 mod reference;
+mod repeated;
 mod report;
 mod salvage;
 mod secret;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::environment::Environment;
 use super::problem::{Source, Warning};
 use super::shape::{Kind, Schema, Shape};
+use super::spelling::closest;
 use super::tree::{KeyPath, Tree};
 use super::unused;
 
@@ -44,8 +45,12 @@ pub(super) fn overlay(tree: &mut Tree, environment: &Environment, schema: &Schem
             tree.merge(&path, read(text, setting.shape), &source);
         } else if let Some((path, value)) = channel_setting(tree, name, text) {
             tree.merge(&path, value, &source);
-        } else if is_own(name) {
-            warnings.push(Warning::new(&source, "", "there is no such setting, ignored"));
+        } else if is_own(name) || misspells_a_section(name, schema) {
+            let names: Vec<String> = settings.keys().map(|name| name.to_ascii_lowercase()).collect();
+            let meant = closest(name, names.iter().map(String::as_str));
+            let hint =
+                meant.map_or(String::new(), |name| format!(" (did you mean {}?)", name.to_ascii_uppercase()));
+            warnings.push(Warning::new(&source, "", format!("there is no such setting, ignored{hint}")));
         }
     }
     warnings
@@ -152,6 +157,13 @@ fn is_own(name: &str) -> bool {
         && !unused::paths().any(|path| name.starts_with(&name_of(path)))
 }
 
+/// Whether the name begins with a word that is like that of a section, as `PICOCLAW_GATWAY_PORT` does.
+fn misspells_a_section(name: &str, schema: &Schema) -> bool {
+    let Some((word, _)) = name[PREFIX.len()..].split_once('_') else { return false };
+    let sections = || schema.root().members().map(|(name, _)| name).filter(|name| !name.contains('_'));
+    !sections().any(|section| section.eq_ignore_ascii_case(word)) && closest(word, sections()).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +173,28 @@ mod tests {
         let mut tree = Tree::new(base, Source::File("config.json".into()));
         let warnings = overlay(&mut tree, environment, &Schema::load());
         (tree.root, warnings.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_misspelt_section_is_noticed_and_variables_of_others_are_not() {
+        let environment = Environment::default()
+            .with("PICOCLAW_GATWAY_PORT", "1")
+            .with("PICOCLAW_TOOL_EXEC_ENABLED", "false")
+            .with("PICOCLAW_KEY_PASSPHRASE", "x")
+            .with("PICOCLAW_SSH_KEY_PATH", "x")
+            .with("PICOCLAW_LOG_LEVEL", "info")
+            .with("PICOCLAW_LOG_FILE", "x")
+            .with("PICOCLAW_VOICE_MODEL", "x")
+            .with("PICOCLAW_HOME", "/x");
+        let (_, warnings) = overlaid(&environment);
+        assert_eq!(
+            warnings,
+            [
+                "PICOCLAW_GATWAY_PORT: there is no such setting, ignored (did you mean PICOCLAW_GATEWAY_PORT?)",
+                "PICOCLAW_TOOL_EXEC_ENABLED: there is no such setting, ignored (did you mean \
+                 PICOCLAW_TOOLS_EXEC_ENABLED?)",
+            ]
+        );
     }
 
     #[test]
@@ -192,7 +226,12 @@ mod tests {
             .with("PICOCLAW_TELEMETRY_CONFIG", "/x")
             .with("PICOCLAW_TOOLS_MCP_ENABLED", "true");
         let (_, warnings) = overlaid(&environment);
-        assert_eq!(warnings, ["PICOCLAW_GATEWAY_PROT: there is no such setting, ignored"]);
+        assert_eq!(
+            warnings,
+            [
+                "PICOCLAW_GATEWAY_PROT: there is no such setting, ignored (did you mean PICOCLAW_GATEWAY_PORT?)"
+            ]
+        );
     }
 
     #[test]

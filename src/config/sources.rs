@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::problem::{Problem, Source};
+use super::problem::{Problem, Source, Warning};
+use super::repeated;
 
 /// No configuration that people write is larger.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -47,6 +48,17 @@ fn unreadable(path: &Path, error: &Error) -> String {
 /// The JSON object in `path`, or nothing if there is no such file. An empty file is `null`.
 pub(super) fn read_json(path: &Path) -> Result<Option<Value>, Problem> {
     read(path)?.map(|text| parse_json(&text, path)).transpose()
+}
+
+/// The same, and what is doubtful about it.
+pub(super) fn read_json_noting(path: &Path, warnings: &mut Vec<Warning>) -> Result<Option<Value>, Problem> {
+    let Some(text) = read(path)? else { return Ok(None) };
+    let value = parse_json(&text, path)?;
+    let source = Source::File(path.to_owned());
+    let doubtful = repeated::keys(text.strip_prefix('\u{feff}').unwrap_or(&text)).into_iter();
+    let what = "stands more than once, and only the last one counts: make one of them";
+    warnings.extend(doubtful.map(|key| Warning::new(&source, key, what)));
+    Ok(Some(value))
 }
 
 fn parse_json(text: &str, path: &Path) -> Result<Value, Problem> {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::problem::Warning;
 use super::sections::CHANNEL_TYPES;
+use super::spelling::closest;
 use super::tree::{KeyPath, Tree};
 
 /// The paths, with `*` for every entry of a list or a mapping, and the value that asks for nothing beyond what this
@@ -67,7 +68,9 @@ pub(super) fn take(tree: &mut Tree) -> Option<Warning> {
     for (name, channel) in tree.root["channel_list"].as_object().into_iter().flatten() {
         let kind = channel["type"].as_str().filter(|kind| !kind.is_empty()).unwrap_or(name);
         if channel["enabled"] == Value::Bool(true) && !CHANNEL_TYPES.contains(&kind) {
-            asked.push(format!("channel_list.{name}"));
+            let meant = closest(kind, CHANNEL_TYPES.iter().copied());
+            let hint = meant.map_or(String::new(), |meant| format!(" (did you mean the type {meant}?)"));
+            asked.push(format!("channel_list.{name}{hint}"));
         }
     }
     asked.sort_unstable();
@@ -154,5 +157,16 @@ mod tests {
                                     "web": {"enabled": true, "type": "pico"}}})
         );
         assert!(take(&mut tree).unwrap().message.ends_with(": channel_list.line"));
+    }
+
+    #[test]
+    fn a_misspelt_type_of_a_channel_is_guessed() {
+        let channels = json!({"bot": {"enabled": true, "type": "telgram"}, "fax": {"enabled": true}});
+        let mut tree = Tree::new(json!({"channel_list": channels}), Source::File("config.json".into()));
+        assert_eq!(
+            take(&mut tree).unwrap().to_string(),
+            "config.json: accepted, but not used by this version: channel_list.bot (did you mean the type telegram?), \
+             channel_list.fax"
+        );
     }
 }

@@ -100,7 +100,17 @@ pub fn json(status: StatusCode, document: impl Into<Vec<u8>>) -> Response {
 
 /// The 404 for a path that nothing serves.
 pub fn unknown_path(path: &str) -> Response {
-    error(&ApiError::new(StatusCode::NOT_FOUND, "unknown_path", format!("there is nothing at {path:.200}")))
+    let mut message = format!("there is nothing at {path:.200}");
+    if is_of_a_client(path) {
+        message.push_str("; of the OpenAI API there are /v1/chat/completions and /v1/models, so a client's base URL ends with /v1");
+    }
+    error(&ApiError::new(StatusCode::NOT_FOUND, "unknown_path", message))
+}
+
+/// Whether a client of the OpenAI API asks, with another base URL or for another part of the API.
+fn is_of_a_client(path: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    path == "/v1" || path.starts_with("/v1/") || path.ends_with("/completions") || path.ends_with("/models")
 }
 
 /// The 405 for a path that is served with other methods.
@@ -122,6 +132,22 @@ mod tests {
             String::from_utf8(error.to_json()).unwrap(),
             r#"{"error":{"message":"unknown role \"x\"","type":"invalid_request_error","param":"messages[2].role","code":"invalid_request"}}"#
         );
+    }
+
+    #[test]
+    fn a_client_at_the_wrong_path_is_told_the_right_one() {
+        for (path, is_told) in [
+            ("/chat/completions", true),
+            ("/v1/chat/completions/", true),
+            ("/api/v1/models", true),
+            ("/v1/embeddings", true),
+            ("/v1", true),
+            ("/", false),
+            ("/metrics/", false),
+            ("/v10/x", false),
+        ] {
+            assert_eq!(is_of_a_client(path), is_told, "{path}");
+        }
     }
 
     #[test]

@@ -131,6 +131,8 @@ pub enum Event {
     MessageRejected {
         channel: Label,
         reason: Rejection,
+        /// What is wrong in particular, as the sender was told; never a text of a conversation.
+        error: Option<Detail>,
     },
     ReplySent {
         channel: Label,

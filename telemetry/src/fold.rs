@@ -130,7 +130,7 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
             ledger.add(M::ChannelMessagesTotal, one(*channel), 1);
             ledger.set_time(M::ChannelLastActivity, one(*channel), time);
         }
-        Event::MessageRejected { channel, reason } => {
+        Event::MessageRejected { channel, reason, .. } => {
             ledger.add(M::MessagesRejectedTotal, word!(one(*channel), *reason), 1);
         }
         Event::ReplySent { duration, .. } => ledger.observe(M::ResponseTime, NONE, *duration),

@@ -41,6 +41,7 @@ fn a_command_is_a_message_and_no_turn() {
         ("/check channel http", "is there"),
         ("/check channel fax", "There is no channel \"fax\""),
         ("/use weather", "Send /use <skill> <message>"),
+        ("/use weather Will it rain?", "There is no skill \"weather\". Skills: none"),
         ("/stop", "Nothing to stop"),
         ("/reload", "nothing has changed"),
     ] {

@@ -68,6 +68,18 @@ fn a_fallback_answers_alone_while_the_first_rests() {
 }
 
 #[test]
+fn when_all_fail_the_first_is_named_too() {
+    let (dead, other) = (Upstream::start(&[REFUSED]), Upstream::start(&[REFUSED]));
+    let mut first = dead.model("first", "openai");
+    first["fallbacks"] = json!(["second"]);
+    let gateway = Gateway::start(json!({ "model_list": [first, other.model("second", "groq")] }));
+    let answer = gateway.say("s", "hello").json();
+    let message = answer["error"]["message"].as_str().unwrap();
+    let (last, before) = message.split_once("; before it first (openai) had failed with: ").expect(message);
+    assert!(last.starts_with("groq answered 401") && before.starts_with("openai answered 401"), "{message}");
+}
+
+#[test]
 fn each_key_rests_by_itself_and_the_others_take_turns() {
     let upstream = Upstream::start(&[REFUSED, Behaviour::Answer("yes")]);
     let mut model = upstream.model("gpt", "openai");

@@ -282,6 +282,8 @@ fn channels_come_and_go_with_a_reload() {
     assert_eq!(gateway.reload().status, 200);
     let up = r#"picoclaw_channel_up{channel="pico"}"#;
     wait_for("the channel", || (value(&gateway, up) == 1.0).then_some(()));
+    assert_eq!(gateway.chat("s", "/list channels"), "Channels: http, cli, pico");
+    assert_eq!(gateway.chat("s", "/check channel pico"), "The channel pico is there.");
     let mut client = connect(&gateway);
     // What does not concern the channel leaves it alone.
     let mut other = config(json!({}));

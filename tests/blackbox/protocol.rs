@@ -81,6 +81,39 @@ fn every_path_says_which_methods_it_takes() {
 }
 
 #[test]
+fn what_is_wrong_with_a_refused_message_is_in_the_log() {
+    let gateway = Gateway::start(json!({ "gateway": { "api_key": "the-key-of-the-test" } }));
+    let bearer = "Bearer the-key-of-the-test";
+    let told = gateway.post(CHAT, &[("Authorization", "Bearer wrong")], "{}");
+    assert_eq!((told.status, told.header("www-authenticate")), (401, "Bearer realm=\"picoclaw\""));
+    for body in [
+        json!({ "messages": [{ "role": "user", "content": "" }] }),
+        json!({ "model": "gpt", "messages": [{ "role": "user", "content": "x" }] }),
+        // What somebody said is not in the log, also where a parser would quote it.
+        json!("a secret wish"),
+        json!({ "messages": [{ "role": "assistant", "tool_calls": ["a secret wish"] }] }),
+    ] {
+        assert!(
+            (400..=404).contains(&gateway.post(CHAT, &[("Authorization", bearer)], &body.to_string()).status)
+        );
+    }
+    let home = gateway.stop();
+    let lines = home.log();
+    let refused: Vec<_> = lines.iter().filter(|line| line["kind"] == "channel.message.rejected").collect();
+    let errors: Vec<_> = refused.iter().map(|line| line["error"].as_str().unwrap()).collect();
+    assert_eq!(
+        errors,
+        [
+            "the API key is missing or wrong: send `Authorization: Bearer <gateway.api_key>`",
+            "messages[0].content: must not be empty",
+            "the model \"gpt\" is not configured: use a name of model_list, or leave it out",
+            "the body is not a JSON object",
+            "messages[0].tool_calls[0]: is wrong",
+        ]
+    );
+}
+
+#[test]
 fn a_head_is_what_get_would_have_begun_with() {
     let gateway = Gateway::start(json!({}));
     for path in ["/health", "/ready", "/live", "/metrics", "/v1/models", "/nothing"] {

@@ -118,7 +118,9 @@ impl Options {
                 return Err(("path", format!("\"{}\" is not an absolute path", path.display())));
             }
             (None, Some(program)) if !program.starts_with('/') => {
-                return Err(("command", format!("\"{program}\" is not an absolute path")));
+                let example = program.rsplit('/').next().unwrap_or_default();
+                let remedy = format!("give the whole path, such as /usr/bin/{example}");
+                return Err(("command", format!("\"{program}\" is not an absolute path; {remedy}")));
             }
             (None, Some(_)) if self.isolation == Isolation::InProcess => {
                 return Err(("isolation", "a program always runs in a process of its own".to_owned()));

@@ -41,7 +41,11 @@ impl Asked<'_> {
             Command::Show => self.show(),
             Command::List => self.list().await,
             Command::Check => self.check(),
-            Command::Use | Command::Btw => usage(self.order.command),
+            Command::Use => match self.order.skill() {
+                Some((skill, _)) => format!("There is no skill {}. {}", quote(skill), self.skills().await),
+                None => usage(Command::Use),
+            },
+            Command::Btw => usage(Command::Btw),
             Command::Subagents => match self.agent.0.roster.status(self.session.key(), None) {
                 none if none.is_empty() => "No sub-agent works for this conversation.".to_owned(),
                 tasks => tasks.join("\n"),
@@ -144,8 +148,11 @@ impl Asked<'_> {
         self.setup.models.list().into_iter().map(|model| model.name).collect()
     }
 
-    fn channels(&self) -> Vec<&'static str> {
-        self.agent.0.channels.iter().map(|(name, _)| *name).collect()
+    /// Those that are always there, and those that run now: a reload may have changed them.
+    fn channels(&self) -> Vec<String> {
+        let inner = &self.agent.0;
+        let others = inner.courier.get().map(|courier| courier.destinations()).unwrap_or_default();
+        inner.channels.iter().map(|(name, _)| (*name).to_owned()).chain(others).collect()
     }
 
     fn agents(&self) -> String {
@@ -173,17 +180,21 @@ impl Asked<'_> {
                 let labels = self.setup.tools.labels().chain(self.setup.crew.labels());
                 listed("Tools", labels.map(Label::as_str))
             }
-            "skills" => {
-                let skills = self.setup.prompt.skills().await;
-                listed("Skills", skills.iter().map(|skill| skill.name.as_str()))
-            }
+            "skills" => self.skills().await,
             _ => usage(Command::List),
         }
     }
 
+    async fn skills(&self) -> String {
+        let skills = self.setup.prompt.skills().await;
+        listed("Skills", skills.iter().map(|skill| skill.name.as_str()))
+    }
+
     fn check(&self) -> String {
         match self.order.arguments.strip_prefix("channel ").map(str::trim) {
-            Some(name) if self.channels().contains(&name) => format!("The channel {name} is there."),
+            Some(name) if self.channels().iter().any(|channel| channel == name) => {
+                format!("The channel {name} is there.")
+            }
             Some(name) => {
                 format!("There is no channel {}. {}", quote(name), listed("Channels", self.channels()))
             }

@@ -3,7 +3,6 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant as Clock};
 
-use picoclaw_telemetry::words::Rejection;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -230,7 +229,7 @@ impl Session<'_> {
             return true;
         };
         if !self.discord.manners.allowed.any("discord", &[&message.author.id, &message.author.username]) {
-            self.link.refused(Rejection::NotAllowed);
+            self.link.not_allowed(&message.author.id);
             return true;
         }
         let mut heard = Incoming::now(said.chat, text);

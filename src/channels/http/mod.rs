@@ -33,7 +33,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use bytes::Buf;
 use futures_util::Stream;
-use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, StatusCode};
 use picoclaw_telemetry::words::{HttpRejection, Rejection};
 use warp::reply::Response;
@@ -175,20 +175,21 @@ impl HttpChannel {
         B: Buf,
     {
         if let Some(encoding) = headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
-            self.assistant.refused(channel, Rejection::Invalid);
+            let message = format!(
+                "the body has the Content-Encoding {}: send it without one",
+                quote(&String::from_utf8_lossy(encoding.as_bytes()))
+            );
+            self.assistant.refused_because(channel, Rejection::Invalid, &message);
             return reply::error(&ApiError::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_encoding",
-                format!(
-                    "the body has the Content-Encoding {}: send it without one",
-                    quote(&String::from_utf8_lossy(encoding.as_bytes()))
-                ),
+                message,
             ));
         }
         let (body, room) = match body::read(body, headers, settings.body, &self.room).await {
             Ok(read) => read,
             Err(error) => {
-                self.assistant.refused(channel, Rejection::Invalid);
+                self.assistant.refused_because(channel, Rejection::Invalid, &error.to_string());
                 return self.unreadable(error);
             }
         };
@@ -196,7 +197,7 @@ impl HttpChannel {
         let request = match ChatRequest::parse(&body, header) {
             Ok(request) => request,
             Err(defect) => {
-                self.assistant.refused(channel, Rejection::Invalid);
+                self.assistant.refused_because(channel, Rejection::Invalid, &defect.for_operators());
                 return reply::error(&defect.into());
             }
         };
@@ -243,10 +244,18 @@ impl HttpChannel {
 
     fn deny(&self, path: &str, method: &Method, channel: &'static str, denied: &Denied) -> Response {
         self.observer.rejected(denied.rejection());
+        let error = denied.to_error();
         if path == CHAT && method == Method::POST {
-            self.assistant.refused(channel, Rejection::Unauthorized);
+            self.assistant.refused_because(channel, Rejection::Unauthorized, &error.message);
         }
-        reply::error(&denied.to_error())
+        let mut response = reply::error(&error);
+        if error.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, section 11.6.1.
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"picoclaw\""));
+        }
+        response
     }
 
     fn unreadable(&self, error: BodyError) -> Response {

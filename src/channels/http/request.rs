@@ -3,6 +3,8 @@
 //! Fields that the gateway does not know go on to the model provider as they are, so that a new parameter of
 //! a provider works at once. Fields that would change the shape of the answer are refused.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::messages;
@@ -138,6 +140,16 @@ impl ChatRequest {
 }
 
 impl Defect {
+    /// The message for the log. What a JSON parser says of a wrong value quotes the value, which may be what somebody
+    /// said; so only the place is named there.
+    pub fn for_operators(&self) -> Cow<'_, str> {
+        match &self.param {
+            None => Cow::Borrowed("the body is not a JSON object"),
+            Some(param) if param.contains(".tool_calls[") => Cow::Owned(format!("{param}: is wrong")),
+            Some(_) => Cow::Borrowed(&self.message),
+        }
+    }
+
     /// The message without the field's path.
     fn what(&self) -> &str {
         let prefix = self.param.as_ref().map_or(0, |param| param.len() + 2);

@@ -134,8 +134,9 @@ impl Client<'_> {
             }
         };
         let Some(frame) = ClientFrame::parse(text) else {
-            self.connection.link.refused(Rejection::Invalid);
-            return self.tell(frames::error("invalid_message", "failed to parse message", None)).await;
+            let problem = "failed to parse message";
+            self.connection.link.refused_because(Rejection::Invalid, problem);
+            return self.tell(frames::error("invalid_message", problem, None)).await;
         };
         match frame.kind.as_deref().unwrap_or_default() {
             "ping" => self.tell(frames::pong(frame.id.as_deref())).await,
@@ -178,7 +179,7 @@ impl Client<'_> {
     }
 
     async fn refuse(&mut self, code: &str, message: &str, request: Option<&str>) -> Result<(), Over> {
-        self.connection.link.refused(Rejection::Invalid);
+        self.connection.link.refused_because(Rejection::Invalid, message);
         self.tell(frames::error(code, message, request)).await
     }
 

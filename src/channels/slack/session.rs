@@ -3,7 +3,6 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use picoclaw_telemetry::words::Rejection;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -126,7 +125,7 @@ impl Session<'_> {
             return true;
         };
         if !self.slack.manners.allowed.any("slack", &[&event.user]) {
-            self.link.refused(Rejection::NotAllowed);
+            self.link.not_allowed(&event.user);
             return true;
         }
         let mut message = Message::now(said.chat, text);

@@ -17,7 +17,6 @@ use crate::channels::channel::Broken;
 use crate::channels::dialogue::{Dialogue, Heard};
 use crate::channels::inbox::{Kept, LARGEST_FILE, MOST_FILES, Offered};
 use crate::channels::link::Link;
-use picoclaw_telemetry::words::Rejection;
 
 /// How long the last acknowledgement may take when the channel stops.
 const LAST_CALL: Duration = Duration::from_secs(2);
@@ -130,7 +129,7 @@ impl Poll<'_> {
             return true;
         };
         if !is_allowed {
-            self.link.refused(Rejection::NotAllowed);
+            self.link.not_allowed(&id);
             return true;
         }
         let kind = if message.is_group() { "group" } else { "direct" };

@@ -40,7 +40,7 @@ impl Webhook {
         let (body, _room) = match body::read(call.body, &call.headers, limits, &self.room).await {
             Ok(read) => read,
             Err(error) => {
-                link.refused(Rejection::Invalid);
+                link.refused_because(Rejection::Invalid, &error.to_string());
                 let status = StatusCode::PAYLOAD_TOO_LARGE;
                 return Err(reply::error(&ApiError::new(status, "unreadable_body", error.to_string())));
             }
@@ -49,7 +49,7 @@ impl Webhook {
             Ok(id) => id.to_owned(),
             Err(distrust) => {
                 self.observer.rejected(HttpRejection::Unauthorized);
-                link.refused(Rejection::Unauthorized);
+                link.refused_because(Rejection::Unauthorized, &distrust.to_string());
                 let code = match distrust {
                     Distrust::Unsigned => "unsigned",
                     Distrust::Stale => "stale",
@@ -97,7 +97,7 @@ impl Inlet for WebhookChannel {
         };
         let sender = incoming.sender.as_deref().unwrap_or_default();
         if !webhook.allowed.any("webhook", &[sender]) {
-            link.refused(Rejection::NotAllowed);
+            link.not_allowed(sender);
             let message = "the sender is not in allow_from of this channel";
             return reply::error(&ApiError::new(StatusCode::FORBIDDEN, "not_allowed", message));
         }

@@ -39,7 +39,10 @@ impl Local {
         let context = sink_context(loaded);
         let (bus, masker) = (context.bus.clone(), std::sync::Arc::clone(&context.masker));
         crate::diagnostics::install(&bus, Level::Debug);
-        let console: SinkConfig = console(loaded.config.gateway.log_level);
+        // Who talks is told of what fails by the answer; lines of the log would be written into what is being typed.
+        let quiet = arguments.is_conversation() && !arguments.debug;
+        let level = if quiet { Level::Error } else { loaded.config.gateway.log_level };
+        let console: SinkConfig = console(level);
         let supervisor = Supervisor::start(&[console], context)?;
         let plugins = plugin_tools(&loaded.config, &masker, &PluginTools::default()).await;
         let cron = cron_tool(&loaded.config, &JobStore::new(&loaded.paths.workspace));

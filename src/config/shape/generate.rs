@@ -9,8 +9,24 @@ pub(super) fn generate() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<Config>().to_value();
     schema["properties"]["$schema"] = json!({"type": "string", "description": "The address of this schema."});
+    settle(&mut schema);
     tidy(&mut schema);
     schema
+}
+
+/// A type that stands in several places can have another default in one of them, which only the whole around it knows:
+/// that of the whole wins.
+fn settle(schema: &mut Value) {
+    let Some(Value::Object(members)) = schema.get("properties") else { return };
+    let names: Vec<String> = members.keys().cloned().collect();
+    for name in names {
+        let whole = schema["default"].get(&name).cloned();
+        let member = &mut schema["properties"][&name];
+        if let Some(default) = whole {
+            member["default"] = default;
+        }
+        settle(member);
+    }
 }
 
 /// Takes out what only repeats the members: defaults of whole objects, and `null`.

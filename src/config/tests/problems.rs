@@ -31,6 +31,19 @@ fn a_wrong_value_is_shown_with_its_place_and_what_is_right() {
 }
 
 #[test]
+fn a_section_that_stands_twice_is_noticed() {
+    let home = Home::with_config(
+        r#"{"gateway": {"port": 1}, "logging": {"level": "info"}, "gateway": {"port": 2}}"#,
+    );
+    let loaded = home.load();
+    assert_eq!(loaded.config.gateway.port, 2);
+    assert_eq!(
+        remarks(&loaded, Severity::Warning),
+        ["config.json: gateway: stands more than once, and only the last one counts: make one of them"]
+    );
+}
+
+#[test]
 fn a_permission_that_is_no_pattern_is_ignored_and_named() {
     let home = Home::with_config(json!({"tools": {"allow_read_paths": ["^/var/log/", "("]}}));
     let warnings = remarks(&home.load(), Severity::Warning);

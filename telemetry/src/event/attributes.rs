@@ -44,9 +44,12 @@ impl Event {
                 visit("session_id", Text(session.as_str()));
                 visit("channel", Text(channel.as_str()));
             }
-            Self::MessageRejected { channel, reason } => {
+            Self::MessageRejected { channel, reason, error } => {
                 visit("channel", Text(channel.as_str()));
                 visit("reason", Text(reason.as_str()));
+                if let Some(error) = error {
+                    visit("error", Text(error.as_str()));
+                }
             }
             Self::ReplySent { channel, session, duration: time }
             | Self::TurnDequeued { channel, session, waited: time } => {
