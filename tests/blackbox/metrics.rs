@@ -42,7 +42,7 @@ fn settled(gateway: &Gateway) -> usize {
     gateway.chat("s", "!tool invented {}");
     wait_for("both to have written", || {
         let scrape = gateway.scrape();
-        (scrape.family("picoclaw_sink_flush_seconds_count").count() == 2).then(|| scrape.0.len())
+        (scrape.family("picoclaw_sink_flush_seconds_count").count() == 2).then_some(scrape.0.len())
     })
 }
 
