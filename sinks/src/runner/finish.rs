@@ -20,7 +20,7 @@ pub(crate) struct Finished {
 
 impl Runner<'_> {
     /// Takes in what is left, sends what there is, with one more try for what fails, and counts the rest as lost.
-    pub(super) async fn finish(mut self, deadline: Instant, reply: Option<oneshot::Sender<u64>>) -> Finished {
+    pub(crate) async fn finish(mut self, deadline: Instant, reply: Option<oneshot::Sender<u64>>) -> Finished {
         let upto = self.intake.end();
         // Even without time left, one look at what is there already: it costs no waiting.
         let _ = timeout_at(deadline, self.send_rest(upto)).await;

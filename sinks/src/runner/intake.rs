@@ -39,6 +39,11 @@ impl Intake {
         self.subscription.start()
     }
 
+    /// The exact numbers now, without what belongs to a successor.
+    pub(crate) fn numbers(&self) -> Checkpoint {
+        self.fence.checkpoint().cloned().unwrap_or_else(|| self.bus().checkpoint())
+    }
+
     /// Lets the sink see events up to where its successor begins, without one up to the last one now. Returns the number
     /// of the last.
     pub(crate) fn end(&mut self) -> u64 {

@@ -45,7 +45,7 @@ impl Keeper {
         loop {
             let began = Instant::now();
             let delivered = self.account.stats().delivered();
-            let error = match self.run(next.take(), &mut intake, &start, crashed).await {
+            let error = match self.run(next.take(), &mut intake, &start, crashed, None).await {
                 Ok(finished) => return answer_drain(finished),
                 Err(error) => error,
             };
@@ -63,22 +63,40 @@ impl Keeper {
             self.status.fail(self.account.stats(), &error, "the sink is started anew");
             failures = if began.elapsed() >= STABLE { 1 } else { failures + 1 };
             let pause = backoff::pause(&RESTART, failures, backoff::random(), None);
-            if let Some(finished) = self.wait(Instant::now() + pause, &mut intake).await {
-                return answer_drain(finished);
-            }
+            let stop = self.wait(Instant::now() + pause).await;
             self.account.stats().add_restarts(1);
             // What the panic took away is in the exact numbers; what was not taken in is still in the ring.
-            start = self.context.bus.checkpoint();
+            start = intake.numbers();
+            if let Some(stop) = stop {
+                return self.end(stop, intake, &start, crashed).await;
+            }
         }
     }
 
-    /// Runs the sink once, building it unless it is built. An error says why it ended without being told to.
+    /// The end of a sink that was not running: what is left in the ring, and differences that were never told, go out
+    /// all the same.
+    async fn end(&mut self, stop: Stop, mut intake: Intake, start: &Checkpoint, crashed: u64) {
+        match self.run(None, &mut intake, start, crashed, Some(stop)).await {
+            Ok(finished) => answer_drain(finished),
+            // Whoever waits for the end learns it from the silence.
+            Err(error) => {
+                self.account.abandon(DropReason::Crashed);
+                intake.end();
+                intake.give_up(&mut self.account);
+                self.status.fail(self.account.stats(), &error, "the sink was stopping");
+            }
+        }
+    }
+
+    /// Runs the sink once, building it unless it is built, and only to its end if it is to stop. An error says why it
+    /// ended without being told to.
     async fn run(
         &mut self,
         built: Option<Built>,
         intake: &mut Intake,
         start: &Checkpoint,
         crashed: u64,
+        stop: Option<Stop>,
     ) -> Result<Finished, String> {
         let Self { config, index, context, build, commands, account, status } = self;
         let once = async {
@@ -88,7 +106,10 @@ impl Keeper {
             };
             let outbox = Outbox::new(built.transport, config.retry);
             let runner = Runner::new(built.sink, intake, outbox, account, status, start, crashed);
-            Ok(runner.run(commands).await)
+            Ok(match stop {
+                Some(Stop { deadline, reply }) => runner.finish(deadline, reply).await,
+                None => runner.run(commands).await,
+            })
         };
         let mut once = Box::pin(once);
         // What the panic left behind is thrown away, so it does not matter in which state it is.
@@ -99,8 +120,8 @@ impl Keeper {
         .await
     }
 
-    /// Waits, and answers those who ask meanwhile.
-    async fn wait(&mut self, until: Instant, intake: &mut Intake) -> Option<Finished> {
+    /// Waits, and answers those who ask meanwhile. Returns early when the sink is to stop.
+    async fn wait(&mut self, until: Instant) -> Option<Stop> {
         loop {
             let command = tokio::select! {
                 () = sleep_until(until) => return None,
@@ -111,18 +132,21 @@ impl Keeper {
                     let _ = reply.send(unavailable(self.config.name(), "is being restarted"));
                 }
                 Some(Command::Reopen { reply }) => drop(reply.send(())),
-                Some(Command::Drain { reply, .. }) => return Some(self.miss(Some(reply), intake)),
-                None => return Some(self.miss(None, intake)),
+                Some(Command::Drain { deadline, reply }) => {
+                    return Some(Stop { deadline, reply: Some(reply) });
+                }
+                // The supervisor is gone without a word.
+                None => return Some(Stop { deadline: Instant::now(), reply: None }),
             }
         }
     }
+}
 
-    /// The end of a sink that does not run: what it has not taken in is lost.
-    fn miss(&mut self, reply: Option<oneshot::Sender<u64>>, intake: &mut Intake) -> Finished {
-        intake.end();
-        let unsent = intake.give_up(&mut self.account);
-        Finished { unsent, reply }
-    }
+/// How a sink is to stop.
+struct Stop {
+    deadline: Instant,
+    /// Who wants to know how many records were lost.
+    reply: Option<oneshot::Sender<u64>>,
 }
 
 fn answer_drain(finished: Finished) {

@@ -237,6 +237,38 @@ async fn a_panic_restarts_one_sink_and_endpoints_keep_answering() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sink_that_waits_for_its_restart_still_sends_what_is_left_when_it_stops() {
+    let world = World::new(64);
+    let fake = world.fake("a");
+    *fake.panics_at.lock().unwrap() = Some(3);
+    let mut supervisor = world.start(&[sink("push", "a", &[])]).unwrap();
+    world.emit(5);
+    world.wait("down", || !world.stats("a").up()).await;
+    world.emit(2);
+    let began = Instant::now();
+    assert!(supervisor.drain(PATIENCE).await.is_empty());
+    assert!(began.elapsed() < Duration::from_millis(100), "it does not wait for its restart");
+    assert_eq!(fake.arrived(), numbers(4..=7));
+    assert_eq!(*fake.begun.lock().unwrap(), [0, 7]);
+    assert_eq!(*fake.crashed.lock().unwrap(), [3]);
+    conservation(&world.stats("a"), 7).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_panics_again_while_it_stops_is_named_and_its_losses_are_counted() {
+    let world = World::new(64);
+    let fake = world.fake("a");
+    *fake.always.lock().unwrap() = Some(Answer::Panic);
+    let mut supervisor = world.start(&[sink("push", "a", &[])]).unwrap();
+    world.emit(5);
+    world.wait("down", || !world.stats("a").up()).await;
+    world.emit(2);
+    assert_eq!(supervisor.drain(PATIENCE).await, ["a"]);
+    conservation(&world.stats("a"), 7).unwrap();
+    assert_eq!(world.stats("a").dropped(DropReason::Crashed), 7);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reopened_destination_is_tried_at_once() {
     let world = World::new(64);
     world.fake("a").script(&[Answer::Retry(Some(Duration::from_secs(200)))]);
