@@ -1,5 +1,6 @@
 //! Watches the configuration's files, when `gateway.hot_reload` asks for it.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,7 +13,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a file must be quiet before it is read: an editor may still be writing.
 const SETTLE: Duration = Duration::from_millis(500);
 
-type Stamp = Vec<Option<(SystemTime, u64)>>;
+/// When each file was written, how long it is, and which file it is: another one may be moved into its place.
+type Stamp = Vec<Option<(SystemTime, u64, u64)>>;
 
 /// The files as they were before the configuration was read: whatever changes from then on is noticed.
 #[derive(Debug)]
@@ -69,7 +71,9 @@ pub(super) async fn run(parts: Arc<Parts>, mut watch: Watch) {
 
 fn look(files: &[PathBuf]) -> Stamp {
     let of = |file: &PathBuf| {
-        std::fs::metadata(file).ok().map(|m| (m.modified().unwrap_or(SystemTime::UNIX_EPOCH), m.len()))
+        std::fs::metadata(file)
+            .ok()
+            .map(|m| (m.modified().unwrap_or(SystemTime::UNIX_EPOCH), m.len(), m.ino()))
     };
     files.iter().map(of).collect()
 }

@@ -23,7 +23,7 @@ mod tail;
 mod text;
 mod writer;
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use picoclaw_telemetry::sink::Transport;
@@ -55,12 +55,26 @@ pub fn build(config: &SinkConfig, index: usize, context: &Context) -> Result<Bui
             let path = PathBuf::from(path);
             let name = path.display().to_string();
             // However the path is spelt, the file can be one sink's only.
-            let claim = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+            let claim = plain(&path);
             let file = LogFile::new(path, &options, progress);
             Box::new(Writer::new(file, vec![format!("file {}", claim.display())], name))
         }
     };
     Ok(Built { sink: Box::new(sink), transport: Some(transport) })
+}
+
+/// The path from the root without `.` and `..`. Links are not followed: that would mean to ask a disk, which may hang.
+fn plain(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut plain = PathBuf::new();
+    for component in absolute.components() {
+        match component {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 /// A stream takes lines from many: it is nobody's alone.

@@ -176,3 +176,16 @@ async fn a_log_that_cannot_be_written_is_down_until_it_can() {
     assert!(supervisor.drain(PATIENCE).await.is_empty());
     assert_eq!(lines(&path)[0]["cause"], "x");
 }
+
+#[test]
+fn a_file_is_claimed_however_its_path_is_spelt() {
+    let claim = |path: &str| {
+        let built = super::build(&config(&json!({ "path": path })), 0, &context(2)).unwrap();
+        built.transport.unwrap().claims()
+    };
+    assert_eq!(claim("/var/log/a.log"), ["file /var/log/a.log"]);
+    for spelling in ["/var/log/./a.log", "/var//log/a.log", "/var/log/x/../a.log", "/../var/log/a.log"] {
+        assert_eq!(claim(spelling), claim("/var/log/a.log"), "{spelling}");
+    }
+    assert!(claim("stdout").is_empty());
+}
