@@ -2,6 +2,10 @@
 
 use crate::words::HealthStatus;
 
+/// How long the list of issues may be, but for its last word. New Relic cuts a text at 4095 bytes, perhaps in the middle
+/// of a code.
+pub const LONGEST_ISSUES: usize = 4000;
+
 /// One thing that is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
@@ -25,10 +29,23 @@ pub struct HealthReport {
 }
 
 impl HealthReport {
-    /// The codes of all issues, separated by commas; empty when there are none.
+    /// The codes of the issues, separated by commas; empty when there are none. Of very many the last ones are left out,
+    /// and the last word says how many: see [`LONGEST_ISSUES`].
     pub fn issues(&self) -> String {
-        let codes: Vec<&str> = self.checks.iter().filter_map(|check| check.issue.as_deref()).collect();
-        codes.join(",")
+        let mut text = String::new();
+        let mut left = self.issues_count();
+        for code in self.checks.iter().filter_map(|check| check.issue.as_deref()) {
+            if text.len() + code.len() >= LONGEST_ISSUES {
+                break;
+            }
+            text.extend([if text.is_empty() { "" } else { "," }, code]);
+            left -= 1;
+        }
+        match left {
+            0 => text,
+            more if text.is_empty() => format!("{more}_issues"),
+            more => format!("{text},{more}_more"),
+        }
     }
 
     /// How many issues there are.
@@ -50,4 +67,33 @@ impl HealthReport {
 pub trait HealthSource: Send + Sync {
     /// The judgement now. Cheap: monitors ask every few seconds.
     fn report(&self) -> HealthReport;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(codes: &[String]) -> HealthReport {
+        let check = |code: &String| Check {
+            name: code.clone(),
+            ok: false,
+            issue: Some(code.clone()),
+            message: String::new(),
+        };
+        HealthReport { status: HealthStatus::Degraded, checks: codes.iter().map(check).collect() }
+    }
+
+    #[test]
+    fn issues_are_a_list_of_bounded_length() {
+        assert_eq!(report(&[]).issues(), "");
+        assert_eq!(report(&["a".into(), "b".into()]).issues(), "a,b");
+        let many: Vec<String> = (0..300).map(|n| format!("provider_{n:0>40}_failing")).collect();
+        let issues = report(&many).issues();
+        assert!(issues.len() <= LONGEST_ISSUES + 10, "{}", issues.len());
+        let (listed, more) = issues.rsplit_once(',').unwrap();
+        let named = listed.split(',').count();
+        assert_eq!(more, format!("{}_more", 300 - named));
+        assert!(listed.split(',').eq(many[..named].iter()));
+        assert_eq!(report(&["x".repeat(5000)]).issues(), "1_issues");
+    }
 }
