@@ -1,13 +1,13 @@
 //! What all workloads need: a context, names, events.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use picoclaw_sinks::mask::Masker;
 use picoclaw_sinks::{Built, Context};
 use picoclaw_telemetry::health::{HealthReport, HealthSource};
 use picoclaw_telemetry::words::HealthStatus;
-use picoclaw_telemetry::{Bus, Detail, Dimension, Event, Label, Record, SinkRegistry};
+use picoclaw_telemetry::{Bus, Detail, Dimension, Event, Label, PluginRegistry, Record, SinkRegistry};
 use serde_json::{Value, json};
 
 struct Well;
@@ -23,9 +23,10 @@ pub(crate) fn context(bus: &Bus) -> Context {
     Context {
         bus: bus.clone(),
         sinks: SinkRegistry::default(),
+        plugins: PluginRegistry::default(),
         health: Arc::new(Well),
         masker: Arc::new(Masker::new(&[])),
-        started: SystemTime::now(),
+        started: Instant::now(),
     }
 }
 

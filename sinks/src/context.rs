@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use picoclaw_telemetry::health::HealthSource;
-use picoclaw_telemetry::{Bus, SinkRegistry};
+use picoclaw_telemetry::{Bus, PluginRegistry, SinkRegistry};
 
 use crate::mask::Masker;
 
@@ -14,12 +14,14 @@ pub struct Context {
     pub bus: Bus,
     /// The statistics of all sinks.
     pub sinks: SinkRegistry,
+    /// How the plugins with tools are.
+    pub plugins: PluginRegistry,
     /// Who judges the gateway.
     pub health: Arc<dyn HealthSource>,
     /// Removes secrets from text.
     pub masker: Arc<Masker>,
-    /// When the gateway started.
-    pub started: std::time::SystemTime,
+    /// When the gateway started, by the clock that nobody sets.
+    pub started: std::time::Instant,
 }
 
 impl std::fmt::Debug for Context {

@@ -8,8 +8,9 @@ use crate::context::Context;
 type Read<T> = fn(&SinkStats) -> T;
 
 /// Calls `visit` with every series of every own metric, in the order of the catalogue. Every outcome, reason and kind
-/// of a sink has its series from the start. The sinks stand in the order in which they appeared. A sink that is no longer
-/// configured keeps its counters and has no gauges: it is neither up nor down.
+/// of a sink has its series from the start; how long its sends take, from the first one on. The sinks stand in the order
+/// in which they appeared. A sink that is no longer configured keeps its counters and has no gauges: it is neither up nor
+/// down. So it is with plugins.
 pub fn visit(context: &Context, mut visit: impl FnMut(Metric, &[&str], SeriesValue<'_>)) {
     use SeriesValue::{Counter, Gauge};
     let sinks = context.sinks.all();
@@ -71,8 +72,20 @@ pub fn visit(context: &Context, mut visit: impl FnMut(Metric, &[&str], SeriesVal
     }
     for sink in &sinks {
         let flush = sink.flush();
-        let value = SeriesValue::Histogram(&flush.buckets, flush.sum);
-        visit(Metric::SinkFlushSeconds, &[&sink.name], value);
+        // A sink that is asked never sends.
+        if flush.buckets.iter().any(|n| *n > 0) {
+            let value = SeriesValue::Histogram(&flush.buckets, flush.sum);
+            visit(Metric::SinkFlushSeconds, &[&sink.name], value);
+        }
+    }
+    let plugins = context.plugins.all();
+    for plugin in &plugins {
+        if let Some(up) = plugin.up {
+            visit(Metric::PluginUp, &[&plugin.name], Gauge(f64::from(u8::from(up))));
+        }
+    }
+    for plugin in &plugins {
+        visit(Metric::PluginRestartsTotal, &[&plugin.name], Counter(plugin.restarts));
     }
 }
 
@@ -106,7 +119,8 @@ mod tests {
     #[test]
     fn every_own_metric_is_visited_in_the_order_of_the_catalogue() {
         let context = testing::context(&Bus::default());
-        context.sinks.entry("a");
+        context.sinks.entry("a").observe_flush(std::time::Duration::ZERO);
+        context.plugins.replace(&[std::sync::Arc::new(SinkStats::new("p"))]);
         let mut metrics: Vec<Metric> = visited(&context).into_iter().map(|(metric, _)| metric).collect();
         metrics.dedup();
         let own = Metric::ALL.iter().copied().filter(|metric| metric.info().source == Source::Own);

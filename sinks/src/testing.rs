@@ -1,11 +1,11 @@
 //! What the tests of several sinks need.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::Instant;
 
 use picoclaw_telemetry::health::{Check, HealthReport, HealthSource};
 use picoclaw_telemetry::words::HealthStatus;
-use picoclaw_telemetry::{Bus, SinkRegistry};
+use picoclaw_telemetry::{Bus, PluginRegistry, SinkRegistry};
 
 use crate::context::Context;
 use crate::mask::Masker;
@@ -34,8 +34,9 @@ pub(crate) fn context_of(bus: &Bus, health: Judged) -> Context {
     Context {
         bus: bus.clone(),
         sinks: SinkRegistry::default(),
+        plugins: PluginRegistry::default(),
         health: Arc::new(health),
         masker: Arc::new(Masker::new(&[SECRET.to_owned()])),
-        started: SystemTime::now(),
+        started: Instant::now(),
     }
 }

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::Instant;
 
 use picoclaw_sinks::mask::Masker;
 use picoclaw_sinks::registry::known_types;
 use picoclaw_sinks::supervisor::{self, StartError};
 use picoclaw_sinks::{Context, place};
 use picoclaw_telemetry::words::HttpRejection;
-use picoclaw_telemetry::{Bus, SinkRegistry};
+use picoclaw_telemetry::{Bus, PluginRegistry, SinkRegistry};
 
 use super::{parts, setup};
 use crate::channels::kinds;
@@ -47,11 +47,12 @@ pub fn sink_context(loaded: &Loaded) -> Context {
     let bus = Bus::default();
     let sinks = SinkRegistry::default();
     Context {
+        plugins: PluginRegistry::default(),
         health: Arc::new(Judge::new(bus.clone(), sinks.clone())),
         bus,
         sinks,
         masker: Arc::new(Masker::new(&loaded.secrets)),
-        started: SystemTime::now(),
+        started: Instant::now(),
     }
 }
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use picoclaw_sinks::config::SinkConfig;
 use picoclaw_sinks::supervisor::Supervisor;
-use picoclaw_telemetry::Bus;
 use picoclaw_telemetry::words::{HttpRejection, Level};
+use picoclaw_telemetry::{Bus, PluginRegistry};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::fixed::Fixed;
 use super::routes::Guards;
@@ -52,6 +53,10 @@ pub(super) struct Parts {
     pub(super) sessions_dir: PathBuf,
     /// Wakes who gives the agent the tools of MCP servers.
     pub(super) mcp_changed: Arc<tokio::sync::Notify>,
+    /// Where whoever looks learns how the plugins with tools are.
+    pub(super) plugin_registry: PluginRegistry,
+    /// Cancelled when the gateway begins to stop: a reload that still waits for others is given up.
+    pub(super) stopping: CancellationToken,
     // One reload at a time; the lock is held across its awaits.
     pub(super) running: tokio::sync::Mutex<Running>,
 }

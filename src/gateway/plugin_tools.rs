@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use picoclaw_sinks::mask::Masker;
 use picoclaw_sinks::plugin;
 use picoclaw_sinks::plugin::tools::ToolPlugin;
+use picoclaw_telemetry::SinkStats;
 use serde_json::Value;
 
 use crate::chat::ToolSpec;
@@ -20,6 +21,8 @@ const LONGEST_NAME: usize = 64;
 #[derive(Clone, Default)]
 pub struct PluginTools {
     plugins: Vec<Arc<ToolPlugin>>,
+    /// Of all that are configured, also of those that did not start.
+    stats: Vec<Arc<SinkStats>>,
     tools: Vec<Arc<dyn Tool>>,
 }
 
@@ -28,19 +31,22 @@ pub struct PluginTools {
 pub async fn start(config: &Config, masker: &Arc<Masker>, before: &PluginTools) -> PluginTools {
     let starting = config.tools.plugins.iter().map(|(name, options)| async move {
         if let Some(running) = before.plugins.iter().find(|plugin| plugin.is(name, options)) {
-            return Some(Arc::clone(running));
+            return (Arc::clone(running.stats()), Some(Arc::clone(running)));
         }
-        match ToolPlugin::start(name, options, Arc::clone(masker)).await {
-            Ok(plugin) => Some(Arc::new(plugin)),
+        let stats = Arc::new(SinkStats::new(name));
+        match ToolPlugin::start(options, Arc::clone(masker), Arc::clone(&stats)).await {
+            Ok(plugin) => (stats, Some(Arc::new(plugin))),
             Err(error) => {
                 tracing::error!(plugin = name, error, "Plugin does not start; its tools are left out.");
-                None
+                stats.mark_down();
+                (stats, None)
             }
         }
     });
-    let plugins: Vec<Arc<ToolPlugin>> = join_all(starting).await.into_iter().flatten().collect();
+    let (stats, plugins): (Vec<_>, Vec<_>) = join_all(starting).await.into_iter().unzip();
+    let plugins: Vec<Arc<ToolPlugin>> = plugins.into_iter().flatten().collect();
     let tools = plugins.iter().flat_map(tools).collect();
-    PluginTools { plugins, tools }
+    PluginTools { plugins, stats, tools }
 }
 
 /// Says which plugin of a configuration cannot be taken over while this process runs.
@@ -60,6 +66,11 @@ impl PluginTools {
     /// Their tools.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Tool>> {
         self.tools.iter()
+    }
+
+    /// How they are, also those that did not start.
+    pub fn stats(&self) -> &[Arc<SinkStats>] {
+        &self.stats
     }
 
     /// Ends the plugins in good order: each may flush what it has.

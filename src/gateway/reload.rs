@@ -8,13 +8,16 @@ use async_trait::async_trait;
 use picoclaw_telemetry::{Detail, Event};
 
 use super::parts::{self, Parts};
+use super::plugin_tools::PluginTools;
 use super::supply::Supply;
 use super::{check, mcp, plugin_tools, routes, team};
 use crate::agent::commands;
-use crate::config;
+use crate::config::{self, Loaded};
 use crate::health::Phase;
 use crate::hooks::Chain;
 use crate::http::admin::{ReloadError, Reloaded, Reloader};
+
+const STOPPING: &str = "the gateway is stopping; the next start reads the configuration";
 
 /// Reloads on behalf of the HTTP route, a signal, or a changed file.
 pub(super) struct Reload(pub(super) Arc<Parts>);
@@ -68,9 +71,7 @@ impl Reload {
         // What it would start nobody would stop.
         if parts.judge.phase() == Phase::Draining {
             tracing::warn!("A reload was refused because the gateway is stopping.");
-            return Err(ReloadError(
-                "the gateway is stopping; the next start reads the configuration".to_owned(),
-            ));
+            return Err(ReloadError(STOPPING.to_owned()));
         }
         let began = Instant::now();
         parts.bus.emit(Event::ReloadStarted);
@@ -93,17 +94,27 @@ impl Reload {
     }
 }
 
-/// Everything that can fail comes first; from the sinks' reload on nothing can.
-async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(String, Reloaded), String> {
+/// Reads the configuration, and starts the plugins that are new in it. Given up half-way it leaves nothing behind.
+async fn prepare(parts: &Parts, running: &parts::Running) -> Result<(Loaded, PluginTools), String> {
     let environment = parts.environment.clone();
     let workspace = running.loaded.paths.workspace.clone();
     let loaded = tokio::task::spawn_blocking(move || check::load(&environment, Some(&workspace)))
         .await
         .map_err(|error| format!("reading the configuration: {error}"))?
         .map_err(|errors| errors.to_string())?;
-    let sinks = parts::sinks(&loaded, parts.debug);
     plugin_tools::replaceable(&loaded.config)?;
     let plugins = plugin_tools::start(&loaded.config, &parts.masker, &running.supply.plugins).await;
+    Ok((loaded, plugins))
+}
+
+/// Everything that can fail comes first; from the sinks' reload on nothing can.
+async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(String, Reloaded), String> {
+    // A disk or a plugin may let wait for long. The sinks, which nobody can stop meanwhile, have still something to send.
+    let (loaded, plugins) = tokio::select! {
+        prepared = prepare(parts, running) => prepared?,
+        () = parts.stopping.cancelled() => return Err(STOPPING.to_owned()),
+    };
+    let sinks = parts::sinks(&loaded, parts.debug);
     let cron = super::jobs::cron_tool(&loaded.config, &parts.jobs);
     let supply = Supply { plugins, cron, ..running.supply.clone() };
     team::open_sessions(&loaded.config, &parts.paths(&loaded), &supply.stores)
@@ -153,6 +164,7 @@ async fn take_over(parts: &Parts, running: &mut parts::Running) -> Result<(Strin
         // Tools of servers that are gone must go too.
         parts.mcp_changed.notify_one();
     }
+    parts.plugin_registry.replace(supply.plugins.stats());
     running.loaded = loaded;
     running.supply = supply;
     Ok((text, Reloaded { changed, sinks, needs_restart }))

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use picoclaw_sinks::mask::Masker;
 use picoclaw_sinks::supervisor::Supervisor;
 use picoclaw_telemetry::words::Level;
-use picoclaw_telemetry::{Bus, Detail, Event, SinkRegistry};
+use picoclaw_telemetry::{Bus, Detail, Event, PluginRegistry, SinkRegistry};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -144,15 +144,18 @@ async fn start(
     let config = &loaded.config;
     let bus = Bus::new(config.telemetry.ring);
     let registry = SinkRegistry::default();
+    let plugin_registry = PluginRegistry::default();
     let judge = Arc::new(Judge::new(bus.clone(), registry.clone()));
+    judge.watch_plugins(plugin_registry.clone());
     let masker = Arc::new(Masker::new(&parts::secrets(&loaded, operator.as_ref())));
     let sinks = parts::sinks(&loaded, options.debug);
     let context = picoclaw_sinks::Context {
         bus: bus.clone(),
         sinks: registry,
+        plugins: plugin_registry.clone(),
         health: Arc::clone(&judge) as _,
         masker: Arc::clone(&masker),
-        started: SystemTime::now(),
+        started: Instant::now(),
     };
     crate::diagnostics::install(&bus, Level::Debug);
     let supervisor = Supervisor::start(&sinks, context)?;
@@ -164,6 +167,7 @@ async fn start(
     let mcp = Servers::new(Arc::new(McpOnBus::new(&bus, &mcp_changed)));
     mcp::configure(&mcp, &bus, config, &loaded.paths);
     let plugins = plugin_tools::start(config, &masker, &PluginTools::default()).await;
+    plugin_registry.replace(plugins.stats());
     let jobs = crate::jobs::JobStore::new(&loaded.paths.workspace);
     let cron = super::jobs::cron_tool(config, &jobs);
     let inlets = Inlets::default();
@@ -213,6 +217,8 @@ async fn start(
         fixed: Fixed::at_start(&loaded),
         sessions_dir: loaded.paths.sessions_dir.clone(),
         mcp_changed: Arc::clone(&mcp_changed),
+        plugin_registry,
+        stopping: CancellationToken::new(),
         running: tokio::sync::Mutex::new(Running { loaded, supervisor, hooks, supply }),
     });
     tokio::spawn(mcp::follow(Arc::clone(&parts), mcp_changed));

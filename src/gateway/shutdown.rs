@@ -49,6 +49,7 @@ pub(super) async fn shut_down(parts: &Parts, rest: Rest, cause: &'static str) {
 
 async fn in_order(parts: &Parts, rest: Rest, cause: &'static str) {
     parts.judge.set_phase(Phase::Draining);
+    parts.stopping.cancel();
     parts.service.stopping().await;
     parts.bus.emit(Event::GatewayShutdown { cause: Detail::new(cause) });
     rest.jobs.stop();

@@ -58,6 +58,17 @@ pub(super) fn mcp_server(ledger: &Ledger, name: &str) -> Check {
     check_part("mcp", name, failures > 0.0, "down", &message)
 }
 
+/// One that does not run, or is not well by its own account.
+pub(super) fn plugin(name: &str, up: bool) -> Check {
+    check_part(
+        "plugin",
+        name,
+        !up,
+        "down",
+        "it does not run or is unwell; its tools answer with errors or are missing",
+    )
+}
+
 /// One that is still starting is no issue.
 pub(super) fn hook(ledger: &Ledger, name: &str) -> Check {
     let up = ledger.gauge(Metric::HookUp, &[name]) > 0.0;

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use picoclaw_telemetry::health::{Check, HealthReport, HealthSource};
 use picoclaw_telemetry::words::HealthStatus;
-use picoclaw_telemetry::{Bus, Ledger, Metric, SinkRegistry};
+use picoclaw_telemetry::{Bus, Ledger, Metric, PluginRegistry, SinkRegistry};
+use tokio::sync::Notify;
 
 use super::channels::{self, Channels};
-use super::checks::{check, check_part, hook, mcp_server, provider};
+use super::checks::{self, check, check_part, hook, mcp_server, provider};
 use super::recent::{Recent, Totals};
 use crate::agent::Agent;
 use crate::http::readiness::{Readiness, ReadinessReport};
@@ -57,10 +58,12 @@ pub struct Judge {
     bus: Bus,
     sinks: SinkRegistry,
     phase: AtomicU8,
+    moved: Notify,
     started: Instant,
     watched: ArcSwap<Watched>,
     stores: OnceLock<Stores>,
     agent: OnceLock<Agent>,
+    plugins: OnceLock<PluginRegistry>,
     memory: Mutex<Memory>,
 }
 
@@ -84,10 +87,12 @@ impl Judge {
             bus,
             sinks,
             phase: AtomicU8::new(Phase::Starting as u8),
+            moved: Notify::new(),
             started: Instant::now(),
             watched: ArcSwap::default(),
             stores: OnceLock::new(),
             agent: OnceLock::new(),
+            plugins: OnceLock::new(),
             memory: Mutex::default(),
         }
     }
@@ -95,7 +100,10 @@ impl Judge {
     /// Watches other things from now on.
     pub fn set_watched(&self, watched: Watched) {
         let now = Instant::now();
-        self.bus.inspect(|ledger| self.lock().channels.watch(ledger, &watched.channels, now));
+        // The memory's lock before the bus's, as everywhere here.
+        let mut memory = self.lock();
+        self.bus.inspect(|ledger| memory.channels.watch(ledger, &watched.channels, now));
+        drop(memory);
         self.watched.store(watched.into());
     }
 
@@ -109,9 +117,20 @@ impl Judge {
         let _ = self.agent.set(agent);
     }
 
+    /// Looks from now on how these plugins are; the first ones stay.
+    pub fn watch_plugins(&self, plugins: PluginRegistry) {
+        let _ = self.plugins.set(plugins);
+    }
+
     /// Notes where the gateway is in its life.
     pub fn set_phase(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Release);
+        self.moved.notify_one();
+    }
+
+    /// Completes when the gateway's place in its life has changed since the last call.
+    pub(super) async fn moved(&self) {
+        self.moved.notified().await;
     }
 
     /// Where the gateway is in its life.
@@ -204,6 +223,8 @@ impl Judge {
                 checks.push(channel);
             }
         });
+        let plugins = self.plugins.get().map(PluginRegistry::all).unwrap_or_default();
+        checks.extend(plugins.iter().filter_map(|plugin| Some(checks::plugin(&plugin.name, plugin.up?))));
         for stats in self.sinks.all() {
             let Some((name, critical)) = watched.sinks.iter().find(|(name, _)| *name == stats.name) else {
                 continue;

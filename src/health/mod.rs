@@ -10,6 +10,7 @@
 //! | `provider_<name>_cooldown` | an entry or a key of it failed and is not asked for a while; `_failing` stands before it | degraded |
 //! | `channel_<name>_down` | a channel failed, or has not connected for 30 s, while the gateway serves | degraded |
 //! | `mcp_<name>_down` | an MCP server failed and is not connected | degraded |
+//! | `plugin_<name>_down` | a plugin with tools does not run or is unwell | degraded |
 //! | `hook_<name>_down` | a hook failed and does not run | degraded |
 //! | `sink_<name>_down` | a sink's sends fail; a `critical` sink for long | degraded; failing |
 //! | `sessions_unwritable` | the last attempt to make a turn durable failed, or the disk has not answered for 5 s; for long | failing |

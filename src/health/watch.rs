@@ -32,6 +32,8 @@ pub async fn watch(bus: Bus, judge: Arc<Judge>, agent: Agent, sessions: Stores, 
         status = tell(&bus, judge.as_ref(), status);
         tokio::select! {
             () = tokio::time::sleep_until(due) => {}
+            // Whoever reads the metrics learns of it as soon as whoever asks `/health`.
+            () = judge.moved() => continue,
             () = stop.cancelled() => {
                 tell(&bus, judge.as_ref(), status);
                 return;

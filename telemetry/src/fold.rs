@@ -300,15 +300,16 @@ fn fold_response(ledger: &mut Ledger, time: SystemTime, response: &LlmResponse) 
     }
 }
 
+/// Counters and gauges exist at 0 before anything happens: no increase of theirs may be missed. Distributions by tool,
+/// by hook, and of streams begin with the first observation, for they are a dozen series each and many are never used.
 fn declare(ledger: &mut Ledger, declaration: Declaration) {
     match declaration {
         Declaration::Provider(label) => {
             for metric in [
                 M::ProviderRequestsTotal,
                 M::ProviderErrorsTotal,
-                M::ProviderRequestsActive,
                 M::ProviderRequestDuration,
-                M::ProviderFirstToken,
+                M::ProviderRequestsActive,
                 M::ProviderRetriesTotal,
                 M::ProviderThrottledTotal,
                 M::ProviderCooldownActive,
@@ -370,7 +371,7 @@ fn declare(ledger: &mut Ledger, declaration: Declaration) {
             }
         }
         Declaration::Hook(label) => {
-            for metric in [M::HookCallDuration, M::HookUp, M::HookFailuresTotal, M::HookEventsDroppedTotal] {
+            for metric in [M::HookUp, M::HookFailuresTotal, M::HookEventsDroppedTotal] {
                 ledger.declare(metric, one(label));
             }
             for outcome in HookOutcome::ALL {
@@ -379,7 +380,6 @@ fn declare(ledger: &mut Ledger, declaration: Declaration) {
         }
         Declaration::Tool(label) => {
             ledger.declare(M::ToolCallsTotal, one(label));
-            ledger.declare(M::ToolDuration, one(label));
             for status in ToolStatus::ALL {
                 ledger.declare(M::ToolResultsTotal, word!(one(label), *status));
             }

@@ -58,15 +58,15 @@ pub struct MetricInfo {
 pub const RESPONSE_BOUNDS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 120.0, 300.0];
 
-/// Bounds for one request to a provider.
+/// Bounds for one request to a provider, or run of a job.
 pub const PROVIDER_BOUNDS: &[f64] =
     &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 
-/// Bounds for one tool call.
-pub const TOOL_BOUNDS: &[f64] = &[0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0];
+/// Bounds for one tool call, or question to a hook. Few, because they are multiplied by the tools.
+pub const TOOL_BOUNDS: &[f64] = &[0.01, 0.1, 1.0, 10.0, 60.0];
 
 /// Bounds for the disk and for the sinks' sends.
-pub const FLUSH_BOUNDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+pub const FLUSH_BOUNDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
 
 macro_rules! catalogue {
     ($($(#[$meta:meta])* $id:ident: $source:ident $kind:expr, $name:literal, $statsd:literal, [$($label:literal),*], $help:literal;)+) => {
@@ -207,7 +207,7 @@ catalogue! {
         "Runs of scheduled jobs that ended, by status.";
     CronRunsActive: Ledger Gauge, "picoclaw_cron_runs_active", "cron.runs_active", [],
         "Scheduled jobs that run now.";
-    CronRunDuration: Ledger Histogram(RESPONSE_BOUNDS), "picoclaw_cron_run_duration_seconds", "cron.run_duration", [],
+    CronRunDuration: Ledger Histogram(PROVIDER_BOUNDS), "picoclaw_cron_run_duration_seconds", "cron.run_duration", [],
         "Time that a run of a scheduled job took.";
     CronMissedTotal: Ledger Counter, "picoclaw_cron_missed_total", "cron.missed", ["reason"],
         "Times that a scheduled job did not run when it should have, by reason.";
@@ -280,6 +280,11 @@ catalogue! {
         "When a sink last sent or served something, as Unix time; 0 for never.";
     SinkFlushSeconds: Own Histogram(FLUSH_BOUNDS), "picoclaw_sink_flush_seconds", "sink.flush_seconds", ["sink"],
         "Time that a sink's send took.";
+
+    PluginUp: Own Gauge, "picoclaw_plugin_up", "plugin.up", ["plugin"],
+        "Whether a plugin with tools runs and is well (1) or not (0). A plugin that is a sink shows among the sinks.";
+    PluginRestartsTotal: Own Counter, "picoclaw_plugin_restarts_total", "plugin.restarts", ["plugin"],
+        "Times that a plugin with tools was started again after it failed.";
 
     ProcessCpu: Process Counter, "process_cpu_seconds_total", "process.cpu_seconds", [],
         "CPU time that the process used, in seconds.";

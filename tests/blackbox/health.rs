@@ -121,7 +121,7 @@ fn the_keys_and_their_kinds_are_the_same_in_every_state() {
     let shape = |document: &Value, state: &str| -> Vec<(String, bool)> {
         assert_eq!(document["status"], state);
         let object = document.as_object().unwrap();
-        assert!(object.len() <= 50, "{}", object.len());
+        assert!(object.len() <= 40, "{}", object.len());
         let version = object["version"].as_str().unwrap();
         version.parse::<f64>().expect_err("a version that reads as a number would become one");
         object.iter().map(|(key, value)| (key.clone(), value.is_number())).collect()
@@ -158,11 +158,52 @@ fn the_keys_and_their_kinds_are_the_same_in_every_state() {
     let draining =
         wait_for("draining", || Some(gateway.get("/health")).filter(|answer| answer.status == 503));
     assert_eq!(shape(&draining.json(), "draining"), healthy);
+    assert_eq!(draining.json()["issues"], "", "how a gateway stops is no issue");
+    assert_eq!(gateway.scrape().get(r#"picoclaw_health_status{status="draining"}"#), 1.0);
     let head = request(gateway.port, "HEAD", "/health", &[], b"").unwrap();
     assert_eq!((head.status, head.header("content-type")), (503, "application/json"));
     assert_eq!(gateway.get("/live").status, 200);
     assert_eq!(caller.read(false).unwrap().status, 200);
     assert!(gateway.wait().success());
+}
+
+#[test]
+fn the_keys_are_the_same_whatever_is_configured() {
+    let keys = |gateway: &Gateway| gateway.health().as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let plain = keys(&Gateway::start(json!({})));
+    let model = |n: u32| {
+        json!({ "model_name": format!("m{n}"), "provider": format!("unhealthy{n}"), "model": "x",
+                "api_base": "http://127.0.0.1:9", "input_price": 1.0 })
+    };
+    let channel = |n: u32| {
+        let settings = json!({ "token": "1:x", "base_url": "http://127.0.0.1:9" });
+        (format!("healthy{n}"), json!({ "enabled": true, "type": "telegram", "settings": settings }))
+    };
+    let channels: serde_json::Map<String, Value> = (0..20).map(channel).collect();
+    let gateway = Gateway::start(json!({
+        "model_list": (0..40).map(model).collect::<Vec<_>>(),
+        "channel_list": channels,
+        "tools": {
+            "plugins": { "unhealthy": { "command": ["/bin/false"] } },
+            "mcp": { "enabled": true, "servers": { "healthy": { "enabled": true, "command": "/bin/false" } } },
+        },
+        "hooks": { "enabled": true, "processes": { "healthy": { "enabled": true, "command": ["/bin/false"] } } },
+    }));
+    assert_eq!(keys(&gateway), plain);
+    let issues = wait_for("all to be down", || {
+        let health = gateway.health();
+        let issues = health["issues"].as_str().unwrap().to_owned();
+        (health["issues_count"].as_u64() >= Some(23)).then_some(issues)
+    });
+    for issue in
+        ["plugin_unhealth_y_down", "mcp_health_y_down", "hook_health_y_down", "channel_health_y7_down"]
+    {
+        assert!(issues.split(',').any(|word| word == issue), "{issue} in {issues}");
+    }
+    assert!(
+        !gateway.get("/health").text().contains("healthy")
+            && !gateway.get("/ready").text().contains("healthy")
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use serde_json::json;
 
-use crate::support::{Behaviour, Gateway, Scrape, Upstream, request};
+use crate::support::{Behaviour, Gateway, Scrape, Upstream, request, wait_for};
 
 #[test]
 fn every_configured_name_has_its_series_before_anything_happens() {
@@ -35,7 +35,34 @@ fn every_configured_name_has_its_series_before_anything_happens() {
     assert_eq!(scrape.get(r#"picoclaw_channel_up{channel="http"}"#), 1.0);
     assert!(scrape.get("process_resident_memory_bytes") > 1e6);
     assert!(scrape.get("process_cpu_seconds_total") >= 0.0);
-    assert!(scrape.0.len() < 1_000, "{} series", scrape.0.len());
+}
+
+/// How many series there are once the log and the console have written something.
+fn settled(gateway: &Gateway) -> usize {
+    gateway.chat("s", "!tool invented {}");
+    wait_for("both to have written", || {
+        let scrape = gateway.scrape();
+        (scrape.family("picoclaw_sink_flush_seconds_count").count() == 2).then(|| scrape.0.len())
+    })
+}
+
+#[test]
+fn a_gateway_in_use_has_few_series_whatever_it_is_asked_for() {
+    let gateway = Gateway::start(json!({}));
+    let begun = gateway.scrape().0.len();
+    assert!(begun < 460, "{begun} series");
+    let tools = ["list_dir {\"path\":\".\"}", "read_file {\"path\":\"x\"}", "exec {\"command\":\"true\"}"];
+    tools.iter().for_each(|tool| drop(gateway.chat("s", &format!("!tool {tool}"))));
+    let used = settled(&gateway);
+    assert!(used <= 500, "{used} series");
+    for n in 0..50 {
+        gateway.say(&format!("s{n}"), &format!("!tool invented_{n} {{}}"));
+        let body = json!({ "model": format!("m{n}"), "messages": [{ "role": "user", "content": "x" }] });
+        gateway.post("/v1/chat/completions", &[], &body.to_string());
+        gateway.get(&format!("/nothing/{n}"));
+        gateway.post(&format!("/{n}"), &[("Host", &format!("h{n}"))], "");
+    }
+    assert_eq!(gateway.scrape().0.len(), used);
 }
 
 #[test]
@@ -82,7 +109,7 @@ fn path_and_existence_are_configured() {
 #[test]
 fn names_that_nobody_configured_make_no_series() {
     let gateway = Gateway::start(json!({}));
-    let before = gateway.scrape().0.len();
+    let before = settled(&gateway);
     for n in 0..50 {
         gateway.chat(&format!("session-{n}"), &format!("!tool invented_{n} {{}}"));
         let body = format!(r#"{{"model":"made-up-{n}","messages":[{{"role":"user","content":"x"}}]}}"#);
@@ -90,8 +117,8 @@ fn names_that_nobody_configured_make_no_series() {
     }
     let scrape = gateway.scrape();
     assert_eq!(scrape.0.len(), before);
-    assert_eq!(scrape.get("picoclaw_tool_calls_unknown_total"), 50.0);
-    assert_eq!(scrape.get("picoclaw_session_count"), 50.0);
+    assert_eq!(scrape.get("picoclaw_tool_calls_unknown_total"), 51.0);
+    assert_eq!(scrape.get("picoclaw_session_count"), 51.0);
 }
 
 #[test]

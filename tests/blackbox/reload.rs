@@ -288,6 +288,30 @@ fn a_gateway_that_stops_takes_nothing_new_over() {
 }
 
 #[test]
+fn a_gateway_that_stops_gives_a_reload_up_that_waits_for_others() {
+    let agent = Agent::start();
+    let sinks = json!([
+        { "type": "jsonlog" },
+        { "type": "datadog", "options": { "address": agent.address, "flush_interval_seconds": 600 } },
+    ]);
+    let mut gateway = Gateway::start(json!({ "telemetry": { "sinks": sinks } }));
+    gateway.chat("s", "x");
+    // A plugin that never says that it is ready.
+    let plugins = json!({ "p": { "command": ["/usr/bin/sleep", "1000"] } });
+    gateway.home.configure(json!({ "telemetry": { "sinks": sinks }, "tools": { "plugins": plugins } }));
+    gateway.signal("HUP");
+    wait_for("the plugin", || (!gateway.children().is_empty()).then_some(()));
+    gateway.signal("TERM");
+    assert!(gateway.wait().success());
+    let output = gateway.output();
+    assert!(
+        !output.contains("A reload is under way") && !output.contains("could not be stopped"),
+        "{output}"
+    );
+    assert_eq!(agent.stop().count("picoclaw.messages"), 1.0, "the last flush");
+}
+
+#[test]
 fn a_changed_file_is_taken_over_when_asked_to() {
     let gateway = Gateway::start(json!({ "gateway": { "hot_reload": true } }));
     let config = json!({ "gateway": { "hot_reload": true, "metrics": { "path": "/elsewhere" } } });

@@ -1,6 +1,6 @@
-"""A hook or an MCP server, as a gateway starts it, in the mood that a file names.
+"""A hook, an MCP server or a plugin with a tool, as a gateway starts it, in the mood that a file names.
 
-    python helper.py hook|mcp FILE
+    python helper.py hook|mcp|plugin FILE
 
 `dead`: it ends, as often as it is started. `mute`: it does not answer what it is asked, though it says hello. Without
 the file it does its work, which is to have no objection, and to offer one tool.
@@ -9,6 +9,8 @@ the file it does its work, which is to have no objection, and to offer one tool.
 import json
 import os
 import pathlib
+import socket
+import struct
 import sys
 import threading
 import time
@@ -41,7 +43,27 @@ def result(method, parameters):
     return {}
 
 
+def plugin():
+    """Speaks frames: is ready, and well whenever it is asked."""
+    hello, ready, health, shutdown = 1, 2, 7, 9
+    connection = socket.socket(fileno=0)
+    stream = connection.makefile("rb")
+    send = lambda kind, content: connection.sendall(struct.pack("<IB", len(content) + 1, kind) + content)
+    tool = {"name": "nothing_more", "description": "Does nothing.", "parameters": {"type": "object"}}
+    while len(head := stream.read(5)) == 5:
+        length, kind = struct.unpack("<IB", head)
+        content = stream.read(length - 1)
+        if kind == hello:
+            send(ready, json.dumps({"protocol": 1, "tools": [tool]}).encode())
+        elif kind == health:
+            send(health, content[:8] + b"\0")
+        elif kind == shutdown:
+            return
+
+
 threading.Thread(target=live, daemon=True).start()
+if ROLE == "plugin":
+    sys.exit(plugin())
 for line in sys.stdin:
     message = json.loads(line)
     if "id" in message and (message["method"] in GREETINGS or mood() != "mute"):

@@ -1,5 +1,5 @@
-"""What a gateway works with beside models, such that alerts.py can break it: a chat network, a hook, an MCP server and
-scheduled jobs; and the faults of these."""
+"""What a gateway works with beside models, such that alerts.py can break it: a chat network, a hook, an MCP server, a
+plugin and scheduled jobs; and the faults of these."""
 
 import contextlib
 import json
@@ -59,7 +59,7 @@ class BotApi:
 
 
 class Helper:
-    """A hook or an MCP server whose mood can be changed."""
+    """A hook, an MCP server or a plugin whose mood can be changed."""
 
     def __init__(self, role, home):
         self.mood = home / f"{role}.mood"
@@ -78,7 +78,8 @@ class Parts:
     """All of these, and what must stand in the configuration for them."""
 
     def __init__(self, home):
-        self.chats, self.hook, self.server = BotApi(), Helper("hook", home), Helper("mcp", home)
+        self.chats = BotApi()
+        self.hook, self.server, self.plugin = (Helper(role, home) for role in ("hook", "mcp", "plugin"))
 
     def configuration(self):
         program, *arguments = self.server.command
@@ -88,7 +89,10 @@ class Parts:
         return {
             "channel_list": {"telegram": {"enabled": True, "settings": network}},
             "hooks": {"defaults": {"interceptor_timeout_ms": 200}, "processes": {"gate": gate}},
-            "tools": {"mcp": {"enabled": True, "servers": {"files": files}}},
+            "tools": {
+                "mcp": {"enabled": True, "servers": {"files": files}},
+                "plugins": {"helper": {"command": self.plugin.command}},
+            },
         }
 
 
@@ -129,8 +133,8 @@ def faults(gateway, watch, parts):
             watch.expect("MessagesUndelivered", "HookFails", "McpServerDown", "JobsFail", "JobsMissed", "SpendingHigh")
         parts.chats.blocked = False
         good = jobs.read_text()
-        with parts.chats.away(), parts.hook.being("dead"), meanwhile(lambda: jobs.write_text("{")):
-            watch.expect("ChannelDown", "HookDown", "JobsUnusable")
+        with parts.chats.away(), parts.hook.being("dead"), parts.plugin.being("dead"), meanwhile(lambda: jobs.write_text("{")):
+            watch.expect("ChannelDown", "HookDown", "PluginDown", "JobsUnusable")
         jobs.write_text(good)
     answered = parts.chats.sent
     parts.chats.say("are you back?")

@@ -81,19 +81,13 @@ pub(super) fn tool_errors(ledger: &Ledger) -> u64 {
     sum(ledger, Metric::ToolResultsTotal, |labels| !matches!(labels[1], "success" | "cancelled"))
 }
 
-/// Runs of jobs that did not do their work, those aside that the end of the gateway cut off.
+/// Scheduled work that was not done: runs of jobs that failed, took too long or did not come in their time, and
+/// heartbeats that failed or had something to say and nobody to tell. What the end of the gateway cut off is none.
 pub(super) fn failed_jobs(ledger: &Ledger) -> u64 {
-    sum(ledger, Metric::CronRunsTotal, |labels| matches!(labels[0], "error" | "timeout"))
-}
-
-/// Heartbeats that failed, or had something to say and nobody to tell.
-pub(super) fn failed_heartbeats(ledger: &Ledger) -> u64 {
-    sum(ledger, Metric::HeartbeatsTotal, |labels| matches!(labels[0], "failed" | "undelivered"))
-}
-
-/// Calls of hooks that brought no answer.
-pub(super) fn failed_hook_calls(ledger: &Ledger) -> u64 {
-    sum(ledger, Metric::HookCallsTotal, |labels| labels[1] != "ok")
+    let runs = sum(ledger, Metric::CronRunsTotal, |labels| matches!(labels[0], "error" | "timeout"));
+    let heartbeats =
+        sum(ledger, Metric::HeartbeatsTotal, |labels| matches!(labels[0], "failed" | "undelivered"));
+    runs + heartbeats + ledger.total(Metric::CronMissedTotal)
 }
 
 /// The sum of a gauge, or of a counter that does not come in whole numbers, over all series that have a value.

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use picoclaw_telemetry::event::{AttemptOutcome, Cost, Declaration, LlmResponse};
 use picoclaw_telemetry::words::{
@@ -74,7 +74,8 @@ fn the_document_is_flat_and_its_keys_never_change() {
         let (_, object, _) = document(&busy(), *status);
         assert_eq!(keys(&object), keys(&healthy));
     }
-    assert!(healthy.len() <= 50, "{}", healthy.len());
+    // One more needs another to go.
+    assert!(healthy.len() <= 40, "{}", healthy.len());
     fit_for_nri_flex(&healthy);
 }
 
@@ -265,13 +266,9 @@ fn channels_jobs_hooks_servers_and_cost_are_told() {
         ("cost_usd_total", json!(0.000123)),
         ("channels_down", json!(1)),
         ("outbound_failures_total", json!(1)),
-        ("outbound_pending", json!(2)),
         ("mcp_servers_down", json!(1)),
-        ("jobs_failed_total", json!(2)),
-        ("jobs_missed_total", json!(0)),
-        ("heartbeats_failed_total", json!(2)),
+        ("jobs_failed_total", json!(4)),
         ("hooks_down", json!(1)),
-        ("hook_calls_failed_total", json!(3)),
         ("providers_cooling_down", json!(0)),
     ] {
         assert_eq!(told[key], value, "{key}");

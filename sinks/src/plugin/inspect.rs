@@ -1,5 +1,6 @@
 //! What a plugin is, asked in a process that is thrown away.
 
+use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,8 @@ pub async fn inspect(path: &Path, config: Option<Map<String, Value>>) -> Result<
     let launcher = Launcher::new("check", &options);
     let hello = Hello { config, path: Some(path.to_owned()), ..Hello::new("check") };
     let output = Output::new("check", Arc::new(Masker::default()));
-    let session = Session::open(&launcher, &hello, &output).await.map_err(|failed| failed.message)?;
+    let session = Session::open(&launcher, &hello, &output, pending()).await;
+    let session = session.map_err(|failed| failed.message)?;
     let ready = session.ready().clone();
     session.close(STOP_TIME).await;
     Ok(ready)

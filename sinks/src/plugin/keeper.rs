@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use picoclaw_telemetry::SinkStats;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::hello::Hello;
 use super::output::Output;
 use super::peer::Launcher;
-use super::request::{Request, Trouble};
+use super::request::{Request, Requests, Trouble};
 use super::restarts::{Pauses, Restarts};
 use super::session::Session;
 use super::work::{Blame, Over, Work};
@@ -22,10 +21,12 @@ pub(super) struct Keeper {
     pub(super) hello: Hello,
     pub(super) output: Output,
     pub(super) stats: Arc<SinkStats>,
+    /// Whether nobody else says that the plugin is up: a sink's runner does so when something goes out.
+    pub(super) judges: bool,
     pub(super) call_timeout: Duration,
     pub(super) flush_every: Duration,
     pub(super) pauses: Pauses,
-    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) requests: Requests,
 }
 
 impl Keeper {
@@ -37,14 +38,16 @@ impl Keeper {
         let mut unnoticed = false;
         loop {
             let began = Instant::now();
-            let over = match Session::open(&self.launcher, &self.hello, &self.output).await {
+            let not_wanted = self.requests.end();
+            let over = match Session::open(&self.launcher, &self.hello, &self.output, not_wanted).await {
                 Ok(session) => {
                     self.greet(&session);
-                    if unnoticed {
+                    if unnoticed || self.judges {
                         self.stats.mark_up();
                     }
                     Work::new(&mut self, &mut blame, session).run().await
                 }
+                Err(_) if self.requests.are_over() => return self.requests.refuse(),
                 Err(failed) => Over::Failed { failed, unnoticed },
             };
             let Over::Failed { failed, unnoticed: again } = over else { return };
@@ -85,7 +88,7 @@ impl Keeper {
         loop {
             let request = tokio::select! {
                 () = sleep_until(until) => return false,
-                request = self.requests.recv() => request,
+                request = self.requests.next() => request,
             };
             let Some(request) = request else { return true };
             let stop = matches!(request, Request::Stop { .. });
@@ -101,7 +104,7 @@ impl Keeper {
     async fn off(&mut self, why: &str) {
         self.stats.mark_down();
         tracing::error!(target: "picoclaw_sinks", plugin = self.name, error = why, "Plugin is off.");
-        while let Some(request) = self.requests.recv().await {
+        while let Some(request) = self.requests.next().await {
             let stop = matches!(request, Request::Stop { .. });
             request.fail(Trouble { message: why.to_owned(), after: None, off: true });
             if stop {

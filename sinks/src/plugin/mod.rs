@@ -44,6 +44,7 @@ use self::keeper::Keeper;
 use self::options::Options;
 use self::output::Output;
 use self::peer::Launcher;
+use self::request::Requests;
 use self::restarts::Pauses;
 use self::sink::{Losses, PluginSink};
 use self::transport::PluginTransport;
@@ -96,10 +97,11 @@ fn keep(
         launcher: Launcher::new(&name, &options),
         output: Output::new(&name, masker),
         stats: stats(&name),
+        judges: false,
         call_timeout: Duration::from_millis(options.call_timeout_ms),
         flush_every: Duration::from_millis(options.flush_interval_ms),
         pauses: Pauses::default(),
-        requests,
+        requests: Requests::new(requests),
         hello: Hello {
             config: Some(options.config),
             path: options.path,

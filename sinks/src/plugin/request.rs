@@ -1,9 +1,10 @@
 //! What can be asked of a plugin that is kept.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::hello::Ready;
 
@@ -19,6 +20,53 @@ pub(super) enum Request {
     Call { name: String, arguments: String, reply: oneshot::Sender<Result<String, Trouble>> },
     /// Flush, and stop for good.
     Stop { within: Duration, reply: oneshot::Sender<Result<(), Trouble>> },
+}
+
+/// What is asked of a plugin, in its order.
+pub(super) struct Requests {
+    asked: mpsc::Receiver<Request>,
+    /// What came while the plugin started: each has somebody who waits for the answer, so they are few.
+    early: VecDeque<Request>,
+    over: bool,
+}
+
+impl Requests {
+    pub(super) fn new(asked: mpsc::Receiver<Request>) -> Self {
+        Self { asked, early: VecDeque::new(), over: false }
+    }
+
+    /// The next one; `None` when nobody asks any more. Safe to cancel.
+    pub(super) async fn next(&mut self) -> Option<Request> {
+        match self.early.pop_front() {
+            Some(request) => Some(request),
+            None => self.asked.recv().await,
+        }
+    }
+
+    /// Completes when the plugin is to stop, or nobody asks any more; all else that is asked meanwhile waits. Safe to
+    /// cancel.
+    pub(super) async fn end(&mut self) {
+        while !self.over {
+            let request = self.asked.recv().await;
+            self.over = matches!(request, None | Some(Request::Stop { .. }));
+            self.early.extend(request);
+        }
+    }
+
+    /// Whether [`Requests::end`] has completed.
+    pub(super) fn are_over(&self) -> bool {
+        self.over
+    }
+
+    /// Answers what waits while a plugin stops that was never ready.
+    pub(super) fn refuse(&mut self) {
+        for request in self.early.drain(..) {
+            match request {
+                Request::Stop { reply, .. } => drop(reply.send(Ok(()))),
+                other => other.fail(Trouble::new("the plugin was stopped before it was ready")),
+            }
+        }
+    }
 }
 
 /// A batch, encoded.

@@ -52,8 +52,13 @@ pub(super) struct Failed {
 }
 
 impl Session {
-    /// Starts a host and waits until its plugin is ready.
-    pub(super) async fn open(launcher: &Launcher, hello: &Hello, output: &Output) -> Result<Self, Failed> {
+    /// Starts a host and waits until its plugin is ready, or until `not_wanted` completes.
+    pub(super) async fn open(
+        launcher: &Launcher,
+        hello: &Hello,
+        output: &Output,
+        not_wanted: impl Future<Output = ()>,
+    ) -> Result<Self, Failed> {
         let failed = |message: String| Failed { message, leaked: false };
         let (peer, stream) =
             launcher.launch(output).map_err(|error| failed(format!("cannot be started: {error}")))?;
@@ -72,12 +77,17 @@ impl Session {
         };
         let hello = serde_json::to_string(hello).map_err(|error| failed(error.to_string()))?;
         session.queue_frame(&Frame::Hello(&hello));
-        match timeout(START_TIME, session.introduction()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(session.fail(&error).await),
-            Err(_) => {
+        let ready = tokio::select! {
+            ready = timeout(START_TIME, session.introduction()) => Some(ready),
+            () = not_wanted => None,
+        };
+        match ready {
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error))) => return Err(session.fail(&error).await),
+            Some(Err(_)) => {
                 return Err(session.hang(&format!("was not ready within {} s", START_TIME.as_secs())).await);
             }
+            None => return Err(session.hang("was to stop before it was ready").await),
         }
         match session.ready.error.take() {
             // It ends by itself.

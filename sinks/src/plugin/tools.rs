@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::hello::Tool;
 use super::keep;
+use super::keeper::Keeper;
 use super::options::Options;
 use super::request::Request;
 use crate::mask::Masker;
@@ -25,7 +26,7 @@ const STOP_TIME: Duration = Duration::from_secs(2);
 /// A plugin with tools, at work. It stops when this is dropped; calls come one at a time.
 #[derive(Debug)]
 pub struct ToolPlugin {
-    name: String,
+    stats: Arc<SinkStats>,
     requests: mpsc::Sender<Request>,
     tools: Vec<Tool>,
     options: Options,
@@ -34,16 +35,22 @@ pub struct ToolPlugin {
 }
 
 impl ToolPlugin {
-    /// Starts a plugin and learns which tools it offers; must be called within a tokio runtime.
+    /// Starts a plugin and learns which tools it offers; must be called within a tokio runtime. Its name is that of
+    /// `stats`, which say from now on whether it is up.
     ///
     /// # Errors
     /// When an option is wrong, or the plugin does not start. It is stopped then.
-    pub async fn start(name: &str, options: &Options, masker: Arc<Masker>) -> Result<Self, String> {
+    pub async fn start(
+        options: &Options,
+        masker: Arc<Masker>,
+        stats: Arc<SinkStats>,
+    ) -> Result<Self, String> {
         options.check().map_err(|(key, message)| format!("{key}: {message}"))?;
         // Before it is loaded: a file that is replaced meanwhile is taken as a change later.
         let version = options.version();
-        let (requests, keeper) = keep(name, options, masker, |name| Arc::new(SinkStats::new(name)));
-        tokio::spawn(keeper().run());
+        let kept = Arc::clone(&stats);
+        let (requests, keeper) = keep(&stats.name, options, masker, move |_| kept);
+        tokio::spawn(Keeper { judges: true, ..keeper() }.run());
         let (reply, answer) = oneshot::channel();
         let ready = async {
             requests.send(Request::Ready(reply)).await.ok()?;
@@ -51,8 +58,7 @@ impl ToolPlugin {
         };
         match timeout(START_TIME, ready).await {
             Ok(Some(Ok(ready))) => {
-                let (name, options) = (name.to_owned(), options.clone());
-                Ok(Self { name, requests, tools: ready.tools, options, version })
+                Ok(Self { stats, requests, tools: ready.tools, options: options.clone(), version })
             }
             Ok(Some(Err(trouble))) => Err(trouble.message),
             Ok(None) => Err("it was stopped".to_owned()),
@@ -62,12 +68,17 @@ impl ToolPlugin {
 
     /// The name under which it is configured.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.stats.name
+    }
+
+    /// How it is.
+    pub fn stats(&self) -> &Arc<SinkStats> {
+        &self.stats
     }
 
     /// Whether it is what a configuration asks for, from the files that are there now.
     pub fn is(&self, name: &str, options: &Options) -> bool {
-        self.name == name && self.options == *options && self.version == options.version()
+        self.name() == name && self.options == *options && self.version == options.version()
     }
 
     /// Lets the plugin flush, and ends it, when it has answered what it was asked before.
@@ -112,7 +123,13 @@ mod tests {
     async fn a_call_always_fits_into_a_frame() {
         let (requests, mut asked) = mpsc::channel(1);
         let options: Options = serde_json::from_value(serde_json::json!({ "path": "/x.so" })).unwrap();
-        let plugin = ToolPlugin { name: "p".to_owned(), requests, tools: Vec::new(), options, version: None };
+        let plugin = ToolPlugin {
+            stats: Arc::new(SinkStats::new("p")),
+            requests,
+            tools: Vec::new(),
+            options,
+            version: None,
+        };
         let refused = plugin.call("t", &"x".repeat(LONGEST_ARGUMENTS + 1)).await.unwrap_err();
         assert!(refused.contains("1048577 bytes"), "{refused}");
         assert!(asked.try_recv().is_err(), "nobody was asked");

@@ -123,7 +123,7 @@ impl<'k> Work<'k> {
                 answer = self.session.answer() => Woken::Answer(answer),
                 () = until(late) => Woken::Late,
                 () = deserted(self.handing.as_mut(), self.stop.as_mut()) => Woken::Deserted,
-                request = self.keeper.requests.recv(), if listening => Woken::Request(request),
+                request = self.keeper.requests.next(), if listening => Woken::Request(request),
                 () = until(flush) => Woken::Flush,
                 () = until(health) => Woken::Health,
             };

@@ -78,14 +78,25 @@ impl Encoder {
         }
     }
 
-    /// The telemetry system's own families.
+    /// The telemetry system's own families, those without a series included.
     fn own(&mut self, out: &mut Vec<u8>, context: &Context) {
+        let format = self.format;
+        let head = |out: &mut Vec<u8>, info: &MetricInfo| {
+            line::head(out, format, info.name, info.help, info.kind.as_str());
+        };
+        let mut to_come = Metric::ALL.iter().copied().filter(|metric| metric.info().source == Source::Own);
         let mut last = None;
         let mut at = 0;
         own::visit(context, |metric, labels, value| {
             let info = metric.info();
             if last.replace(metric) != Some(metric) {
-                line::head(out, self.format, info.name, info.help, info.kind.as_str());
+                // The visit keeps the order of the catalogue: those before it have no series.
+                for next in to_come.by_ref() {
+                    head(out, next.info());
+                    if next == metric {
+                        break;
+                    }
+                }
                 at = 0;
             }
             let known = &mut self.own_prefixes[metric as usize];
@@ -99,6 +110,7 @@ impl Encoder {
             write_values(out, &known[at].1, value);
             at += 1;
         });
+        to_come.for_each(|metric| head(out, metric.info()));
     }
 
     /// The lines of the ledger's series that stands at this position of its family.

@@ -19,7 +19,7 @@ const SUBJECTS: &[(&str, &[&str])] = &[
     ("Channels", &["picoclaw_channel_", "picoclaw_outbound_"]),
     ("Providers", &["picoclaw_provider_"]),
     ("Cost", &["picoclaw_cost_"]),
-    ("Tools", &["picoclaw_tool_"]),
+    ("Tools", &["picoclaw_tool_", "picoclaw_plugin_"]),
     ("MCP servers", &["picoclaw_mcp_"]),
     ("Jobs and heartbeat", &["picoclaw_cron_", "picoclaw_heartbeats_"]),
     ("Hooks", &["picoclaw_hook_"]),

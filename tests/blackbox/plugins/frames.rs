@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Gateway, Home, plugin, with_sinks};
 
 /// How a program in Python begins that is ready, and reads a frame.
-const READY: &str = r#"
+pub(super) const READY: &str = r#"
 import socket, struct, json, time, sys
 s = socket.socket(fileno=0)
 def send(kind, content): s.sendall(struct.pack("<IB", len(content) + 1, kind) + content)
@@ -23,9 +23,7 @@ while True:
 
 #[test]
 fn nonsense_is_named_and_survived() {
-    let python = ["/usr/local/bin/python3", "/usr/bin/python3"];
-    let python =
-        python.iter().find(|path| std::path::Path::new(path).exists()).expect("python3 is installed");
+    let python = super::python();
     for (name, program, word) in [
         ("exits at once", "import sys; sys.exit(3)".to_owned(), "exited with status 3"),
         (

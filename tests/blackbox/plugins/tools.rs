@@ -65,6 +65,76 @@ fn one_on_a_thread_survives_its_panic() {
     });
 }
 
+/// What the metrics say of a plugin: whether it is up, and how often it was started again.
+fn state(gateway: &Gateway, plugin: &str) -> (f64, f64) {
+    let scrape = gateway.scrape();
+    let get = |metric: &str| scrape.get(&format!(r#"picoclaw_plugin_{metric}{{plugin="{plugin}"}}"#));
+    (get("up"), get("restarts_total"))
+}
+
+#[test]
+fn metrics_and_health_say_how_a_plugin_is() {
+    let gateway = gateway("drill", json!({}));
+    assert_eq!(state(&gateway, "drill"), (1.0, 0.0));
+    assert_eq!(
+        (&gateway.health()["status"], &gateway.health()["plugins_down"]),
+        (&json!("healthy"), &json!(0))
+    );
+    gateway.chat("s", r#"!tool obey {"drill":"segfault"}"#);
+    wait_for("the plugin to be back", || (state(&gateway, "drill") == (1.0, 1.0)).then_some(()));
+    assert_eq!(gateway.health()["status"], "healthy");
+    // A successor that refuses to work: the tools are gone, and that is no secret.
+    let path = library(&gateway.home, "drill");
+    let plugins =
+        |config: Value| json!({ "tools": { "plugins": { "drill": { "path": path, "config": config } } } });
+    gateway.home.configure(plugins(json!({ "drill": "refuse_create" })));
+    assert_eq!(gateway.reload().status, 200);
+    let health = gateway.health();
+    let told = (&health["status"], &health["issues"], &health["plugins_down"]);
+    assert_eq!(told, (&json!("degraded"), &json!("plugin_drill_down"), &json!(1)));
+    assert_eq!(state(&gateway, "drill"), (0.0, 1.0));
+    // A reload that is refused changes nothing about the one that is at work.
+    gateway.home.configure(plugins(json!({})));
+    assert_eq!(gateway.reload().status, 200);
+    let mut refused = plugins(json!({ "drill": "refuse_create" }));
+    refused["telemetry"] = json!({ "sinks": [{ "type": "jsonlog", "options": { "path": "/proc/nope" } }] });
+    gateway.home.configure(refused);
+    assert_eq!(gateway.reload().status, 500);
+    assert_eq!(state(&gateway, "drill"), (1.0, 1.0));
+    assert!(gateway.chat("s", r#"!tool obey {"drill":"nothing"}"#).contains("obeyed"));
+    // Without it nothing is down, and the counter stays.
+    gateway.home.configure(json!({}));
+    assert_eq!(gateway.reload().status, 200);
+    assert_eq!(gateway.health()["status"], "healthy");
+    let scrape = gateway.scrape();
+    assert_eq!(scrape.get(r#"picoclaw_plugin_restarts_total{plugin="drill"}"#), 1.0);
+    assert_eq!(scrape.family("picoclaw_plugin_up").count(), 0);
+}
+
+#[test]
+fn a_gateway_stops_without_waiting_for_a_plugin_that_does_not_get_ready_again() {
+    let home = Home::new(json!({}));
+    let mark = home.join("ready-once");
+    let tool = r#""tools":[{"name":"t","parameters":{"type":"object"}}]"#;
+    let program = super::frames::READY.replace(r#""protocol": 1"#, &format!(r#""protocol": 1, {tool}"#));
+    let program = format!(
+        "import os, sys, time\nif os.path.exists(sys.argv[1]): time.sleep(1000)\nopen(sys.argv[1], 'w')\n\
+         {}\n",
+        program.replace("if kind == 3: break", "sys.exit(4)")
+    );
+    let command = json!([super::python(), "-c", program, mark]);
+    home.configure(json!({ "tools": { "plugins": { "p": { "command": command } } } }));
+    let gateway = Gateway::start_in(home);
+    assert!(gateway.chat("s", "!tool t {}").contains("exited with status 4"));
+    wait_for("its successor, which hangs", || (!gateway.children().is_empty()).then_some(()));
+    assert_eq!(gateway.health()["issues"], "plugin_p_down");
+    let children = gateway.children();
+    let home = gateway.stop();
+    let log = std::fs::read_to_string(home.join("logs/picoclaw.log")).unwrap();
+    assert!(!log.contains("did not stop in time"), "{log}");
+    assert!(children.iter().all(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists()));
+}
+
 #[test]
 fn a_plugin_that_does_not_start_leaves_the_gateway_without_its_tools() {
     let gateway = gateway("drill", json!({ "config": { "drill": "refuse_create" } }));
