@@ -45,7 +45,11 @@ pub(super) fn table(
             HealthDetails::Authenticated => Arc::new(guards.guard(full, &access).or_else(basic)),
         };
         let basic: Arc<dyn Endpoint> = Arc::new(BasicHealth(Arc::clone(judge)));
-        table.add_probe(&health.path, veil(full_health.unwrap_or_else(|| Arc::clone(&basic)), basic))?;
+        let full: Arc<dyn Endpoint> = match full_health {
+            Some(full) => Arc::new(FullHealth { full, basic: Arc::clone(&basic) }),
+            None => Arc::clone(&basic),
+        };
+        table.add_probe(&health.path, veil(full, basic))?;
         let ready = ReadyEndpoint::new(Arc::clone(judge) as _);
         let without_checks = ReadyEndpoint::without_checks(Arc::clone(judge) as _);
         table.add_probe("/ready", veil(Arc::new(ready), Arc::new(without_checks)))?;
@@ -72,6 +76,24 @@ impl Guards {
 
     fn guard(&self, endpoint: Arc<dyn Endpoint>, access: &ScrapeAccess) -> Guarded {
         Guarded::new(endpoint, access.clone(), Arc::new(OnBus(self.bus.clone())))
+    }
+}
+
+/// `/health` with what a sink says. While that sink is started again, or does not answer, the gateway speaks for itself: it
+/// is not down because a sink is.
+struct FullHealth {
+    full: Arc<dyn Endpoint>,
+    basic: Arc<dyn Endpoint>,
+}
+
+#[async_trait]
+impl Endpoint for FullHealth {
+    async fn ask(&self, request: EndpointRequest) -> EndpointResponse {
+        let answer = self.full.ask(request).await;
+        if answer.content_type == EndpointResponse::JSON {
+            return answer;
+        }
+        self.basic.ask(EndpointRequest::default()).await
     }
 }
 
@@ -115,6 +137,17 @@ mod tests {
         let bus = Bus::default();
         let judge = Arc::new(Judge::new(bus.clone(), SinkRegistry::default()));
         table(&config(gateway), &judge, sinks, &Guards { operator: None, bus })
+    }
+
+    #[tokio::test]
+    async fn health_is_told_also_when_its_sink_cannot() {
+        let table =
+            table_of(&json!({}), vec![route("/health", "newrelic", "sink newrelic is being restarted")]);
+        let endpoints = crate::http::endpoints::Endpoints::new(table.unwrap());
+        let answer = endpoints.find("/health").unwrap().ask(EndpointRequest::default()).await;
+        assert_eq!((answer.status, answer.content_type), (503, "application/json"));
+        let document: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(document["status"], "starting");
     }
 
     #[test]

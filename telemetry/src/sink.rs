@@ -110,9 +110,12 @@ pub struct EndpointResponse {
 }
 
 impl EndpointResponse {
+    /// The type of a JSON document.
+    pub const JSON: &str = "application/json";
+
     /// A JSON document.
     pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
-        Self { status, content_type: "application/json", headers: Vec::new(), body: body.into() }
+        Self { status, content_type: Self::JSON, headers: Vec::new(), body: body.into() }
     }
 
     /// Words for a person.
