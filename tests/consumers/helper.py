@@ -2,8 +2,8 @@
 
     python helper.py hook|mcp|plugin FILE
 
-`dead`: it ends, as often as it is started. `mute`: it does not answer what it is asked, though it says hello. Without
-the file it does its work, which is to have no objection, and to offer one tool.
+`dead`: it ends, as often as it is started. `mute`: it does not answer what it is asked, though it says hello. `unwell`:
+a plugin says so. Without the file it does its work, which is to have no objection, and to offer one tool.
 """
 
 import json
@@ -44,8 +44,8 @@ def result(method, parameters):
 
 
 def plugin():
-    """Speaks frames: is ready, and well whenever it is asked."""
-    hello, ready, health, shutdown = 1, 2, 7, 9
+    """Speaks frames: is ready, and says how it is when it is asked, which is every 15 s."""
+    hello, ready, flush, flushed, health, shutdown = 1, 2, 5, 6, 7, 9
     connection = socket.socket(fileno=0)
     stream = connection.makefile("rb")
     send = lambda kind, content: connection.sendall(struct.pack("<IB", len(content) + 1, kind) + content)
@@ -55,8 +55,10 @@ def plugin():
         content = stream.read(length - 1)
         if kind == hello:
             send(ready, json.dumps({"protocol": 1, "tools": [tool]}).encode())
+        elif kind == flush:
+            send(flushed, content[:8] + b"\0")
         elif kind == health:
-            send(health, content[:8] + b"\0")
+            send(health, content[:8] + (b"\1as it was told" if mood() == "unwell" else b"\0"))
         elif kind == shutdown:
             return
 

@@ -133,7 +133,7 @@ def faults(gateway, watch, parts):
             watch.expect("MessagesUndelivered", "HookFails", "McpServerDown", "JobsFail", "JobsMissed", "SpendingHigh")
         parts.chats.blocked = False
         good = jobs.read_text()
-        with parts.chats.away(), parts.hook.being("dead"), parts.plugin.being("dead"), meanwhile(lambda: jobs.write_text("{")):
+        with parts.chats.away(), parts.hook.being("dead"), parts.plugin.being("unwell"), meanwhile(lambda: jobs.write_text("{")):
             watch.expect("ChannelDown", "HookDown", "PluginDown", "JobsUnusable")
         jobs.write_text(good)
     answered = parts.chats.sent
