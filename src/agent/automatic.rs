@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use picoclaw_telemetry::Detail;
+use picoclaw_telemetry::event::NO_TURN;
 use picoclaw_telemetry::words::Origin;
+use serde_json::Map;
 
 use super::assistant::Agent;
 use super::inbound::{Conversation, Inbound};
-use crate::chat::{Message, Role, Sampling};
-use crate::tools::{Caller, Tool, ToolOutput};
+use super::tool_calls::Calling;
+use crate::chat::{FunctionCall, Message, Role, Sampling, ToolCall};
+use crate::tools::{Caller, ToolOutput};
 
 /// The channel on whose behalf the gateway itself acts. It is local: whoever may change jobs may do so at the terminal.
 const CHANNEL: &str = crate::channels::http::CLI_CHANNEL;
@@ -43,9 +47,21 @@ impl Agent {
         }
     }
 
-    /// Runs a tool without asking a model; `None` when there is no such tool.
-    pub async fn use_tool(&self, name: &str, arguments: serde_json::Value) -> Option<ToolOutput> {
-        let tool: Arc<dyn Tool> = self.0.agents.load().default().tools.get(name)?;
-        Some(tool.call_for(Caller::LOCAL, arguments).await)
+    /// Runs a tool without asking a model, counted like any call of it; `None` when there is no such tool. `session` says
+    /// in the log on whose behalf.
+    pub async fn use_tool(
+        &self,
+        name: &str,
+        arguments: &serde_json::Value,
+        session: &str,
+    ) -> Option<ToolOutput> {
+        let setup = Arc::clone(self.0.agents.load().default());
+        setup.tools.get(name)?;
+        let (session, function) =
+            (Detail::new(session), FunctionCall { name: name.to_owned(), arguments: arguments.to_string() });
+        let call =
+            ToolCall { id: String::new(), kind: "function".to_owned(), function, other: Map::default() };
+        let calling = Calling { bus: &self.0.bus, turn: NO_TURN, session: &session, caller: Caller::LOCAL };
+        Some(setup.tools.call(calling, &call).await)
     }
 }

@@ -1,5 +1,6 @@
 //! Accepts messages and starts their turns, each as a task of its own.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -93,7 +94,9 @@ impl Agent {
             }
             (meant, _) => matches!(meant, Meant::Aside),
         };
-        let routed = session.is_some() && inbound.model.is_none() && chosen.is_none();
+        // What the gateway does by itself is for the model that is configured for it.
+        let asked = !matches!(inbound.conversation, Conversation::Single(_));
+        let routed = asked && inbound.model.is_none() && chosen.is_none();
         let (progress, pieces) =
             match (inbound.stream || inbound.tool_calls).then(|| mpsc::channel(PROGRESS_ROOM)) {
                 Some((progress, pieces)) => (Some(progress), pieces.into()),
@@ -130,6 +133,12 @@ impl Assistant for Agent {
 
     fn refused(&self, channel: &'static str, reason: Rejection) {
         self.0.bus.emit(Event::MessageRejected { channel: self.channel_label(channel), reason });
+    }
+
+    fn workspace(&self, channel: &str, conversation: &Conversation) -> Option<PathBuf> {
+        let agents = self.0.agents.load();
+        let (setup, _) = agents.route(channel, conversation);
+        setup.pictures.as_ref().map(|pictures| pictures.home().to_owned())
     }
 
     fn tool_feedback(&self) -> Option<ToolFeedback> {

@@ -1,5 +1,6 @@
 //! What channels and the agent say to each other.
 
+use std::path::PathBuf;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -74,7 +75,12 @@ pub enum Progress {
     /// A piece of the model's reasoning.
     Reasoning(String),
     /// The model calls tools; what it said so far was no answer yet.
-    ToolCalls(Vec<ToolCall>),
+    ToolCalls {
+        /// What it said, which explains the calls; may be empty. Whoever streams has had it as text.
+        said: String,
+        /// The calls.
+        calls: Vec<ToolCall>,
+    },
 }
 
 /// The end of a successful turn. The session is on disk when this is handed out.
@@ -201,6 +207,12 @@ pub trait Assistant: Send + Sync {
 
     /// Counts a message that the channel itself had to refuse, for example because it is malformed.
     fn refused(&self, channel: &'static str, reason: Rejection);
+
+    /// Where files belong that come with a message: the workspace of the agent that would answer it, whose tools see
+    /// nothing else. `None` when that does not matter.
+    fn workspace(&self, _channel: &str, _conversation: &Conversation) -> Option<PathBuf> {
+        None
+    }
 
     /// How people are told of tool calls, if they are.
     fn tool_feedback(&self) -> Option<ToolFeedback> {

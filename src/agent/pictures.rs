@@ -43,6 +43,11 @@ pub(super) fn has_any(message: &Message) -> bool {
 }
 
 impl Pictures {
+    /// The workspace of the agent.
+    pub(super) fn home(&self) -> &Path {
+        self.own.as_deref().unwrap_or(&self.workspace)
+    }
+
     /// Who is asked about images, if there is somebody special.
     pub(super) fn candidates(&self, models: &Models) -> Option<Vec<Arc<Candidate>>> {
         let mut all: Vec<Arc<Candidate>> = Vec::new();

@@ -156,7 +156,9 @@ impl Task {
                 return;
             }
         }
-        let Some(routing) = self.setup.limits.routing.as_ref().filter(|_| self.routed) else { return };
+        // How hard a message is, is judged by its conversation, which a caller who keeps it may have cut.
+        let judged = self.routed && self.session.is_some();
+        let Some(routing) = self.setup.limits.routing.as_ref().filter(|_| judged) else { return };
         let light = || self.setup.models.candidates(Some(&routing.light_model));
         let light = if routing.is_easy(transcript) { light() } else { None };
         let route = if light.is_some() { Route::Light } else { Route::Main };

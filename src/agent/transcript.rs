@@ -61,9 +61,10 @@ impl Transcript {
         all
     }
 
-    /// Whether images came with what is new.
+    /// Whether images came with what is to be answered: what was said after the last answer.
     pub(super) fn shows_images(&self) -> bool {
-        self.new.iter().any(|message| pictures::has_any(message))
+        let unanswered = self.new.iter().rev().take_while(|message| message.role != Role::Assistant);
+        unanswered.into_iter().any(|message| pictures::has_any(message))
     }
 
     /// What the conversation weighs, in bytes that a model reads.

@@ -133,7 +133,7 @@ pub(super) async fn run(
             ));
         }
         if let Some(told) = work.told {
-            let _ = told.send(Progress::ToolCalls(calls.clone())).await;
+            let _ = told.send(Progress::ToolCalls { said: content, calls: calls.clone() }).await;
         }
         for call in &calls {
             let output = match &work.setup.hooks {

@@ -72,6 +72,18 @@ pub trait Channel: Send + Sync {
         replace: Option<&str>,
     ) -> Result<Option<String>, SendError>;
 
+    /// The same, where `id` is that of the piece: another attempt at it has the same, and a network that remembers ids
+    /// shows it once although both attempts reached it.
+    async fn send_once(
+        &self,
+        chat: &str,
+        piece: &Piece,
+        replace: Option<&str>,
+        _id: &str,
+    ) -> Result<Option<String>, SendError> {
+        self.send(chat, piece, replace).await
+    }
+
     /// Cuts a message into pieces that the network takes.
     fn pieces(&self, message: &Outgoing) -> Vec<Piece> {
         pieces(message, |text| vec![text.to_owned()])
@@ -92,10 +104,10 @@ pub trait Channel: Send + Sync {
 }
 
 /// The same pieces, but with the text of a message with one file as its caption, if that is no longer than `longest`
-/// characters.
+/// UTF-16 units, which is what networks count in.
 pub(super) fn captioned(mut pieces: Vec<Piece>, longest: usize) -> Vec<Piece> {
     if let [Piece::Text { text, .. }, Piece::File { caption, .. }] = pieces.as_mut_slice()
-        && text.chars().count() <= longest
+        && text.encode_utf16().count() <= longest
     {
         *caption = std::mem::take(text);
         pieces.remove(0);
@@ -115,4 +127,22 @@ pub(super) fn pieces(message: &Outgoing, split: impl Fn(&str) -> Vec<String>) ->
     let file = |file: &Attachment| Piece::File { file: file.clone(), caption: String::new() };
     pieces.extend(message.attachments.iter().map(file));
     pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn a_caption_is_measured_as_networks_do() {
+        let pieces = |text: &str| {
+            let file = Attachment { name: "a".into(), mime: "b/c".into(), bytes: Bytes::new() };
+            let message = Outgoing { attachments: vec![file], ..Outgoing::text(text) };
+            captioned(pieces(&message, |text| vec![text.to_owned()]), 10).len()
+        };
+        assert_eq!((pieces("0123456789"), pieces("🦀🦀🦀🦀🦀")), (1, 1));
+        assert_eq!((pieces("0123456789x"), pieces("🦀🦀🦀🦀🦀🦀")), (2, 2));
+    }
 }

@@ -50,7 +50,7 @@ pub(super) async fn follow(
     let tasks = teller.link.tasks.clone();
     let mut telling = tasks.spawn(teller.tell(told, stand_in.clone()));
     while let Some(progress) = turn.progress.recv().await {
-        if let Progress::ToolCalls(calls) = progress {
+        if let Progress::ToolCalls { calls, .. } = progress {
             for call in &calls {
                 let _ = lines.try_send(line(call, feedback));
             }

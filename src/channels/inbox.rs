@@ -11,6 +11,7 @@ use bytes::Bytes;
 use std::io::Write;
 
 use super::ids::uuid;
+use super::picture::Picture;
 use crate::image_type;
 
 /// Where they lie below the workspace.
@@ -70,6 +71,12 @@ impl Inbox {
         Self { workspace: workspace.into() }
     }
 
+    /// The folder in another workspace, if one is given.
+    #[must_use]
+    pub(super) fn within(&self, workspace: Option<PathBuf>) -> Self {
+        workspace.map_or_else(|| self.clone(), Self::new)
+    }
+
     /// The workspace.
     pub(super) fn workspace(&self) -> &Path {
         &self.workspace
@@ -97,6 +104,22 @@ impl Inbox {
                 Kept::not(kind, name, "which could not be stored")
             }
         }
+    }
+
+    /// Keeps an image of a message, whose text then says where it is, and returns it as the session has it: the image
+    /// itself if it is kept `inline`, else its path.
+    pub(super) async fn enclose(
+        &self,
+        channel: &str,
+        picture: Picture,
+        inline: bool,
+        text: &mut String,
+    ) -> Option<String> {
+        let Picture { name, bytes, url } = picture;
+        let kept = self.take(channel, "image", &name, bytes).await;
+        text.push_str(if text.is_empty() { "" } else { "\n" });
+        text.push_str(&kept.words);
+        if inline { Some(url) } else { kept.image }
     }
 
     /// Fetches a file unless it is too large, and keeps it.

@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::courier::{DeliveryError, Outgoing, Receipt};
+use super::inbox::Inbox;
 use super::last_chat::LastChat;
 use super::outbound::Post;
-use crate::agent::{Assistant, Inbound, Refusal, TurnHandle};
+use crate::agent::{Assistant, Chat, Conversation, Inbound, Refusal, TurnHandle};
 
 /// The gateway, as one channel sees it.
 pub struct Link {
@@ -74,6 +75,11 @@ impl Link {
         let turn = self.assistant.submit(inbound).await?;
         self.last_chat.note(self.name, chat);
         Ok(turn)
+    }
+
+    /// Where files of a message in this chat are kept: with the agent that will answer it, else where they usually are.
+    pub(super) fn inbox(&self, usual: &Inbox, chat: &Chat) -> Inbox {
+        usual.within(self.assistant.workspace(self.name, &Conversation::Chat(chat.clone())))
     }
 
     /// The channel can receive messages.

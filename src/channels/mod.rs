@@ -14,7 +14,7 @@
 //! * [`last_chat`]: the chat in which a person last wrote.
 //! * [`courier`]: how tools and jobs send messages to chats.
 //! * `dialogue`: one message of a network, from its arrival to the answer. `feedback`: which tools are called meanwhile.
-//! * `manners`: who is answered, and how. `settings`, `allow`, `form`, `group`, `split`, [`inbox`], `websocket`, `socket`, `ids`: what channels share.
+//! * `manners`: who is answered, and how. `settings`, `allow`, `form`, `group`, `split`, [`inbox`], `picture`, `lenient`, `websocket`, `socket`, `ids`: what channels share.
 
 mod allow;
 pub mod channel;
@@ -29,12 +29,14 @@ mod ids;
 pub mod inbox;
 pub mod kinds;
 pub mod last_chat;
+mod lenient;
 mod life;
 pub mod link;
 pub mod manager;
 mod manners;
 mod outbound;
 pub mod pico;
+mod picture;
 mod settings;
 pub mod slack;
 mod socket;

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::channel::{Channel, SendError};
 use super::courier::{DeliveryError, Outgoing, Receipt};
+use super::ids::uuid;
 
 /// Messages that wait for a channel.
 const QUEUE: usize = 16;
@@ -118,11 +119,12 @@ async fn send(
     let mut first = None;
     for piece in pieces {
         let mut attempt = 0;
+        let own = uuid();
         let id = loop {
             pace.wait().await;
             attempt += 1;
             delivery.attempt(attempt);
-            let error = match channel.send(chat, &piece, replace.as_deref()).await {
+            let error = match channel.send_once(chat, &piece, replace.as_deref(), &own).await {
                 Ok(id) => break id,
                 Err(error) => error,
             };

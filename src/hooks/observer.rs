@@ -11,7 +11,6 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::hook::Hook;
-use crate::config::MAIN;
 
 /// Most turns in flight of which it is remembered which agent takes them.
 const MOST_TURNS: usize = 1_000;
@@ -84,12 +83,11 @@ impl Agents {
     }
 }
 
-/// An event as hooks of the existing PicoClaw know it.
+/// An event as hooks of the existing PicoClaw know it. Which agent it is about is said only where that is known.
 fn envelope(record: &Record, agents: &Agents) -> Value {
     let event = &record.event;
     let mut payload = Map::new();
     let mut scope = Map::new();
-    scope.insert("agent_id".into(), json!(MAIN));
     event.attributes(|name, fact| {
         let value = match fact {
             Fact::Text(text) => json!(text),

@@ -36,7 +36,8 @@ async fn act(job: &Job, world: &dyn World, limit: Duration, now: i64) -> Result<
     let tell = |text: String| async move { world.tell(&payload.channel, &payload.to, &text).await };
     if !payload.command.is_empty() {
         // Whoever asked for it hears of both, but only one of them is a success.
-        return match world.command(&payload.command, limit).await {
+        let session = format!("agent:cron-{}", job.id);
+        return match world.command(&session, &payload.command, limit).await {
             Ok(output) => tell(format!("Scheduled command '{}' executed:\n{output}", payload.command)).await,
             Err(error) => match tell(format!("Error executing scheduled command: {error}")).await {
                 Ok(()) => Err(error),

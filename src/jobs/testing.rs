@@ -46,7 +46,7 @@ impl World for TestWorld {
         self.answer.lock().unwrap().clone().unwrap_or_else(|| Ok("done".to_owned()))
     }
 
-    async fn command(&self, command: &str, _: Duration) -> Result<String, String> {
+    async fn command(&self, _: &str, command: &str, _: Duration) -> Result<String, String> {
         if command == "false" { Err("exit 1".to_owned()) } else { Ok(format!("ran {command}")) }
     }
 

@@ -19,8 +19,8 @@ pub trait World: Send + Sync {
     /// Has the agent take a turn, and returns its answer.
     async fn ask(&self, conversation: Conversation, text: &str, origin: Origin) -> Result<String, String>;
 
-    /// Runs a command of the shell, and returns its output.
-    async fn command(&self, command: &str, limit: Duration) -> Result<String, String>;
+    /// Runs a command of the shell, and returns its output. `session` says in the log for which job.
+    async fn command(&self, session: &str, command: &str, limit: Duration) -> Result<String, String>;
 
     /// Sends a text to a chat. To a channel that only answers nothing is sent, which is no error.
     async fn tell(&self, channel: &str, chat: &str, text: &str) -> Result<(), String>;
@@ -43,12 +43,12 @@ impl World for AgentWorld {
         self.agent.ask(conversation, text, origin).await
     }
 
-    async fn command(&self, command: &str, limit: Duration) -> Result<String, String> {
+    async fn command(&self, session: &str, command: &str, limit: Duration) -> Result<String, String> {
         if !self.allow_command {
             return Err("commands of jobs are switched off: set tools.cron.allow_command".to_owned());
         }
         let arguments = json!({ "action": "run", "command": command, "timeout": limit.as_secs() });
-        match self.agent.use_tool("exec", arguments).await {
+        match self.agent.use_tool("exec", &arguments, session).await {
             Some(output) if output.status == ToolStatus::Success => Ok(output.text),
             Some(output) => Err(output.text),
             None => Err("commands cannot run: the tool exec is switched off (tools.exec.enabled)".to_owned()),

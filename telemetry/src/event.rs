@@ -79,6 +79,9 @@ pub struct Tokens {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cost(pub u64);
 
+/// In place of a turn's number, for a tool that is used without a turn.
+pub const NO_TURN: u64 = 0;
+
 /// A happening.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // The fields carry the names of the attributes that docs/events.md explains.

@@ -1,11 +1,21 @@
 //! Discord's gateway: heartbeats, and sessions that go on over another connection.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::support::{Gateway, Network, Peer, wait_for};
 
+/// Whether the file that lasts may be there.
+static ARRIVED: AtomicBool = AtomicBool::new(false);
+
 fn answer(path: &str, _: &Value, url: &str) -> Value {
     match path {
+        "/cdn/lasting.txt" => {
+            wait_for("the test", || ARRIVED.load(Ordering::Acquire).then_some(()));
+            json!({ "raw": "at last" })
+        }
+        "/channels/5/messages/404" => json!({ "status": 404, "message": "Unknown Message" }),
         "/gateway/bot" => json!({ "url": url }),
         "/cdn/notes.txt" => json!({ "raw": "contents of the file" }),
         _ => json!({ "id": "77" }),
@@ -119,4 +129,48 @@ fn files_go_in_both_directions() {
     }
     let sent = network.call("/channels/5/messages", 2);
     assert!(sent["content"].as_str().unwrap().contains("sent to discord:5, message 77"), "{sent}");
+}
+
+#[test]
+fn heartbeats_go_on_while_a_file_is_fetched() {
+    let network = Network::start(answer);
+    let gateway = Gateway::start(config(&network));
+    let mut peer = network.accept();
+    hello(&mut peer, 200);
+    ready(&mut peer, &network.socket_url());
+    let url = format!("{}/cdn/lasting.txt", network.url());
+    let message = json!({
+        "id": "1", "channel_id": "5", "author": { "id": "1" }, "content": "look",
+        "attachments": [{ "filename": "lasting.txt", "content_type": null, "size": 7, "url": url }],
+    });
+    peer.send(json!({ "op": 0, "t": "MESSAGE_CREATE", "s": 2, "d": message }));
+    // The sequence stays where it was until the message is taken.
+    for _ in 0..3 {
+        assert_eq!(peer.next(), json!({ "op": 1, "d": 1 }));
+        peer.send(json!({ "op": 11 }));
+    }
+    ARRIVED.store(true, Ordering::Release);
+    let heard = network.call("/channels/5/messages", 0)["content"].as_str().unwrap().to_owned();
+    assert!(heard.starts_with("look\n[file: media/inbound/"), "{heard}");
+    assert_eq!(up(&gateway), 1.0);
+}
+
+#[test]
+fn an_answer_whose_placeholder_was_deleted_comes_as_a_new_message() {
+    let network = Network::start(|path, body, url| match path {
+        // The placeholder has an id that is gone when it is to be changed.
+        "/channels/5/messages" if body["content"] == "Thinking" => json!({ "id": "404" }),
+        _ => answer(path, body, url),
+    });
+    let mut config = config(&network);
+    config["channel_list"]["discord"]["placeholder"] = json!({ "enabled": true, "text": "Thinking" });
+    let gateway = Gateway::start(config);
+    let mut peer = network.accept();
+    hello(&mut peer, 60_000);
+    ready(&mut peer, &network.socket_url());
+    say(&mut peer, 2, "hello");
+    assert_eq!(network.call("/channels/5/messages/404", 0)["content"], "hello");
+    assert_eq!(network.call("/channels/5/messages", 1)["content"], "hello");
+    let sent = r#"picoclaw_outbound_messages_total{channel="discord",outcome="success"}"#;
+    wait_for("the count", || (gateway.scrape().get(sent) == 1.0).then_some(()));
 }

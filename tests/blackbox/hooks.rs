@@ -179,6 +179,33 @@ fn a_hook_hears_of_what_it_wants_to() {
 }
 
 #[test]
+fn what_a_hook_hears_names_the_agent_where_it_is_known_and_no_other() {
+    let home = Home::new(json!({}));
+    configure(&home, json!({}), &[], &["*"]);
+    let mut config: Value =
+        serde_json::from_str(&fs::read_to_string(home.join("config.json")).unwrap()).unwrap();
+    config["agents"] = json!({
+        "list": [{ "id": "front", "default": true }, { "id": "support" }],
+        "dispatch": { "rules": [{ "agent": "support", "when": { "chat": "direct:help" } }] },
+    });
+    home.configure(config);
+    let gateway = Gateway::start_in(home);
+    wait_for("the hook", || (gateway.scrape().get(r#"picoclaw_hook_up{hook="guard"}"#) == 1.0).then_some(()));
+    gateway.chat("help", LIST);
+    let agents = |kind: &str| -> Vec<Value> {
+        let of_kind = notes(&gateway).into_iter().filter(|note| note["params"]["kind"] == kind);
+        of_kind.map(|note| note["params"]["scope"]["agent_id"].clone()).collect()
+    };
+    wait_for("the reply", || (!agents("channel.message.outbound_sent").is_empty()).then_some(()));
+    for kind in ["agent.turn.start", "agent.tool.exec_start", "agent.tool.exec_end", "agent.turn.end"] {
+        assert_eq!(agents(kind), ["support"], "{kind}");
+    }
+    for kind in ["channel.message.received", "channel.message.outbound_sent"] {
+        assert_eq!(agents(kind), [Value::Null], "{kind}");
+    }
+}
+
+#[test]
 fn hooks_come_and_go_with_a_reload() {
     let gateway = Gateway::start(json!({}));
     let denied = json!({ "action": "deny_tool", "reason": "not today" });

@@ -186,7 +186,19 @@ fn a_command_runs_by_the_rules_of_the_tool_and_fails_truthfully() {
     assert_eq!(state("good")["lastStatus"], "ok");
     assert!(state("bad")["lastError"].as_str().unwrap().contains('7'), "{}", state("bad"));
     assert_eq!(state("denied")["lastStatus"], "error");
-    assert_eq!(gateway.scrape().sum("picoclaw_turns_total"), 0.0, "no model was asked");
+    let scrape = gateway.scrape();
+    assert_eq!(scrape.sum("picoclaw_turns_total"), 0.0, "no model was asked");
+    // Each is a call of the tool, counted once.
+    assert_eq!(scrape.get(r#"picoclaw_tool_calls_total{tool="exec"}"#), 3.0);
+    for status in ["success", "error", "denied"] {
+        let series = format!(r#"picoclaw_tool_results_total{{tool="exec",status="{status}"}}"#);
+        assert_eq!(scrape.get(&series), 1.0, "{status}");
+    }
+    let log = gateway.home.log();
+    let ended = |line: &&Value| line["kind"] == "agent.tool.exec_end";
+    let sessions: Vec<&Value> = log.iter().filter(ended).map(|line| &line["session_id"]).collect();
+    assert!(sessions.contains(&&json!("agent:cron-good")), "{sessions:?}");
+    assert!(log.iter().filter(ended).all(|line| line["turn"].is_null()), "there is no turn");
 
     let home = Home::new(json!({ "tools": { "cron": { "allow_command": false } } }));
     write_jobs(&home, json!([job("good", "echo done > made")]));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Gateway, Socket, request, wait_for};
+use crate::support::{Behaviour, Gateway, Socket, Upstream, request, wait_for};
 
 const TOKEN: &str = "pico-token-of-the-test";
 const WS: &str = "/pico/ws?session_id=s1";
@@ -195,6 +195,38 @@ fn tools_and_thoughts_are_shown_as_they_come() {
     let mut last = client.next();
     while last["payload"]["model_name"].is_null() {
         last = client.next();
+    }
+}
+
+#[test]
+fn what_a_model_says_about_its_calls_is_with_them_unless_it_was_streamed() {
+    const CALL: &str = concat!(
+        r#"data: {"choices":[{"index":0,"delta":{"content":"I look around."}}]}"#,
+        "\n\n",
+        r#"data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","function":{"name":"list_dir","#,
+        r#""arguments":"{\"path\":\".\"}"},"extra_content":{"google":{"thought_signature":"x"}}}]},"#,
+        r#""finish_reason":"tool_calls"}]}"#,
+        "\n\ndata: [DONE]\n\n"
+    );
+    for (streaming, explanation) in [(false, json!("I look around.")), (true, Value::Null)] {
+        let upstream = Upstream::start(&[Behaviour::Events(CALL), Behaviour::Answer("done")]);
+        let mut model = upstream.model("m", "openai");
+        model["streaming"] = json!({ "enabled": true });
+        let mut config = config(json!({ "settings": { "streaming": { "enabled": streaming } } }));
+        config["model_list"] = json!([model]);
+        config["agents"] = json!({ "defaults": { "tool_feedback": { "enabled": true } } });
+        let gateway = Gateway::start(config);
+        let mut client = connect(&gateway);
+        client.send(send("m1", "where are you?"));
+        let payload = loop {
+            let payload = client.next()["payload"].clone();
+            if payload["kind"] == "tool_calls" {
+                break payload;
+            }
+        };
+        let call = &payload["tool_calls"][0];
+        assert_eq!(call["extra_content"]["tool_feedback_explanation"], explanation, "{call}");
+        assert!(call["extra_content"]["google"].is_null(), "what is the vendor's stays here: {call}");
     }
 }
 

@@ -117,3 +117,43 @@ fn files_go_in_both_directions() {
     let answer = network.call("/chat.postMessage", 1);
     assert!(answer["text"].as_str().unwrap().contains("sent to slack:D1/1.0"), "{answer}");
 }
+
+#[test]
+fn what_people_write_is_read_as_they_wrote_it_and_surprises_stop_nothing() {
+    let network = Network::start(answer);
+    let (_gateway, mut peer) = start(&network);
+    let said =
+        |text: Value| json!({ "type": "message", "user": "U1", "channel": "D1", "ts": "1.1", "text": text });
+    let mut nulls = said(json!("!say a &lt; b &amp;&amp; <https://x.test/?a=1&amp;b=2>"));
+    nulls["files"] = json!([{ "name": null, "mimetype": null, "mode": "tombstone" }]);
+    nulls["bot_id"] = Value::Null;
+    peer.send(event("e0", "E0", json!({ "type": "message", "user": 7 })));
+    peer.send(event("e1", "E1", nulls));
+    let answered = network.call("/chat.postMessage", 0)["text"].as_str().unwrap().to_owned();
+    assert!(
+        answered.starts_with("!say a &lt; b &amp;&amp; https://x.test/?a=1&amp;b=2\n[file:"),
+        "{answered}"
+    );
+}
+
+#[test]
+fn an_answer_whose_placeholder_was_deleted_comes_as_a_new_message() {
+    let network = Network::start(|path, body, url| match path {
+        "/chat.update" => json!({ "ok": false, "error": "message_not_found" }),
+        _ => answer(path, body, url),
+    });
+    let gateway = Gateway::start(json!({ "channel_list": { "slack": {
+        "enabled": true, "placeholder": { "enabled": true, "text": "Thinking" },
+        "settings": {
+            "bot_token": "xoxb-secret-of-the-test", "app_token": "xapp-secret-of-the-test", "base_url": network.url(),
+        },
+    } } }));
+    let mut peer = network.accept();
+    peer.send(json!({ "type": "hello" }));
+    let message = json!({ "type": "message", "user": "U1", "channel": "C1", "text": "hi", "ts": "1.2", "thread_ts": "1.0" });
+    peer.send(event("e1", "E1", message));
+    let expected = json!({ "channel": "C1", "text": "hi", "thread_ts": "1.0" });
+    assert_eq!(network.call("/chat.postMessage", 1), expected);
+    let sent = r#"picoclaw_outbound_messages_total{channel="slack",outcome="success"}"#;
+    wait_for("the count", || (gateway.scrape().get(sent) == 1.0).then_some(()));
+}

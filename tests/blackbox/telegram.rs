@@ -262,3 +262,29 @@ fn files_that_people_send_are_where_tools_find_them() {
     let kept = gateway.home.join("workspace").join(path);
     assert_eq!(std::fs::read_to_string(kept).unwrap(), "contents of the file");
 }
+
+#[test]
+fn a_message_with_a_surprise_in_it_hides_no_others() {
+    let api = BotApi::start();
+    let gateway = start(&api, api.channel());
+    // Nobody knows what networks will write one day.
+    api.message(json!({ "from": "somebody", "chat": { "id": 42, "type": "private" }, "text": "strange" }));
+    let chat = json!({ "id": 42, "type": "private", "is_forum": null });
+    api.message(
+        json!({ "from": { "id": 42, "username": null }, "chat": chat, "text": "hello", "photo": null }),
+    );
+    assert_eq!(api.call("sendMessage", 0)["text"], "hello");
+    assert_eq!(value(&gateway, r#"picoclaw_channel_failures_total{channel="telegram"}"#), 0.0);
+}
+
+#[test]
+fn a_bot_that_has_to_wait_for_long_is_down_meanwhile_and_still_stops() {
+    let api = BotApi::start();
+    let gateway = start(&api, api.channel());
+    let fault = Fault::Refuse { code: 429, description: "Too Many Requests", retry_after: Some(600) };
+    api.fail("getUpdates", &[fault]);
+    wait_for("the channel to be down", || (up(&gateway) == 0.0).then_some(()));
+    let log = gateway.stop().log();
+    let told = log.iter().any(|line| line["error"].as_str().is_some_and(|error| error.contains("in 600 s")));
+    assert!(told, "why is in the log");
+}

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::support::{Gateway, Receiver, wait_for};
+use crate::support::{Behaviour, Gateway, Receiver, Upstream, wait_for};
 
 const SECRET: &str = "webhook-secret-of-the-test";
 
@@ -82,6 +82,8 @@ fn with_a_callback_the_answer_comes_signed_and_is_repeated_until_it_is_taken() {
     wait_for("the answer", || (gateway.scrape().get(sent) == 1.0).then_some(()));
     let received = receiver.received();
     assert_eq!(received.len(), 2);
+    let ids: Vec<&str> = received.iter().map(|request| request.header("webhook-id")).collect();
+    assert_eq!(ids[0], ids[1], "who has it already knows it by its id");
     for request in received {
         let header = |name: &str| request.header(name).to_owned();
         let at = header("webhook-timestamp").parse().unwrap();
@@ -90,4 +92,49 @@ fn with_a_callback_the_answer_comes_signed_and_is_repeated_until_it_is_taken() {
         assert_eq!((&document["content"], &document["chat_id"]), (&json!("hello"), &json!("c1")));
     }
     assert_eq!(gateway.scrape().get(r#"picoclaw_outbound_retries_total{channel="hook"}"#), 1.0);
+}
+
+#[test]
+fn files_come_with_a_message_and_images_are_shown() {
+    let upstream = Upstream::start(&[Behaviour::Answer("seen")]);
+    let mut config = config(None);
+    config["model_list"] = json!([upstream.model("m", "openai")]);
+    let gateway = Gateway::start(config);
+    let gif = STANDARD.encode("GIF89a and pixels");
+    let send = |id: &str, attachments: Value| {
+        let body = json!({ "content": "look", "attachments": attachments }).to_string();
+        post(&gateway, id, now(), &body, &body)
+    };
+    let (status, answer) = send(
+        "m1",
+        json!([
+            { "filename": "a.gif", "content_type": "image/gif", "data": gif },
+            { "filename": "../notes.txt", "url": format!("data:text/plain;base64,{}", STANDARD.encode("notes")) },
+        ]),
+    );
+    assert_eq!((status, &answer["content"]), (200, &json!("seen")));
+    let content = upstream.last()["messages"].as_array().unwrap().last().unwrap()["content"].clone();
+    let url = format!("data:image/gif;base64,{gif}");
+    assert_eq!(content[1], json!({ "type": "image_url", "image_url": { "url": url } }));
+    let text = content[0]["text"].as_str().unwrap().to_owned();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "look");
+    for (line, kind, file) in [(lines[1], "image", "GIF89a and pixels"), (lines[2], "file", "notes")] {
+        let path = line.strip_prefix(&format!("[{kind}: ")).unwrap().strip_suffix(']').unwrap();
+        assert!(path.starts_with("media/inbound/hook-"), "{path}");
+        assert_eq!(std::fs::read_to_string(gateway.home.join("workspace").join(path)).unwrap(), file);
+    }
+    for (id, attachments) in [
+        ("m2", json!([{ "filename": "a", "data": "%" }])),
+        ("m3", json!([{ "filename": "a", "url": "https://example.com/a.png" }])),
+        ("m4", json!(vec![json!({ "data": "QQ==" }); 11])),
+        ("m5", json!([{ "filename": "a" }])),
+    ] {
+        let (status, answer) = send(id, attachments);
+        assert_eq!(status, 400, "{answer}");
+    }
+    assert_eq!(upstream.requests(), 1);
+    // Without words.
+    let body = json!({ "attachments": [{ "content_type": "image/gif", "data": gif }] }).to_string();
+    assert_eq!(post(&gateway, "m6", now(), &body, &body).0, 200);
 }

@@ -15,7 +15,7 @@ use rustls::ClientConfig;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use self::api::Api;
+use self::api::{Api, ApiError};
 use self::session::Resumable;
 use super::Inbox;
 use super::channel::{self, Broken, Channel, Piece, SendError};
@@ -109,14 +109,16 @@ impl Channel for DiscordChannel {
             Piece::Text { text, reply_to } => {
                 let mut message = said(text);
                 if let Some(id) = replace {
-                    api.call("PATCH", &format!("{messages}/{id}"), Some(&message)).await?
-                } else {
-                    if let Some(id) = reply_to {
-                        message["message_reference"] =
-                            json!({ "message_id": id, "fail_if_not_exists": false });
+                    match api.call("PATCH", &format!("{messages}/{id}"), Some(&message)).await {
+                        // Somebody has deleted it: the text is to come all the same.
+                        Err(ApiError::Refused { code: 404, .. }) => {}
+                        sent => return Ok(sent?["id"].as_str().map(str::to_owned)),
                     }
-                    api.call("POST", &messages, Some(&message)).await?
                 }
+                if let Some(id) = reply_to {
+                    message["message_reference"] = json!({ "message_id": id, "fail_if_not_exists": false });
+                }
+                api.call("POST", &messages, Some(&message)).await?
             }
             Piece::File { file, caption } => api.upload(&messages, &said(caption), file).await?,
         };

@@ -13,6 +13,7 @@ use super::event::Message;
 use crate::channels::channel::Broken;
 use crate::channels::dialogue::{Dialogue, Heard as Incoming};
 use crate::channels::inbox::{LARGEST_FILE, MOST_FILES};
+use crate::channels::lenient;
 use crate::channels::link::Link;
 use crate::channels::socket::{Heard, Socket};
 
@@ -107,7 +108,7 @@ impl Session<'_> {
                     Heard::Json(document) => {
                         match document["op"].as_u64() {
                             Some(0) => {
-                                let taken = self.dispatch(&document).await;
+                                let taken = self.take(&mut socket, &document, period, &mut beat).await?;
                                 if !taken {
                                     socket.close(FORGET_SESSION).await;
                                     self.resumable = None;
@@ -149,6 +150,34 @@ impl Session<'_> {
         }
     }
 
+    /// Takes an event in, which may last: files are fetched. Heartbeats go on meanwhile. `false` when the gateway is
+    /// stopping.
+    async fn take(
+        &mut self,
+        socket: &mut Socket,
+        document: &Value,
+        period: Duration,
+        beat: &mut Instant,
+    ) -> Result<bool, Broken> {
+        let sequence = self.sequence();
+        let mut taking = std::pin::pin!(self.dispatch(document));
+        loop {
+            tokio::select! {
+                biased;
+                taken = &mut taking => return Ok(taken),
+                () = sleep_until(*beat) => {
+                    socket.send(&json!({ "op": 1, "d": sequence })).await.map_err(Broken)?;
+                    // The answer is read afterwards: it has a whole period for that.
+                    *beat = Instant::now() + period;
+                }
+            }
+        }
+    }
+
+    fn sequence(&self) -> Option<u64> {
+        self.resumable.as_ref().map(|session| session.sequence)
+    }
+
     async fn introduce(&self, socket: &mut Socket) -> Result<(), Broken> {
         let token = self.discord.token.expose();
         let document = match &self.resumable {
@@ -164,8 +193,7 @@ impl Session<'_> {
     }
 
     async fn heartbeat(&self, socket: &mut Socket) -> Result<(), Broken> {
-        let sequence = self.resumable.as_ref().map(|session| session.sequence);
-        socket.send(&json!({ "op": 1, "d": sequence })).await.map_err(Broken)
+        socket.send(&json!({ "op": 1, "d": self.sequence() })).await.map_err(Broken)
     }
 
     fn closed(&mut self, code: Option<u16>) -> Result<End, Broken> {
@@ -218,7 +246,7 @@ impl Session<'_> {
 
     async fn message(&self, data: &Value) -> bool {
         let me = self.resumable.as_ref().map(|session| session.me.as_str()).unwrap_or_default();
-        let Ok(message) = serde_json::from_value::<Message>(data.clone()) else {
+        let Some(message) = lenient::read::<Message>(data.clone()) else {
             return true;
         };
         let Some(said) = message.said(me) else {
@@ -234,9 +262,10 @@ impl Session<'_> {
             return true;
         }
         let mut heard = Incoming::now(said.chat, text);
+        let inbox = self.link.inbox(&self.discord.inbox, &heard.chat);
         for file in message.attachments.iter().take(MOST_FILES) {
             let fetching = self.discord.api.download(&file.url, LARGEST_FILE);
-            heard.enclose(self.discord.inbox.fetch(self.link.name(), &file.offered(), fetching).await);
+            heard.enclose(inbox.fetch(self.link.name(), &file.offered(), fetching).await);
         }
         self.dialogue.hear(heard).await.is_ok()
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Arguments;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::content::Content;
 use super::request::Defect;
 use crate::chat::{Message, Role, ToolCall};
 use crate::quote::quote;
@@ -29,7 +30,7 @@ pub fn parse(value: Option<Value>) -> Result<Vec<Message>, Defect> {
             format_args!("the last message must be the user's, not the {}'s", word(messages[last].role));
         return Err(Defect::at(format!("messages[{last}].role"), what));
     }
-    if messages[last].content.trim().is_empty() {
+    if messages[last].content.trim().is_empty() && messages[last].media().is_empty() {
         return Err(Defect::at(format!("messages[{last}].content"), "must not be empty"));
     }
     Ok(messages)
@@ -66,10 +67,10 @@ fn message(value: Value, at: Arguments<'_>) -> Result<Message, Defect> {
     // Where it is, is put into words only for an error.
     let at_content = || format!("{at}.content");
     let content = match fields.remove("content") {
-        Some(Value::String(text)) => text,
-        Some(Value::Array(parts)) => parts_text(parts, &at_content())?,
+        Some(Value::String(text)) => Content { text, ..Content::default() },
+        Some(Value::Array(parts)) => Content::read(parts, role, &at_content())?,
         // An assistant that only calls tools, or refuses, says nothing.
-        None | Some(Value::Null) if role == Role::Assistant => String::new(),
+        None | Some(Value::Null) if role == Role::Assistant => Content::default(),
         None | Some(Value::Null) => return Err(Defect::at(at_content(), "is missing")),
         Some(_) => return Err(Defect::at(at_content(), "must be a string or an array of parts")),
     };
@@ -83,7 +84,11 @@ fn message(value: Value, at: Arguments<'_>) -> Result<Message, Defect> {
         return Err(Defect::at(format!("{at}.tool_call_id"), "is missing: which call is answered?"));
     }
     let reasoning_content = text("reasoning_content")?.filter(|_| role == Role::Assistant);
-    Ok(Message { tool_calls, tool_call_id, reasoning_content, ..Message::new(role, content) })
+    let message = match role {
+        Role::User => Message::from_person(content.text, content.images),
+        _ => Message::new(role, content.text),
+    };
+    Ok(Message { tool_calls, tool_call_id, reasoning_content, ..message })
 }
 
 fn role(value: Option<Value>, at: Arguments<'_>) -> Result<Role, Defect> {
@@ -111,46 +116,6 @@ fn word(role: Role) -> &'static str {
         Role::User => "user",
         Role::Assistant => "assistant",
         Role::Tool => "tool",
-    }
-}
-
-/// The texts of the parts, one below the other.
-fn parts_text(parts: Vec<Value>, at: &str) -> Result<String, Defect> {
-    let mut whole = String::new();
-    for (index, part) in parts.into_iter().enumerate() {
-        let at = format!("{at}[{index}]");
-        let Value::Object(mut part) = part else {
-            return Err(Defect::at(at, "must be an object"));
-        };
-        let text = part_text(&mut part, &at)?;
-        if index > 0 {
-            whole.push('\n');
-        }
-        whole.push_str(&text);
-    }
-    Ok(whole)
-}
-
-fn part_text(part: &mut Map<String, Value>, at: &str) -> Result<String, Defect> {
-    let kind = part.remove("type");
-    let field = match kind.as_ref().and_then(Value::as_str) {
-        Some("text" | "input_text" | "output_text") => "text",
-        Some("refusal") => "refusal",
-        Some(kind @ ("image_url" | "input_image" | "input_audio" | "audio" | "file" | "input_file")) => {
-            let what = format_args!("{kind} parts are not supported: the gateway takes text only");
-            return Err(Defect::unsupported(format!("{at}.type"), what));
-        }
-        Some(kind) => {
-            return Err(Defect::at(
-                format!("{at}.type"),
-                format_args!("{} is no kind of part: use text", quote(kind)),
-            ));
-        }
-        None => return Err(Defect::at(format!("{at}.type"), "is missing or not a string")),
-    };
-    match part.remove(field) {
-        Some(Value::String(text)) => Ok(text),
-        _ => Err(Defect::at(format!("{at}.{field}"), "is missing or not a string")),
     }
 }
 
@@ -200,6 +165,52 @@ mod tests {
         assert_eq!(messages[6].content, "x\ny");
     }
 
+    /// `GIF89a and pixels`.
+    const GIF: &str = "data:image/gif;base64,R0lGODlhIGFuZCBwaXhlbHM=";
+
+    #[test]
+    fn images_are_read_in_every_form() {
+        let messages = parse(Some(json!([
+            {"role": "user", "content": [
+                {"type": "image_url", "image_url": {"url": GIF, "detail": "low"}},
+                {"type": "text", "text": "look"},
+                {"type": "input_image", "image_url": "https://example.com/a.png"},
+                {"type": "text", "text": "both"},
+            ]},
+            {"role": "assistant", "content": "seen"},
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": GIF}}]},
+        ])))
+        .unwrap();
+        assert_eq!(messages[0].content, "look\nboth");
+        assert_eq!(messages[0].media(), [GIF, "https://example.com/a.png"]);
+        assert_eq!((messages[2].content.as_str(), messages[2].media().len()), ("", 1));
+    }
+
+    #[test]
+    fn an_image_that_nobody_could_show_is_refused() {
+        let image = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
+        for (role, part, path) in [
+            ("user", image("ftp://x/y.png"), "messages[0].content[0].image_url.url"),
+            ("user", image("data:image/png;base64,%%"), "messages[0].content[0].image_url.url"),
+            ("user", image("data:image/png;base64,QUJD"), "messages[0].content[0].image_url.url"),
+            ("user", image("data:text/html;base64,QUJD"), "messages[0].content[0].image_url.url"),
+            (
+                "user",
+                image(&format!("https://x/{}", "y".repeat(9000))),
+                "messages[0].content[0].image_url.url",
+            ),
+            ("user", json!({"type": "image_url"}), "messages[0].content[0].image_url"),
+            ("system", image(GIF), "messages[0].content[0].type"),
+            ("user", json!({"type": "input_audio", "input_audio": {}}), "messages[0].content[0].type"),
+        ] {
+            let (param, message) = defect(json!([{"role": role, "content": [part]}]));
+            assert_eq!(param, path, "{message}");
+            assert!(message.len() < 300, "{message}");
+        }
+        let (param, _) = defect(json!([{"role": "user", "content": vec![image(GIF); 17]}]));
+        assert_eq!(param, "messages[0].content");
+    }
+
     #[test]
     fn what_is_wrong_is_named_with_its_path() {
         for (messages, path) in [
@@ -223,7 +234,7 @@ mod tests {
             (json!([{"role": "user", "content": ["x"]}]), "messages[0].content[0]"),
             (json!([{"role": "user", "content": [{"type": "text"}]}]), "messages[0].content[0].text"),
             (json!([{"role": "user", "content": [{"text": "x"}]}]), "messages[0].content[0].type"),
-            (json!([{"role": "user", "content": [{"type": "image_url"}]}]), "messages[0].content[0].type"),
+            (json!([{"role": "user", "content": [{"type": "file"}]}]), "messages[0].content[0].type"),
             (json!([{"role": "tool", "content": "x"}]), "messages[0].tool_call_id"),
             (
                 json!([{"role": "tool", "content": "x", "tool_call_id": "1"}, {"role": "user", "content": "x"}]),

@@ -3,7 +3,7 @@
 //! | Module | What it does |
 //! |---|---|
 //! | [`access`] | who may ask: keys, web pages of other origins, DNS rebinding |
-//! | [`request`], [`messages`] | the request, checked field by field |
+//! | [`request`], [`messages`], `content` | the request, checked field by field |
 //! | [`completion`] | the answer in one piece |
 //! | [`stream`] | the answer as server-sent events |
 //! | [`errors`] | which status stands for which failure |
@@ -16,11 +16,14 @@
 //!
 //! A caller who goes away cancels its turn.
 //!
-//! Missing: tools that the caller runs itself, several choices (`n`), images and sound, log probabilities. A
-//! request for one of these is refused rather than half fulfilled.
+//! Images are shown to the model; those of a session are kept like those of chats.
+//!
+//! Missing: tools that the caller runs itself, several choices (`n`), sound, files, log probabilities. A request for one
+//! of these is refused rather than half fulfilled.
 
 pub mod access;
 pub mod completion;
+mod content;
 pub mod errors;
 pub mod messages;
 pub mod models;
@@ -42,6 +45,9 @@ use self::access::{Access, Denied};
 use self::completion::Answer;
 use self::request::{ChatRequest, Defect};
 use crate::agent::{Assistant, Conversation, Inbound, TurnHandle};
+use crate::channels::inbox::Inbox;
+use crate::channels::picture::{Picture, fit_inline};
+use crate::chat::Message;
 use crate::http::body::{self, BodyError, BodyLimits, Room};
 use crate::http::reply::{self, ApiError};
 use crate::http::{ConnInfo, Observer};
@@ -206,9 +212,11 @@ impl HttpChannel {
         // Only a stream has to name the model before the answer is there.
         let announced = stream.then(|| model.clone().unwrap_or_else(|| self.default_model()));
         let answer = Answer::new(announced.unwrap_or_default());
+        let conversation = session.clone().map_or(Conversation::Stateless, Conversation::Session);
+        let messages = self.with_images_kept(channel, &conversation, messages).await;
         let inbound = Inbound {
             channel,
-            conversation: session.clone().map_or(Conversation::Stateless, Conversation::Session),
+            conversation,
             messages,
             model,
             sampling,
@@ -230,6 +238,40 @@ impl HttpChannel {
             response.headers_mut().insert(SESSION_HEADER, session);
         }
         response
+    }
+
+    /// Keeps the images of what a session remembers where its agent's tools find them. A conversation that is not stored
+    /// leaves nothing behind.
+    async fn with_images_kept(
+        &self,
+        channel: &str,
+        conversation: &Conversation,
+        mut messages: Vec<Message>,
+    ) -> Vec<Message> {
+        let has_images = |message: &Message| !message.media().is_empty();
+        if *conversation == Conversation::Stateless || !messages.iter().any(has_images) {
+            return messages;
+        }
+        let Some(workspace) = self.assistant.workspace(channel, conversation) else {
+            return messages;
+        };
+        let inbox = Inbox::new(workspace);
+        for message in messages.iter_mut().filter(|message| has_images(message)) {
+            let urls = message.media().iter().filter_map(|url| url.as_str().map(str::to_owned));
+            let urls: Vec<String> = urls.collect();
+            let inline = fit_inline(urls.iter().map(String::len));
+            let mut text = std::mem::take(&mut message.content);
+            let mut images = Vec::with_capacity(urls.len());
+            for (url, n) in urls.into_iter().zip(1..) {
+                images.extend(match Picture::read(n, &url) {
+                    Ok(picture) => inbox.enclose(channel, picture, inline, &mut text).await,
+                    // An address.
+                    Err(_) => Some(url),
+                });
+            }
+            *message = Message::from_person(text, images);
+        }
+        messages
     }
 
     /// Whether the name means a model rather than "whatever is configured".

@@ -109,7 +109,7 @@ impl Events {
             }
             Progress::Reasoning(text) => ("reasoning_content", text),
             // The gateway calls its tools itself: to the caller they are no calls of its own.
-            Progress::ToolCalls(_) => return,
+            Progress::ToolCalls { .. } => return,
         };
         self.pending.reserve(self.prefix.len() + text.len() + text.len() / 8 + 96);
         self.pending.put_slice(self.prefix.as_bytes());

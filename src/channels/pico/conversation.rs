@@ -7,21 +7,18 @@ use picoclaw_telemetry::Detail;
 use tokio::time::Instant;
 
 use super::frames;
-use super::media::Received;
 use super::{Pico, SENDER, nobody_there};
 use crate::agent::{Chat, Conversation, Inbound, Progress, Refusal, TurnError, TurnHandle};
 use crate::channels::ids::uuid;
 use crate::channels::link::Link;
+use crate::channels::picture::{Picture, fit_inline};
 use crate::chat::{Message, Sampling};
-
-/// Images that weigh more than this together, as `data:` URLs, are in the session by their paths only.
-const MOST_INLINE: usize = 4 << 20;
 
 /// A message of a client.
 pub(super) struct Heard {
     pub(super) session: String,
     pub(super) content: String,
-    pub(super) files: Vec<Received>,
+    pub(super) files: Vec<Picture>,
 }
 
 /// Hands a message to the agent. Messages of one client are handed over in the order in which they came; the answer
@@ -35,24 +32,19 @@ pub(super) async fn begin(pico: &Arc<Pico>, link: &Arc<Link>, heard: Heard) {
         pico.registry.send(&session, frames::placeholder(&session, &id, text));
         id
     });
-    // Pages show the images of a session that are in it.
-    let inline = files.iter().map(|file| file.url.len()).sum::<usize>() <= MOST_INLINE;
+    let address = format!("pico:{session}");
+    let chat = Chat { kind: "direct", id: address.clone(), sender: SENDER.to_owned(), ..Chat::default() };
     let mut images = Vec::new();
-    for file in files {
-        let kept = pico.inbox.take(link.name(), "image", &file.name, file.bytes).await;
-        content.push_str(if content.is_empty() { "" } else { "\n" });
-        content.push_str(&kept.words);
-        images.extend(if inline { Some(file.url) } else { kept.image });
+    if !files.is_empty() {
+        let inbox = link.inbox(&pico.inbox, &chat);
+        let inline = fit_inline(files.iter().map(|file| file.url.len()));
+        for file in files {
+            images.extend(inbox.enclose(link.name(), file, inline, &mut content).await);
+        }
     }
-    let chat = format!("pico:{session}");
     let inbound = Inbound {
         channel: link.name(),
-        conversation: Conversation::Chat(Chat {
-            kind: "direct",
-            id: chat.clone(),
-            sender: SENDER.to_owned(),
-            ..Chat::default()
-        }),
+        conversation: Conversation::Chat(chat),
         messages: vec![Message::from_person(content, images)],
         model: None,
         sampling: Sampling::default(),
@@ -61,7 +53,7 @@ pub(super) async fn begin(pico: &Arc<Pico>, link: &Arc<Link>, heard: Heard) {
         steer: true,
         received,
     };
-    let submitted = link.submit(&chat, inbound).await;
+    let submitted = link.submit(&address, inbound).await;
     let answer = Answer { pico: Arc::clone(pico), link: Arc::clone(link), session, shown };
     link.tasks.spawn(answer.follow(submitted));
 }
@@ -112,16 +104,19 @@ impl Answer {
                     }
                 }
                 Progress::Reasoning(piece) => thought.push_str(&piece),
-                Progress::ToolCalls(calls) => {
+                Progress::ToolCalls { said, calls } => {
                     self.think(&mut thought);
+                    let mut explanation = said;
                     if !text.is_empty() {
+                        // It is a message of its own.
+                        explanation.clear();
                         self.show(&text);
                         text.clear();
                         // The answer is a message of its own.
                         self.shown = None;
                         growth = self.growth();
                     }
-                    self.send(frames::tool_calls(&self.session, &uuid(), &calls));
+                    self.send(frames::tool_calls(&self.session, &uuid(), &explanation, &calls));
                 }
             }
         }

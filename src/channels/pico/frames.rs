@@ -120,8 +120,17 @@ pub(super) fn thought(session: &str, id: &str, text: &str) -> String {
     frame("message.create", Some(session), Some(payload))
 }
 
-/// Tools that the model calls.
-pub(super) fn tool_calls(session: &str, id: &str, calls: &[ToolCall]) -> String {
+/// Tools that the model calls, with what it said about that, if anything. What a vendor has added to the calls is between
+/// the vendor and the gateway.
+pub(super) fn tool_calls(session: &str, id: &str, explanation: &str, calls: &[ToolCall]) -> String {
+    let call = |call: &ToolCall| {
+        let mut shown = json!({ "id": call.id, "type": call.kind, "function": call.function });
+        if !explanation.trim().is_empty() {
+            shown["extra_content"] = json!({ "tool_feedback_explanation": explanation.trim() });
+        }
+        shown
+    };
+    let calls: Vec<Value> = calls.iter().map(call).collect();
     let payload = json!({ "kind": "tool_calls", "content": "", "tool_calls": calls, "message_id": id });
     frame("message.create", Some(session), Some(payload))
 }

@@ -4,9 +4,6 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::Value;
 use warp::reply::Response;
@@ -14,35 +11,13 @@ use warp::reply::Response;
 use super::frames::ClientFrame;
 use crate::channels::courier::Attachment;
 use crate::channels::ids::uuid;
-
-/// The largest file of a client.
-const LARGEST: usize = 20 << 20;
-/// Files in one message.
-const MOST: usize = 16;
-/// The images that clients may send, with the ends of their names.
-const IMAGES: [(&str, &str); 6] = [
-    ("image/jpeg", "jpg"),
-    ("image/jpg", "jpg"),
-    ("image/png", "png"),
-    ("image/gif", "gif"),
-    ("image/webp", "webp"),
-    ("image/bmp", "bmp"),
-];
-
-/// A file that came inside a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Received {
-    pub(super) name: String,
-    pub(super) bytes: Bytes,
-    /// As it came.
-    pub(super) url: String,
-}
+use crate::channels::picture::{self, MOST, Picture};
 
 /// The files of a message: `media` and `attachments` of its payload.
 ///
 /// # Errors
 /// What is wrong with them, for the client.
-pub(super) fn read(frame: &ClientFrame) -> Result<Vec<Received>, String> {
+pub(super) fn read(frame: &ClientFrame) -> Result<Vec<Picture>, String> {
     let Some(payload) = &frame.payload else {
         return Ok(Vec::new());
     };
@@ -62,25 +37,11 @@ pub(super) fn read(frame: &ClientFrame) -> Result<Vec<Received>, String> {
     if urls.len() > MOST {
         return Err(format!("more than {MOST} files in one message"));
     }
-    urls.iter().filter(|url| !url.is_empty()).enumerate().map(|(n, url)| image(n, url)).collect()
+    urls.iter().filter(|url| !url.is_empty()).zip(1..).map(|(url, n)| Picture::read(n, url)).collect()
 }
 
 fn url(item: &Value) -> Option<&str> {
     item.as_str().or_else(|| ["url", "data_url"].iter().find_map(|key| item.get(*key)?.as_str()))
-}
-
-/// An image out of a data URL.
-fn image(n: usize, url: &str) -> Result<Received, String> {
-    let unsupported = || "only data URLs of jpeg, png, gif, webp and bmp images are taken".to_owned();
-    let rest = url.strip_prefix("data:").ok_or_else(unsupported)?;
-    let (mime, data) = rest.split_once(";base64,").ok_or_else(unsupported)?;
-    let mime = mime.split(';').next().unwrap_or_default().to_ascii_lowercase();
-    let (_, end) = IMAGES.iter().find(|(known, _)| *known == mime).ok_or_else(unsupported)?;
-    if data.len() / 4 * 3 > LARGEST + 3 {
-        return Err(format!("an image is larger than {} MB", LARGEST >> 20));
-    }
-    let bytes = STANDARD.decode(data.trim()).map_err(|_| "an image is not valid base64".to_owned())?;
-    Ok(Received { name: format!("image-{}.{end}", n + 1), bytes: bytes.into(), url: url.to_owned() })
 }
 
 /// Files that wait to be fetched: the latest ones, for a while.
@@ -135,8 +96,7 @@ pub(super) fn response(file: Attachment) -> Response {
     headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_. ".contains(c);
     let name: String = file.name.chars().map(|c| if safe(c) { c } else { '_' }).collect();
-    let is_image = IMAGES.iter().any(|(mime, _)| *mime == file.mime);
-    let how = if is_image { "inline" } else { "attachment" };
+    let how = if picture::is_shown(&file.mime) { "inline" } else { "attachment" };
     if let Ok(value) = HeaderValue::from_str(&format!("{how}; filename=\"{name}\"")) {
         headers.insert(CONTENT_DISPOSITION, value);
     }
@@ -145,6 +105,7 @@ pub(super) fn response(file: Attachment) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use serde_json::json;
 
     use super::*;
@@ -157,7 +118,7 @@ mod tests {
     fn images_come_in_every_form_of_the_protocol() {
         let data = "data:image/png;base64,AAEC";
         let expected =
-            Received { name: "image-1.png".into(), bytes: Bytes::from_static(&[0, 1, 2]), url: data.into() };
+            Picture { name: "image-1.png".into(), bytes: Bytes::from_static(&[0, 1, 2]), url: data.into() };
         for payload in [
             json!({ "media": data }),
             json!({ "media": [data] }),

@@ -36,6 +36,14 @@ pub(super) enum ApiError {
     Unreachable(String),
 }
 
+impl ApiError {
+    /// Whether the message that is to be changed is gone or must stay as it is.
+    pub(super) fn is_of_message(&self) -> bool {
+        const WORDS: [&str; 3] = ["message_not_found", "cant_update_message", "edit_window_closed"];
+        matches!(self, Self::Refused(why) if WORDS.contains(&why.as_str()))
+    }
+}
+
 impl From<ApiError> for SendError {
     fn from(error: ApiError) -> Self {
         let reason = error.to_string();

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use serde::Deserialize;
 
+use super::format;
 use crate::agent::Chat;
 use crate::channels::inbox::{Offered, kind_of};
 
@@ -68,7 +69,8 @@ impl Event {
         let is_mention = self.kind == "app_mention";
         let is_direct = self.channel.starts_with('D');
         let by_person = !self.user.is_empty() && self.user != bot && self.bot_id.is_none();
-        let is_message = self.kind == "message" && self.subtype.as_deref().is_none_or(|s| s == "file_share");
+        let is_message = self.kind == "message"
+            && self.subtype.as_deref().is_none_or(|s| matches!(s, "file_share" | "thread_broadcast"));
         let counts = if is_mention { !is_direct } else { is_direct || !self.text.contains(&mention) };
         if !by_person || !(is_message || is_mention) || !counts {
             return None;
@@ -88,7 +90,7 @@ impl Event {
                 mentioned: is_mention,
                 ..Chat::default()
             },
-            text: self.text.replace(&mention, "").trim().to_owned(),
+            text: format::plain(self.text.replace(&mention, "").trim()),
             addressed: is_direct || is_mention,
         })
     }

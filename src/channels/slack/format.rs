@@ -14,6 +14,31 @@ pub(super) fn mrkdwn(markdown: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// What somebody wrote, as it was written: Slack marks addresses and names, and spells three signs out.
+pub(super) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, marked)) = rest.split_once('<') {
+        let Some((mark, after)) = marked.split_once('>') else { break };
+        out.push_str(before);
+        let (target, label) = mark.split_once('|').unwrap_or((mark, ""));
+        match (target.chars().next(), label) {
+            // `<#C1|general>`, `<!here>`, `<!date^...|yesterday>`; who has an id only keeps that: `<@U1>`.
+            (Some('#'), label) if !label.is_empty() => out.push_str(&format!("#{label}")),
+            (Some('!'), "") => out.push_str(&target.replacen('!', "@", 1)),
+            (Some('!'), label) => out.push_str(label),
+            (Some('@' | '#'), "") => out.push_str(&format!("<{target}>")),
+            (Some('@'), label) => out.push_str(&format!("@{label}")),
+            (_, "") => out.push_str(target.strip_prefix("mailto:").unwrap_or(target)),
+            (_, label) if target.trim_start_matches("mailto:").ends_with(label) => out.push_str(label),
+            (_, label) => out.push_str(&format!("[{label}]({target})")),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
 fn line_of(line: &str) -> String {
     let hashes = line.chars().take_while(|c| *c == '#').count();
     if (1..=6).contains(&hashes)
@@ -79,6 +104,20 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_people_write_is_read_as_they_wrote_it() {
+        for (slack, written) in [
+            ("if a &lt; b &amp;&amp; c &gt; d", "if a < b && c > d"),
+            ("see <https://x.test/?a=1&amp;b=2>", "see https://x.test/?a=1&b=2"),
+            ("<https://x.test|the page>", "[the page](https://x.test)"),
+            ("<http://x.test|x.test> <mailto:a@x.test|a@x.test>", "x.test a@x.test"),
+            ("<@U1> in <#C1|general>, <!here>", "<@U1> in #general, @here"),
+            ("&amp;lt; stays, and a < b", "&lt; stays, and a < b"),
+        ] {
+            assert_eq!(plain(slack), written);
+        }
+    }
 
     #[test]
     fn what_models_write_is_shown_as_meant_and_pings_nobody() {

@@ -122,14 +122,15 @@ impl Channel for SlackChannel {
             Piece::Text { .. } => {
                 arguments["channel"] = json!(channel);
                 arguments["text"] = json!(format::mrkdwn(text));
-                let method = if let Some(ts) = replace {
-                    arguments["ts"] = json!(ts);
-                    arguments.as_object_mut().map(|arguments| arguments.remove("thread_ts"));
-                    "chat.update"
-                } else {
-                    "chat.postMessage"
-                };
-                let sent = api.call(method, &arguments).await?;
+                if let Some(ts) = replace {
+                    let other = json!({ "channel": channel, "ts": ts, "text": arguments["text"] });
+                    match api.call("chat.update", &other).await {
+                        // Somebody has deleted it, or it is too old: the text is to come all the same.
+                        Err(error) if error.is_of_message() => {}
+                        sent => return Ok(sent?["ts"].as_str().map(str::to_owned)),
+                    }
+                }
+                let sent = api.call("chat.postMessage", &arguments).await?;
                 Ok(sent["ts"].as_str().map(str::to_owned))
             }
         }

@@ -13,6 +13,7 @@ use super::event::Event;
 use crate::channels::channel::Broken;
 use crate::channels::dialogue::{Dialogue, Heard as Message};
 use crate::channels::inbox::{LARGEST_FILE, MOST_FILES};
+use crate::channels::lenient;
 use crate::channels::link::Link;
 use crate::channels::socket::{Heard, Socket};
 
@@ -111,7 +112,7 @@ impl Session<'_> {
     }
 
     async fn event(&self, payload: &Value) -> bool {
-        let Ok(event) = serde_json::from_value::<Event>(payload["event"].clone()) else {
+        let Some(event) = lenient::read::<Event>(payload["event"].clone()) else {
             return true;
         };
         let Some(mut said) = event.said(self.bot) else {
@@ -130,9 +131,10 @@ impl Session<'_> {
             return true;
         }
         let mut message = Message::now(said.chat, text);
+        let inbox = self.link.inbox(&self.slack.inbox, &message.chat);
         for file in event.files.iter().take(MOST_FILES) {
             let fetching = self.slack.api.download(file.url(), LARGEST_FILE);
-            message.enclose(self.slack.inbox.fetch(self.link.name(), &file.offered(), fetching).await);
+            message.enclose(inbox.fetch(self.link.name(), &file.offered(), fetching).await);
         }
         self.dialogue.hear(message).await.is_ok()
     }

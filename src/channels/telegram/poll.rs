@@ -15,7 +15,7 @@ use super::update::{FilePath, FileRef, Message, Update, User, without_mention};
 use crate::agent::Chat;
 use crate::channels::channel::Broken;
 use crate::channels::dialogue::{Dialogue, Heard};
-use crate::channels::inbox::{Kept, LARGEST_FILE, MOST_FILES, Offered};
+use crate::channels::inbox::{Inbox, Kept, LARGEST_FILE, MOST_FILES, Offered};
 use crate::channels::link::Link;
 use picoclaw_telemetry::words::Rejection;
 
@@ -23,6 +23,9 @@ use picoclaw_telemetry::words::Rejection;
 const LAST_CALL: Duration = Duration::from_secs(2);
 /// The pause before a failed question is asked again, once.
 const SECOND_TRY: Duration = Duration::from_millis(500);
+
+/// A bot that may not ask for longer than this receives nothing, and says so.
+const SHORT_WAIT: Duration = Duration::from_secs(5);
 
 /// "Nothing new" that comes sooner than this was not waited for; the pause before the next question then.
 const AT_ONCE: Duration = Duration::from_millis(300);
@@ -79,7 +82,14 @@ impl Poll<'_> {
                     }
                 }
                 Err(ApiError::Refused { code: 429, retry_after, .. }) => {
-                    sleep(retry_after.unwrap_or(Duration::from_secs(1))).await;
+                    let wait = retry_after.unwrap_or(Duration::from_secs(1));
+                    if wait > SHORT_WAIT {
+                        self.link.down(&format!("telegram wants to be asked again in {} s", wait.as_secs()));
+                    }
+                    tokio::select! {
+                        () = sleep(wait) => {}
+                        () = self.link.stop.cancelled() => return Ok(()),
+                    }
                 }
                 // One failure is the weather.
                 Err(ApiError::Unreachable(_) | ApiError::Refused { code: 500.., .. }) if !failed => {
@@ -102,12 +112,12 @@ impl Poll<'_> {
     }
 
     /// Takes an update, unless the gateway is stopping.
-    async fn take(&mut self, update: Update) -> bool {
+    async fn take(&mut self, mut update: Update) -> bool {
         // After a restart of the server some may come again.
         if self.next.is_some_and(|next| update.update_id < next) {
             return true;
         }
-        if let Some(message) = update.message
+        if let Some(message) = update.message()
             && !self.hear(message).await
         {
             return false;
@@ -143,8 +153,12 @@ impl Poll<'_> {
             ..Chat::default()
         };
         let mut heard = Heard { received, ..Heard::now(chat, text) };
-        for (kind, file) in message.files().into_iter().take(MOST_FILES) {
-            heard.enclose(self.fetch(kind, file).await);
+        let files = message.files();
+        if !files.is_empty() {
+            let inbox = self.link.inbox(&self.telegram.inbox, &heard.chat);
+            for (kind, file) in files.into_iter().take(MOST_FILES) {
+                heard.enclose(self.fetch(&inbox, kind, file).await);
+            }
         }
         if heard.text.trim().is_empty() {
             return true;
@@ -163,14 +177,14 @@ impl Poll<'_> {
         self.telegram.manners.group.heard(&text, mentioned)
     }
 
-    async fn fetch(&self, kind: &str, file: FileRef) -> Kept {
+    async fn fetch(&self, inbox: &Inbox, kind: &str, file: FileRef) -> Kept {
         let api = &self.telegram.api;
         let found = async {
             let place: FilePath = api.call("getFile", &json!({ "file_id": file.file_id })).await?;
             api.download(&place.file_path, LARGEST_FILE).await
         };
         let offered = Offered { kind, name: &file.file_name, size: file.file_size };
-        self.telegram.inbox.fetch(self.link.name(), &offered, found).await
+        inbox.fetch(self.link.name(), &offered, found).await
     }
 }
 

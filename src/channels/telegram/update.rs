@@ -1,12 +1,16 @@
 //! What the Bot API tells of messages, as far as it matters here.
 
 use serde::Deserialize;
+use serde_json::Value;
+
+use crate::channels::lenient;
 
 /// Something that happened.
 #[derive(Debug, Deserialize)]
 pub(super) struct Update {
     pub(super) update_id: i64,
-    pub(super) message: Option<Message>,
+    /// Read by itself: one that is strange must not hide the others.
+    message: Option<Value>,
 }
 
 /// The bot, or somebody who writes to it.
@@ -80,6 +84,13 @@ pub(super) struct FilePath {
 #[serde(default)]
 pub(super) struct Sent {
     pub(super) message_id: i64,
+}
+
+impl Update {
+    /// What somebody wrote, if it is that.
+    pub(super) fn message(&mut self) -> Option<Message> {
+        lenient::read(self.message.take()?)
+    }
 }
 
 impl Message {

@@ -3,6 +3,9 @@
 use std::time::Instant;
 
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use picoclaw_telemetry::words::{HttpRejection, Rejection};
 use serde::Deserialize;
@@ -14,23 +17,70 @@ use super::{Webhook, WebhookChannel, unix_time};
 use crate::agent::{Chat, Conversation, Inbound};
 use crate::channels::dialogue::Heard;
 use crate::channels::http::errors;
+use crate::channels::inbox::{LARGEST_FILE, MOST_FILES, kind_of};
 use crate::channels::link::Link;
-use crate::chat::{Message, Role, Sampling};
-use crate::http::body::{self, BodyLimits};
+use crate::chat::{Message, Sampling};
+use crate::http::body::{self, BodyError, BodyLimits};
 use crate::http::inlets::{Call, Inlet};
 use crate::http::reply::{self, ApiError};
+use crate::quote::quote;
 
-/// The largest message.
-const LARGEST: usize = 1 << 20;
+/// The largest message: a file of 20 MiB in base64, and some text.
+const LARGEST: usize = 28 << 20;
+/// The longest text, in bytes.
+const LONGEST_TEXT: usize = 1 << 20;
 
 /// A message as it comes in.
 #[derive(Deserialize)]
 struct Incoming {
+    #[serde(default)]
     content: String,
+    #[serde(default)]
+    attachments: Vec<Enclosed>,
     #[serde(default)]
     chat_id: Option<String>,
     #[serde(default)]
     sender: Option<String>,
+}
+
+/// A file in a message: the form in which files go out, or a `data:` URL.
+#[derive(Deserialize)]
+struct Enclosed {
+    #[serde(default)]
+    filename: String,
+    #[serde(default)]
+    content_type: String,
+    #[serde(default)]
+    data: String,
+    #[serde(default)]
+    url: String,
+}
+
+struct File {
+    name: String,
+    mime: String,
+    bytes: Bytes,
+}
+
+impl Enclosed {
+    /// The file. The error is for whoever sent it.
+    fn open(&self) -> Result<File, String> {
+        let name = if self.filename.is_empty() { "file" } else { &self.filename };
+        let (mime, data) = match self.url.strip_prefix("data:") {
+            Some(url) => url.split_once(";base64,").ok_or("a data URL is not in base64")?,
+            None if self.url.is_empty() => (self.content_type.as_str(), self.data.as_str()),
+            None => return Err("only data URLs are taken: send the file itself as data".to_owned()),
+        };
+        if data.len() / 4 * 3 > LARGEST_FILE + 3 {
+            return Err(format!("a file is larger than {} MB", LARGEST_FILE >> 20));
+        }
+        let bytes =
+            STANDARD.decode(data.trim()).map_err(|_| format!("{} is not valid base64", quote(name)))?;
+        if bytes.is_empty() {
+            return Err(format!("{} is empty", quote(name)));
+        }
+        Ok(File { name: name.to_owned(), mime: mime.to_owned(), bytes: bytes.into() })
+    }
 }
 
 impl Webhook {
@@ -41,7 +91,12 @@ impl Webhook {
             Ok(read) => read,
             Err(error) => {
                 link.refused(Rejection::Invalid);
-                let status = StatusCode::PAYLOAD_TOO_LARGE;
+                let status = match error {
+                    BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+                    BodyError::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
+                    BodyError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                    BodyError::Broken => StatusCode::BAD_REQUEST,
+                };
                 return Err(reply::error(&ApiError::new(status, "unreadable_body", error.to_string())));
             }
         };
@@ -67,8 +122,14 @@ impl Webhook {
             reply::error(&ApiError::invalid("content", message))
         };
         match serde_json::from_slice::<Incoming>(&body) {
-            Ok(incoming) if incoming.content.trim().is_empty() => {
+            Ok(incoming) if incoming.content.trim().is_empty() && incoming.attachments.is_empty() => {
                 Err(invalid("message content is empty".to_owned()))
+            }
+            Ok(incoming) if incoming.content.len() > LONGEST_TEXT => {
+                Err(invalid(format!("content is longer than {LONGEST_TEXT} bytes")))
+            }
+            Ok(incoming) if incoming.attachments.len() > MOST_FILES => {
+                Err(invalid(format!("more than {MOST_FILES} attachments in one message")))
             }
             Ok(incoming) if incoming.chat_id.as_ref().is_some_and(|id| id.len() > 256) => {
                 Err(invalid("chat_id is longer than 256 bytes".to_owned()))
@@ -95,6 +156,14 @@ impl Inlet for WebhookChannel {
             Ok(read) => read,
             Err(answer) => return answer,
         };
+        let files: Result<Vec<File>, _> = incoming.attachments.iter().map(Enclosed::open).collect();
+        let files = match files {
+            Ok(files) => files,
+            Err(problem) => {
+                link.refused(Rejection::Invalid);
+                return reply::error(&ApiError::invalid("attachments", problem));
+            }
+        };
         let sender = incoming.sender.as_deref().unwrap_or_default();
         if !webhook.allowed.any("webhook", &[sender]) {
             link.refused(Rejection::NotAllowed);
@@ -106,7 +175,13 @@ impl Inlet for WebhookChannel {
         }
         let chat = incoming.chat_id.filter(|chat| !chat.is_empty()).unwrap_or_else(|| "default".to_owned());
         let chat = Chat { kind: "direct", id: chat, sender: sender.to_owned(), ..Chat::default() };
-        let heard = Heard { received, ..Heard::now(chat, incoming.content) };
+        let mut heard = Heard { received, ..Heard::now(chat, incoming.content) };
+        if !files.is_empty() {
+            let inbox = link.inbox(&webhook.inbox, &heard.chat);
+            for File { name, mime, bytes } in files {
+                heard.enclose(inbox.take(link.name(), kind_of(&mime), &name, bytes).await);
+            }
+        }
         let answer = if webhook.callback.is_some() {
             match dialogue.hear(heard).await {
                 Ok(()) => return accepted(&id, "accepted"),
@@ -133,7 +208,7 @@ async fn answer(link: &Link, heard: Heard) -> Result<Value, ApiError> {
     let inbound = Inbound {
         channel: link.name(),
         conversation: Conversation::Chat(heard.chat),
-        messages: vec![Message::new(Role::User, heard.text)],
+        messages: vec![Message::from_person(heard.text, heard.images)],
         model: None,
         sampling: Sampling::default(),
         stream: false,

@@ -1,6 +1,6 @@
 //! Messages of any program, over signed HTTP requests in both directions.
 //!
-//! In: `POST /webhook/<name>` with `{"content", "chat_id"?, "sender"?}`, signed. Out: the answer, and whatever tools and
+//! In: `POST /webhook/<name>` with `{"content", "chat_id"?, "sender"?, "attachments"?}`, signed. Out: the answer, and whatever tools and
 //! jobs send to the channel, as a signed POST to `callback_url`. Without `callback_url` the answer is that of the
 //! request. Both directions follow [Standard Webhooks](https://www.standardwebhooks.com), for which there are libraries in
 //! every language.
@@ -24,6 +24,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use self::sign::{ID, Key, SIGNATURE, Seen, TIMESTAMP};
+use super::Inbox;
 use super::allow::Allowed;
 use super::channel::{Broken, Channel, Piece, SendError};
 use super::dialogue::Dialogue;
@@ -72,6 +73,7 @@ struct Webhook {
     allowed: Allowed,
     client: reqwest::Client,
     room: Room,
+    inbox: Inbox,
     observer: Arc<dyn Observer>,
     seen: Mutex<Seen>,
     /// There while it runs.
@@ -115,6 +117,7 @@ impl WebhookChannel {
             allowed: Allowed::new(&config.allow_from),
             client,
             room: Room::new(ROOM),
+            inbox: around.inbox.clone(),
             observer: Arc::clone(&around.observer),
             seen: Mutex::default(),
             running: Mutex::new(None),
@@ -134,11 +137,25 @@ impl Channel for WebhookChannel {
         Ok(())
     }
 
-    async fn send(&self, chat: &str, piece: &Piece, _: Option<&str>) -> Result<Option<String>, SendError> {
+    async fn send(
+        &self,
+        chat: &str,
+        piece: &Piece,
+        replace: Option<&str>,
+    ) -> Result<Option<String>, SendError> {
+        self.send_once(chat, piece, replace, &uuid()).await
+    }
+
+    async fn send_once(
+        &self,
+        chat: &str,
+        piece: &Piece,
+        _: Option<&str>,
+        id: &str,
+    ) -> Result<Option<String>, SendError> {
         let Some(url) = &self.0.callback else {
             return Err(SendError::Final("the channel has no settings.callback_url".to_owned()));
         };
-        let id = uuid();
         let mut document = json!({ "type": "message", "id": id, "chat_id": chat });
         match piece {
             Piece::Text { text, reply_to } => {
@@ -152,8 +169,8 @@ impl Channel for WebhookChannel {
                 }]);
             }
         }
-        self.0.post(url, &id, document.to_string()).await?;
-        Ok(Some(id))
+        self.0.post(url, id, document.to_string()).await?;
+        Ok(Some(id.to_owned()))
     }
 
     fn inlet(&self) -> Option<(String, Arc<dyn Inlet>)> {

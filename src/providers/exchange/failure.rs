@@ -79,7 +79,8 @@ pub(super) fn classify(status: Option<u16>, error: &ErrorBody) -> FailureReason 
     if let Some(reason @ (Billing | Overloaded | ContextOverflow)) = known {
         return reason;
     }
-    if known == Some(BadRequest)
+    // For a bad request most vendors have one word, if any, whatever is bad about it.
+    if (matches!(status, Some(400 | 413 | 422)) || status.is_none() && known == Some(BadRequest))
         && let Some(reason) = error.message.as_deref().and_then(known_phrase)
     {
         return reason;
@@ -120,6 +121,8 @@ fn known_word(word: &str) -> Option<FailureReason> {
         | "billing_hard_limit_reached"
         | "exceeded_current_quota_error"
         | "insufficient_balance"
+        // Zhipu: no credit.
+        | "1113"
         | "BILLING_DISABLED"
         | "FAILED_PRECONDITION" => FailureReason::Billing,
         "rate_limit_exceeded"
@@ -133,6 +136,7 @@ fn known_word(word: &str) -> Option<FailureReason> {
         "context_length_exceeded"
         | "string_above_max_length"
         | "exceed_context_size_error"
+        | "model_max_prompt_tokens_exceeded"
         | "request_too_large" => FailureReason::ContextOverflow,
         "timeout_error" | "timeout" | "DEADLINE_EXCEEDED" => FailureReason::Timeout,
         "invalid_request_error"
@@ -156,16 +160,36 @@ fn read_delay(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(MAX_RETRY_AFTER))
 }
 
-/// What some vendors say in the text for people alone, under a word that means every kind of bad request.
+/// What some vendors say in the text for people alone, under a word that means every kind of bad request or none.
 fn known_phrase(message: &str) -> Option<FailureReason> {
+    use FailureReason::{Auth, Billing, ContextOverflow};
     const PHRASES: &[(&str, FailureReason)] = &[
         // Anthropic.
-        ("prompt is too long", FailureReason::ContextOverflow),
-        ("input length and `max_tokens` exceed context limit", FailureReason::ContextOverflow),
-        ("credit balance is too low", FailureReason::Billing),
+        ("prompt is too long", ContextOverflow),
+        ("input length and `max_tokens` exceed context limit", ContextOverflow),
+        ("credit balance is too low", Billing),
         // Gemini.
-        ("exceeds the maximum number of tokens allowed", FailureReason::ContextOverflow),
+        ("exceeds the maximum number of tokens allowed", ContextOverflow),
+        // OpenAI's words, which vLLM, OpenRouter, DeepSeek, Mistral and others have taken over without its code.
+        ("maximum context length", ContextOverflow),
+        ("reduce the length of the messages", ContextOverflow),
+        // llama.cpp and LM Studio.
+        ("exceeds the available context size", ContextOverflow),
+        ("loaded with context length of only", ContextOverflow),
+        ("greater than the context length", ContextOverflow),
+        // xAI, Moonshot, Qwen, Zhipu, Text Generation Inference, Bedrock.
+        ("maximum prompt length is", ContextOverflow),
+        ("exceeded model token limit", ContextOverflow),
+        ("Range of input length should be", ContextOverflow),
+        ("Prompt exceeds max length", ContextOverflow),
+        ("`inputs` tokens + `max_new_tokens` must be", ContextOverflow),
+        ("Input is too long for requested model", ContextOverflow),
+        ("Incorrect API key provided", Auth),
     ];
+    // Not the conversation is too long then but the answer that is asked for, and no cut helps.
+    if message.contains("'max_completion_tokens' is too large") {
+        return None;
+    }
     PHRASES.iter().find(|(phrase, _)| message.contains(phrase)).map(|(_, reason)| *reason)
 }
 
@@ -228,6 +252,32 @@ mod tests {
         assert_eq!(reason(500, r#"{"error":{"type":"invalid_request_error"}}"#), "server");
         // The text for people decides nothing.
         assert_eq!(reason(400, r#"{"error":{"message":"context_length_exceeded"}}"#), "bad_request");
+    }
+
+    #[test]
+    fn a_conversation_that_is_too_long_is_known_by_every_vendor_s_words() {
+        for said in [
+            r#"{"object":"error","message":"This model's maximum context length is 8192 tokens. However, you requested 9000 tokens (8000 in the messages, 1000 in the completion).","type":"BadRequestError","param":null,"code":400}"#,
+            r#"{"error":{"message":"This endpoint's maximum context length is 131072 tokens. However, you requested about 200000 tokens","code":400}}"#,
+            r#"{"error":{"message":"This model's maximum context length is 65536 tokens.","type":"invalid_request_error","code":"invalid_request_error"}}"#,
+            r#"{"object":"error","message":"Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length","type":"invalid_request_error","code":"3051"}"#,
+            r#"{"error":"Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens, which is not enough."}"#,
+            r#"{"error":{"code":"1261","message":"Prompt exceeds max length"}}"#,
+            r#"{"error":{"message":"Invalid request: Your request exceeded model token limit: 8192","type":"invalid_request_error"}}"#,
+            r#"{"error":{"code":"invalid_parameter_error","message":"Range of input length should be [1, 30720]","type":"invalid_request_error"}}"#,
+            r#"{"code":"Client specified an invalid argument","error":"This model's maximum prompt length is 131072 but the request contains 200000 tokens."}"#,
+            r#"{"message":"Input is too long for requested model."}"#,
+            r#"{"error":{"message":"prompt token count of 130000 exceeds the limit of 128000","code":"model_max_prompt_tokens_exceeded"}}"#,
+        ] {
+            assert_eq!(reason(400, said), "context_overflow", "{said}");
+        }
+        let together = r#"{"error":{"message":"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193.","type":"invalid_request_error"}}"#;
+        assert_eq!(reason(422, together), "context_overflow");
+        // Shortening the conversation would not help.
+        let answer = r#"{"error":{"message":"'max_tokens' or 'max_completion_tokens' is too large: 32768. This model's maximum context length is 8192 tokens","code":400}}"#;
+        assert_eq!(reason(400, answer), "bad_request");
+        assert_eq!(reason(400, r#"{"code":"x","error":"Incorrect API key provided: xx***xx."}"#), "auth");
+        assert_eq!(reason(429, r#"{"error":{"code":"1113","message":"no credit"}}"#), "billing");
     }
 
     #[test]

@@ -103,7 +103,12 @@ impl Answer {
         let id = fragment.id.filter(|id| !id.is_empty());
         let name = fragment.function.as_ref().and_then(|function| function.name.as_deref()).unwrap_or("");
         let place = match fragment.index {
-            Some(index) => self.calls.iter().position(|(known, _)| *known == Some(index)),
+            // Some servers give every call of an answer the same index.
+            Some(index) => self
+                .calls
+                .iter()
+                .rposition(|(known, _)| *known == Some(index))
+                .filter(|at| !is_another(&self.calls[*at].1, id.as_deref(), name)),
             // Without an index, a fragment that names neither a new call nor a new tool continues the last call.
             None => match &id {
                 Some(id) => self.calls.iter().position(|(_, call)| call.id == *id),
@@ -135,6 +140,12 @@ impl Answer {
         }
         Ok(())
     }
+}
+
+/// Whether a fragment with this id and name begins another call: this one is whole, and is called otherwise.
+fn is_another(call: &ToolCall, id: Option<&str>, name: &str) -> bool {
+    let is_whole = || serde_json::from_str::<serde::de::IgnoredAny>(&call.function.arguments).is_ok();
+    !name.is_empty() && id.is_some_and(|id| id != call.id) && is_whole()
 }
 
 /// The server ended the answer with the word for a failure of its own.

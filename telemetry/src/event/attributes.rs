@@ -1,6 +1,6 @@
 //! The facts of an event, by name.
 
-use super::{AttemptOutcome, Cost, Event, LlmResponse, Value};
+use super::{AttemptOutcome, Cost, Event, LlmResponse, NO_TURN, Value};
 
 impl Event {
     /// Calls `visit` with each attribute, in a fixed order. Absent facts are left out.
@@ -185,13 +185,17 @@ impl Event {
             }
             Self::ToolStart { turn, tool, session } => {
                 visit("session_id", Text(session.as_str()));
-                visit("turn", Count(*turn));
+                if *turn != NO_TURN {
+                    visit("turn", Count(*turn));
+                }
                 visit("tool", Text(tool.as_str()));
             }
             Self::ToolEnd { turn, tool, status, duration, error, session } => {
                 visit("session_id", Text(session.as_str()));
                 visit("duration_ms", Millis(*duration));
-                visit("turn", Count(*turn));
+                if *turn != NO_TURN {
+                    visit("turn", Count(*turn));
+                }
                 visit("tool", Text(tool.as_str()));
                 visit("status", Text(status.as_str()));
                 if let Some(error) = error {

@@ -19,7 +19,7 @@ pub(crate) struct Network {
 
 impl Network {
     /// `answer` gets the path of a call, its body, and the address of the WebSocket. A body that is no JSON comes as
-    /// `{"form": text}`, and an answer `{"raw": text}` goes as that text.
+    /// `{"form": text}`, an answer `{"raw": text}` goes as that text, and one with `status` with that.
     pub(crate) fn start(answer: fn(&str, &Value, &str) -> Value) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let sockets = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -126,12 +126,11 @@ fn serve(
         let form =
             || if body.is_empty() { Value::Null } else { json!({ "form": String::from_utf8_lossy(&body) }) };
         let body: Value = serde_json::from_slice(&body).unwrap_or_else(|_| form());
-        let text = match answer(&path, &body, url) {
-            answer if answer["raw"].is_string() => answer["raw"].as_str().unwrap().to_owned(),
-            answer => answer.to_string(),
-        };
+        let answer = answer(&path, &body, url);
+        let status = answer["status"].as_u64().unwrap_or(200);
+        let text = answer["raw"].as_str().map_or_else(|| answer.to_string(), str::to_owned);
         calls.lock().unwrap().push((path, body));
-        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len());
+        let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{text}", text.len());
         if reader.get_mut().write_all(answer.as_bytes()).is_err() {
             return;
         }

@@ -77,6 +77,23 @@ fn servers_without_indices_and_ids_are_understood() {
 }
 
 #[test]
+fn calls_that_share_an_index_are_told_apart() {
+    let both = calls([
+        json!([{"index": 0, "id": "a", "function": {"name": "x", "arguments": "{}"}}]),
+        json!([{"index": 0, "id": "b", "function": {"name": "x", "arguments": "{\"k\""}}]),
+        json!([{"index": 0, "function": {"arguments": ":1}"}}]),
+    ]);
+    assert_eq!(both, expected(&[("a", "x", "{}"), ("b", "x", "{\"k\":1}")]));
+    // Some give every fragment an id of its own.
+    let one = calls([
+        json!([{"index": 0, "id": "a", "function": {"name": "x", "arguments": "{\"k\""}}]),
+        json!([{"index": 0, "id": "b", "function": {"name": "x", "arguments": ":1}"}}]),
+        json!([{"index": 0, "id": "c", "function": {"name": null, "arguments": " "}}]),
+    ]);
+    assert_eq!(one, expected(&[("a", "x", "{\"k\":1} ")]));
+}
+
+#[test]
 fn signatures_of_calls_are_kept() {
     let call = json!({"index": 0, "id": "a", "function": {"name": "x"}, "extra_content": {"google": 1}});
     let completion = assemble([delta(json!({"tool_calls": [call]}))]);
