@@ -26,7 +26,16 @@ use crate::providers::ProviderError;
 use crate::sessions::SessionId;
 use crate::tools::{Caller, ToolOutput};
 
-const EMPTY_ANSWER: &str = "The model gave an empty answer.";
+/// What a person reads in place of an answer that is empty.
+const fn nothing_said(finish: FinishReason) -> &'static str {
+    match finish {
+        FinishReason::ContentFilter => "The provider withheld the answer: its content filter objects.",
+        FinishReason::Length => {
+            "The model used up the length of its answer before it wrote any; raise agents.defaults.max_tokens."
+        }
+        FinishReason::Stop | FinishReason::ToolCalls => "The model gave an empty answer.",
+    }
+}
 
 /// What a turn works with.
 pub(super) struct Work<'a> {
@@ -110,7 +119,7 @@ pub(super) async fn run(
         let calls = completion.tool_calls.clone();
         let answered = calls.is_empty();
         let content = match completion.content {
-            text if answered && text.is_empty() => EMPTY_ANSWER.to_owned(),
+            text if answered && text.is_empty() => nothing_said(completion.finish).to_owned(),
             text => text,
         };
         transcript.push(Message {

@@ -256,6 +256,10 @@ fn every_metric_moves() {
         drop(gateway.chat("s", r#"!tool list_dir {"path":"."}"#));
     });
     proof.of(&[Metric::ToolCallsUnknownTotal], || drop(gateway.chat("s", "!tool invented {}")));
+    // The hook ends again and again, and with it down nothing could change.
+    wait_for("a moment of health", || {
+        (gateway.scrape().get(r#"picoclaw_health_status{status="healthy"}"#) == 1.0).then_some(())
+    });
     proof.of(
         &[
             Metric::ProviderErrorsTotal,

@@ -183,3 +183,14 @@ fn a_fallback_that_answers_can_be_shown_without_a_provider() {
     assert_eq!(scrape.get(&failures("first")), 2.0);
     assert_eq!(scrape.get(r#"picoclaw_provider_requests_total{provider="echo"}"#), 3.0);
 }
+
+#[test]
+fn an_answer_that_is_empty_says_why() {
+    const FILTERED: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"content_filter\"}]}\n\ndata: [DONE]\n\n";
+    const CUT: &str =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"length\"}]}\n\ndata: [DONE]\n\n";
+    let upstream = Upstream::start(&[Behaviour::Events(FILTERED), Behaviour::Events(CUT)]);
+    let gateway = Gateway::start(json!({ "model_list": [upstream.model("m", "openai")] }));
+    assert!(gateway.chat("s", "hi").contains("content filter"));
+    assert!(gateway.chat("s", "hi").contains("max_tokens"));
+}

@@ -124,16 +124,13 @@ fn what_people_write_is_read_as_they_wrote_it_and_surprises_stop_nothing() {
     let (_gateway, mut peer) = start(&network);
     let said =
         |text: Value| json!({ "type": "message", "user": "U1", "channel": "D1", "ts": "1.1", "text": text });
-    let mut nulls = said(json!("!say a &lt; b &amp;&amp; <https://x.test/?a=1&amp;b=2>"));
+    let mut nulls = said(json!("a &lt; b &amp;&amp; <https://x.test/?a=1&amp;b=2>"));
     nulls["files"] = json!([{ "name": null, "mimetype": null, "mode": "tombstone" }]);
     nulls["bot_id"] = Value::Null;
     peer.send(event("e0", "E0", json!({ "type": "message", "user": 7 })));
     peer.send(event("e1", "E1", nulls));
     let answered = network.call("/chat.postMessage", 0)["text"].as_str().unwrap().to_owned();
-    assert!(
-        answered.starts_with("!say a &lt; b &amp;&amp; https://x.test/?a=1&amp;b=2\n[file:"),
-        "{answered}"
-    );
+    assert!(answered.starts_with("a &lt; b &amp;&amp; https://x.test/?a=1&amp;b=2\n[file:"), "{answered}");
 }
 
 #[test]

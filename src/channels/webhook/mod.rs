@@ -1,8 +1,8 @@
 //! Messages of any program, over signed HTTP requests in both directions.
 //!
-//! In: `POST /webhook/<name>` with `{"content", "chat_id"?, "sender"?, "attachments"?}`, signed. Out: the answer, and whatever tools and
-//! jobs send to the channel, as a signed POST to `callback_url`. Without `callback_url` the answer is that of the
-//! request. Both directions follow [Standard Webhooks](https://www.standardwebhooks.com), for which there are libraries in
+//! In: `POST /webhook/<name>` with `{"content", "chat_id"?, "sender"?, "attachments"?}`, signed. Out: the
+//! answer, and whatever tools and jobs send to the channel, as a signed POST to `callback_url`. Without `callback_url`
+//! the answer is that of the request. Both directions follow [Standard Webhooks](https://www.standardwebhooks.com), for which there are libraries in
 //! every language.
 //!
 //! A message that comes again with the same `webhook-id` is acknowledged and not answered again.
