@@ -11,6 +11,11 @@ use serde_json::value::{RawValue, to_raw_value};
 /// The field of a stored message that holds its images.
 pub const MEDIA: &str = "media";
 
+/// The field of a tool call that holds what is not OpenAI's, and the field in it with what the model said about the call.
+pub const EXTRA_CONTENT: &str = "extra_content";
+/// See [`EXTRA_CONTENT`].
+pub const EXPLANATION: &str = "tool_feedback_explanation";
+
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -101,6 +106,14 @@ pub struct ToolCall {
     /// Fields of the existing format that this gateway does not read.
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,
+}
+
+impl ToolCall {
+    /// What the model said about the call; empty when it said nothing.
+    pub fn explanation(&self) -> &str {
+        let said = self.other.get(EXTRA_CONTENT).and_then(|extra| extra.get(EXPLANATION)?.as_str());
+        said.unwrap_or_default()
+    }
 }
 
 fn function() -> String {

@@ -136,6 +136,10 @@ impl Assistant for Agent {
         self.0.agents.load().default().limits.tool_feedback
     }
 
+    fn splits_answers(&self) -> bool {
+        self.0.agents.load().default().limits.split_answers
+    }
+
     fn models(&self) -> Vec<ModelInfo> {
         self.0.agents.load().default().models.list()
     }

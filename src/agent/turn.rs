@@ -5,6 +5,7 @@ use std::sync::Arc;
 use picoclaw_telemetry::guard::Turn;
 use picoclaw_telemetry::words::{Compaction, FailureReason, TurnStatus};
 use picoclaw_telemetry::{Bus, Detail, Event};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -21,7 +22,9 @@ use super::setup::Setup;
 use super::task::Answer;
 use super::tool_calls::Calling;
 use super::transcript::Transcript;
-use crate::chat::{FinishReason, MEDIA, Message, Role, Sampling, ToolCall, Usage};
+use crate::chat::{
+    EXPLANATION, EXTRA_CONTENT, FinishReason, MEDIA, Message, Role, Sampling, ToolCall, Usage,
+};
 use crate::providers::ProviderError;
 use crate::sessions::SessionId;
 use crate::tools::{Caller, ToolOutput};
@@ -133,7 +136,7 @@ pub(super) async fn run(
             ));
         }
         if let Some(told) = work.told {
-            let _ = told.send(Progress::ToolCalls(calls.clone())).await;
+            let _ = told.send(Progress::ToolCalls(explained(&calls, &content))).await;
         }
         for call in &calls {
             let output = match &work.setup.hooks {
@@ -157,6 +160,20 @@ pub(super) async fn run(
     }
     let reply = at_the_limit(work, transcript, usage, offer.bytes()).await;
     Ok((Reply { content: after(said, reply.content), ..reply }, TurnStatus::ToolLimit))
+}
+
+/// Calls with what the model said about them, where the web page looks for it.
+fn explained(calls: &[ToolCall], said: &str) -> Vec<ToolCall> {
+    let mut calls = calls.to_vec();
+    if !said.trim().is_empty() {
+        for call in &mut calls {
+            let extra = call.other.entry(EXTRA_CONTENT).or_insert_with(|| json!({}));
+            if let Some(extra) = extra.as_object_mut() {
+                extra.entry(EXPLANATION).or_insert_with(|| said.trim().into());
+            }
+        }
+    }
+    calls
 }
 
 /// What the model is shown in this turn. What a sub-agent finds is its own.

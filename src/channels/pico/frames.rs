@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::agent::Reply;
 use crate::channels::courier::Attachment;
+use crate::channels::feedback::shortened;
 use crate::channels::inbox::kind_of;
-use crate::chat::ToolCall;
+use crate::chat::{EXPLANATION, EXTRA_CONTENT, ToolCall};
 
 /// A frame of a client.
 #[derive(Debug, Default, Deserialize)]
@@ -89,11 +90,11 @@ pub(super) fn delete(session: &str, id: &str) -> String {
     frame("message.delete", Some(session), Some(json!({ "message_id": id })))
 }
 
-/// The whole answer, in a message of its own or in place of the message that has grown or stood in so far.
-pub(super) fn answer(session: &str, id: &str, reply: &Reply, replaces: bool) -> String {
+/// The answer, or the last part of it, in a message of its own or in place of the message that has grown or stood in so far.
+pub(super) fn answer(session: &str, id: &str, reply: &Reply, text: &str, replaces: bool) -> String {
     let (input, output) = (reply.usage.input, reply.usage.output);
     let mut payload = json!({
-        "content": reply.content,
+        "content": text,
         "message_id": id,
         "model_name": reply.model_name,
     });
@@ -120,8 +121,27 @@ pub(super) fn thought(session: &str, id: &str, text: &str) -> String {
     frame("message.create", Some(session), Some(payload))
 }
 
-/// Tools that the model calls.
-pub(super) fn tool_calls(session: &str, id: &str, calls: &[ToolCall]) -> String {
+/// Tools that the model calls. Of arguments and of what the model says about a call at most `longest` characters are shown.
+/// It was `said` already where the text before the calls has been shown as a message.
+pub(super) fn tool_calls(
+    session: &str,
+    id: &str,
+    calls: &[ToolCall],
+    said: bool,
+    longest: Option<usize>,
+) -> String {
+    let cut = |text: &str| longest.map_or_else(|| text.to_owned(), |longest| shortened(text, longest));
+    let show = |call: &ToolCall| {
+        let ToolCall { id, kind, function, .. } = call;
+        let arguments = cut(&function.arguments);
+        let mut shown =
+            json!({ "id": id, "type": kind, "function": { "name": function.name, "arguments": arguments } });
+        if !said && !call.explanation().is_empty() {
+            shown[EXTRA_CONTENT] = json!({ EXPLANATION: cut(call.explanation()) });
+        }
+        shown
+    };
+    let calls: Vec<Value> = calls.iter().map(show).collect();
     let payload = json!({ "kind": "tool_calls", "content": "", "tool_calls": calls, "message_id": id });
     frame("message.create", Some(session), Some(payload))
 }
@@ -151,7 +171,7 @@ pub(super) fn error(code: &str, message: &str, request: Option<&str>) -> String 
 mod tests {
     use super::*;
     use crate::agent::ContextUsage;
-    use crate::chat::{FinishReason, Usage};
+    use crate::chat::{FinishReason, FunctionCall, Usage};
 
     fn parsed(frame: &str) -> Value {
         let mut frame: Value = serde_json::from_str(frame).unwrap();
@@ -185,7 +205,7 @@ mod tests {
             joined: false,
         };
         assert_eq!(
-            parsed(&answer("s", "m", &reply, true)),
+            parsed(&answer("s", "m", &reply, "hi", true)),
             json!({"type": "message.update", "session_id": "s",
                    "payload": {"content": "hi", "message_id": "m", "model_name": "gpt",
                                "usage": {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7},
@@ -198,6 +218,31 @@ mod tests {
             json!({"type": "error", "payload":
                    {"code": "empty_content", "message": "message content is empty", "request_id": "m1"}})
         );
+    }
+
+    #[test]
+    fn tool_calls_are_shown_shortened_and_with_what_the_model_says() {
+        let call = |arguments: &str| ToolCall {
+            id: "c1".into(),
+            kind: "function".into(),
+            function: FunctionCall { name: "exec".into(), arguments: arguments.into() },
+            other: json!({ "extra_content": { "google": {}, "tool_feedback_explanation": "I look." } })
+                .as_object()
+                .unwrap()
+                .clone(),
+        };
+        let shown = |said, longest| {
+            let frame = parsed(&tool_calls("s", "m", &[call(r#"{"a":1}"#)], said, longest));
+            frame["payload"]["tool_calls"][0].clone()
+        };
+        let function = |arguments: &str| json!({ "name": "exec", "arguments": arguments });
+        assert_eq!(
+            shown(false, Some(4)),
+            json!({ "id": "c1", "type": "function", "function": function("{\"a\"…"),
+                    "extra_content": { "tool_feedback_explanation": "I lo…" } })
+        );
+        let whole = json!({ "id": "c1", "type": "function", "function": function(r#"{"a":1}"#) });
+        assert_eq!(shown(true, None), whole);
     }
 
     #[test]
