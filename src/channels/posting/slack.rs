@@ -35,11 +35,11 @@ mod tests {
 
     #[test]
     fn text_and_tables_become_blocks_that_slack_takes() {
-        let text = format!("**Done** <!here>\n| a | b |\n|---|---|\n| 1 | 2 |\n{}", "word ".repeat(1000));
+        let text = format!("**Done** <!here>\n| a | b |\n|---|--|\n| 1 | 2 |\n{}", "word ".repeat(1000));
         let document = document(&text, "Pico", "");
         let blocks = document["blocks"].as_array().unwrap();
         let texts: Vec<&str> = blocks.iter().map(|block| block["text"]["text"].as_str().unwrap()).collect();
-        let begin = "*Done* &lt;!here&gt;\n```\na | b\n--|---\n1 | 2\n```\nword ";
+        let begin = "*Done* &lt;!here&gt;\n```\na | b\n--|--\n1 | 2\n```\nword ";
         assert!(texts[0].starts_with(begin), "{}", &texts[0][..60]);
         assert!(texts.len() == 2 && texts.iter().all(|text| text.len() <= 3000));
         assert_eq!((&document["username"], document.get("icon_emoji")), (&json!("Pico"), None));
