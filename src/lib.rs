@@ -17,6 +17,7 @@ pub mod image_type;
 pub mod integrations;
 pub mod jobs;
 pub mod mcp;
+pub mod media;
 mod outbound;
 pub mod pidfile;
 pub mod providers;

@@ -83,6 +83,12 @@ _picoclaw() {
             picoclaw,version)
                 cmd="picoclaw__subcmd__version"
                 ;;
+            picoclaw__subcmd__auth,models)
+                cmd="picoclaw__subcmd__auth__subcmd__models"
+                ;;
+            picoclaw__subcmd__auth,status)
+                cmd="picoclaw__subcmd__auth__subcmd__status"
+                ;;
             picoclaw__subcmd__config,check)
                 cmd="picoclaw__subcmd__config__subcmd__check"
                 ;;
@@ -149,8 +155,14 @@ _picoclaw() {
             picoclaw__subcmd__skills,install)
                 cmd="picoclaw__subcmd__skills__subcmd__install"
                 ;;
+            picoclaw__subcmd__skills,install-builtin)
+                cmd="picoclaw__subcmd__skills__subcmd__install__subcmd__builtin"
+                ;;
             picoclaw__subcmd__skills,list)
                 cmd="picoclaw__subcmd__skills__subcmd__list"
+                ;;
+            picoclaw__subcmd__skills,list-builtin)
+                cmd="picoclaw__subcmd__skills__subcmd__list__subcmd__builtin"
                 ;;
             picoclaw__subcmd__skills,remove)
                 cmd="picoclaw__subcmd__skills__subcmd__remove"
@@ -216,8 +228,36 @@ _picoclaw() {
             return 0
             ;;
         picoclaw__subcmd__auth)
-            opts=""
+            opts="-h --help status models"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        picoclaw__subcmd__auth__subcmd__models)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        picoclaw__subcmd__auth__subcmd__status)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -896,7 +936,7 @@ _picoclaw() {
             return 0
             ;;
         picoclaw__subcmd__skills)
-            opts="-h --help list show install search remove"
+            opts="-h --help list show install search list-builtin install-builtin remove"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -935,8 +975,36 @@ _picoclaw() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        picoclaw__subcmd__skills__subcmd__install__subcmd__builtin)
+            opts="-f -h --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         picoclaw__subcmd__skills__subcmd__list)
             opts="-h --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        picoclaw__subcmd__skills__subcmd__list__subcmd__builtin)
+            opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -98,6 +98,11 @@ impl Agent {
         self.0.agents.store(Arc::new(agents));
     }
 
+    /// Whether no turn runs or waits.
+    pub fn is_idle(&self) -> bool {
+        self.0.turns.is_empty()
+    }
+
     /// Lets providers be asked again whose time to cool down is over.
     pub fn end_cooldowns(&self) {
         self.0.agents.load().models.tick(&self.0.bus);

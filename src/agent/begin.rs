@@ -147,14 +147,12 @@ impl Assistant for Agent {
         setup.pictures.as_ref().map(|pictures| pictures.home().to_owned())
     }
 
-    fn workspace(&self, channel: &str, conversation: &Conversation) -> Option<PathBuf> {
-        let agents = self.0.agents.load();
-        let (setup, _) = agents.route(channel, conversation);
-        setup.pictures.as_ref().map(|pictures| pictures.home().to_owned())
-    }
-
     fn tool_feedback(&self) -> Option<ToolFeedback> {
         self.0.agents.load().default().limits.tool_feedback
+    }
+
+    fn splits_answers(&self) -> bool {
+        self.0.agents.load().default().limits.split_answers
     }
 
     fn models(&self) -> Vec<ModelInfo> {

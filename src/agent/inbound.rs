@@ -224,6 +224,11 @@ pub trait Assistant: Send + Sync {
         None
     }
 
+    /// Whether an answer for a chat may be several messages, with marks between them.
+    fn splits_answers(&self) -> bool {
+        false
+    }
+
     /// The configured models, the default first.
     fn models(&self) -> Vec<ModelInfo>;
 }

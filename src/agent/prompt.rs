@@ -33,6 +33,8 @@ pub struct Prompt(Arc<Inner>);
 struct Inner {
     /// The part that no file says.
     opening: String,
+    /// What is said besides in chats of networks; may be empty.
+    in_chats: String,
     workspace: Workspace,
     /// The only skills to be offered; all of them when empty.
     skills: Vec<String>,
@@ -42,6 +44,7 @@ struct Inner {
 #[derive(Debug)]
 struct State {
     message: Arc<Message>,
+    in_chats: Arc<Message>,
     skills: Arc<[Skill]>,
     /// What the files looked like when they were read.
     stamp: Option<u64>,
@@ -54,21 +57,39 @@ impl Prompt {
     /// The prompt of an agent that works in this directory. Of the skills there only those in the list are offered,
     /// unless the list is empty.
     pub fn new(opening: impl Into<String>, workspace: Workspace, skills: Vec<String>) -> Self {
+        Self::with_rule_for_chats(opening, String::new(), workspace, skills)
+    }
+
+    /// The same with a rule that holds in chats of networks alone.
+    pub fn with_rule_for_chats(
+        opening: impl Into<String>,
+        in_chats: String,
+        workspace: Workspace,
+        skills: Vec<String>,
+    ) -> Self {
         let opening = opening.into();
+        let (message, chats) = messages(opening.clone(), &in_chats);
         let state = State {
-            message: Arc::new(Message::new(Role::System, opening.clone())),
+            message,
+            in_chats: chats,
             skills: Arc::new([]),
             stamp: None,
             looked: None,
             looking: false,
         };
-        Self(Arc::new(Inner { opening, workspace, skills, state: Mutex::new(state) }))
+        Self(Arc::new(Inner { opening, in_chats, workspace, skills, state: Mutex::new(state) }))
     }
 
     /// The message that opens a conversation now.
     pub async fn message(&self) -> Arc<Message> {
         self.look().await;
         Arc::clone(&self.0.lock().message)
+    }
+
+    /// The message that opens a chat of a network now.
+    pub async fn message_in_chats(&self) -> Arc<Message> {
+        self.look().await;
+        Arc::clone(&self.0.lock().in_chats)
     }
 
     /// The skills that are offered now.
@@ -110,8 +131,10 @@ impl Inner {
         skills.retain(|skill| self.skills.is_empty() || self.skills.contains(&skill.name));
         let text = files::compose(&self.opening, self.workspace.path(), &skills);
         let skills: Arc<[Skill]> = skills.into();
+        let (message, in_chats) = messages(text, &self.in_chats);
         let mut state = self.lock();
-        state.message = Arc::new(Message::new(Role::System, text));
+        state.message = message;
+        state.in_chats = in_chats;
         state.skills = skills;
         state.stamp = Some(seen);
     }
@@ -119,6 +142,14 @@ impl Inner {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The message that opens conversations, and that which opens chats.
+fn messages(text: String, in_chats: &str) -> (Arc<Message>, Arc<Message>) {
+    let chats = (!in_chats.is_empty()).then(|| format!("{text}\n\n{in_chats}"));
+    let message = Arc::new(Message::new(Role::System, text));
+    let chats = chats.map_or_else(|| Arc::clone(&message), |text| Arc::new(Message::new(Role::System, text)));
+    (message, chats)
 }
 
 struct Looked<'a>(&'a Inner);

@@ -43,6 +43,8 @@ pub struct Limits {
     pub routing: Option<Routing>,
     /// How people in chats are told of tool calls, if they are.
     pub tool_feedback: Option<ToolFeedback>,
+    /// Whether answers for chats are split at marks.
+    pub split_answers: bool,
     /// For how many turns a conversation is shown a tool that it has found, from its last use on.
     pub found_tools_turns: u32,
     /// Whether all messages that wait join a turn at once, rather than one after each answer of the model.

@@ -184,7 +184,10 @@ impl Task {
             self.agent.0.bus.emit(Event::SessionReadFailed { session, error: text });
             store_error(&error)
         })?;
-        let prompt = self.setup.prompt.message().await;
+        let prompt = match self.inbound.conversation {
+            Conversation::Chat(_) => self.setup.prompt.message_in_chats().await,
+            _ => self.setup.prompt.message().await,
+        };
         // Before what the person says, which is what the model should answer.
         let news = self.remembers().into_iter().flat_map(|id| crew::news(&self.agent, id.key()));
         Ok(Transcript::new(Some(prompt), history, news.chain(inbound)))

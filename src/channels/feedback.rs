@@ -32,7 +32,7 @@ pub(super) fn line(call: &ToolCall, feedback: ToolFeedback) -> String {
 }
 
 /// The beginning of a text.
-fn shortened(text: &str, most: usize) -> String {
+pub(super) fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", text[..end].trim_end()),
         None => text.to_owned(),

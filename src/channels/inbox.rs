@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use std::io::Write;
@@ -16,8 +16,6 @@ use crate::image_type;
 
 /// Where they lie below the workspace.
 const FOLDER: &str = "media/inbound";
-/// How long they stay.
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many there are at most: the oldest goes first.
 const MOST: usize = 200;
 
@@ -170,8 +168,8 @@ fn tidy(folder: &Path) -> io::Result<()> {
     }
     files.sort_unstable();
     let surplus = (files.len() + 1).saturating_sub(MOST);
-    for (n, (modified, path)) in files.iter().enumerate() {
-        if n < surplus || modified.elapsed().is_ok_and(|age| age > KEPT) {
+    for (n, (_, path)) in files.iter().enumerate() {
+        if n < surplus {
             fs::remove_file(path)?;
         }
     }

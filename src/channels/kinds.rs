@@ -5,7 +5,11 @@ use std::sync::Arc;
 use super::Inbox;
 use super::channel::Channel;
 use super::discord::DiscordChannel;
+use super::irc::IrcChannel;
+use super::matrix::MatrixChannel;
 use super::pico::PicoChannel;
+use super::pico_client::PicoClientChannel;
+use super::posting::{Network, PostingChannel};
 use super::settings::SettingError;
 use super::slack::SlackChannel;
 use super::telegram::TelegramChannel;
@@ -37,7 +41,12 @@ pub fn build(
     Ok(Some(match config.kind(name) {
         "pico" => Arc::new(PicoChannel::new(config, around.inbox.clone(), Arc::clone(&around.observer))?),
         "discord" => Arc::new(DiscordChannel::new(config, around)?),
+        "irc" => Arc::new(IrcChannel::new(config, around)?),
+        "matrix" => Arc::new(MatrixChannel::new(name, config, around)?),
+        "pico_client" => Arc::new(PicoClientChannel::new(config, around)?),
         "slack" => Arc::new(SlackChannel::new(config, around)?),
+        "slack_webhook" => Arc::new(PostingChannel::new(Network::Slack, config, around)?),
+        "teams_webhook" => Arc::new(PostingChannel::new(Network::Teams, config, around)?),
         "telegram" => Arc::new(TelegramChannel::new(name, config, around)?),
         "webhook" => Arc::new(WebhookChannel::new(name, config, around)?),
         _ => return Ok(None),

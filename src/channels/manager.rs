@@ -106,10 +106,11 @@ impl Channels {
         let (post, out) = outbound::queue(lasting(label, name), label, bus.clone());
         let assistant = Arc::clone(assistant);
         let last_chat = self.0.last_chat.clone();
+        let speaker = Arc::clone(&assistant);
         let link = Link::new(lasting(label, name), label, bus.clone(), assistant, post, last_chat);
         let link = Arc::new(link);
         let inlet = channel.inlet();
-        let sending = tokio::spawn(outbound::work(Arc::clone(&channel), out));
+        let sending = tokio::spawn(outbound::work(Arc::clone(&channel), speaker, out));
         let living = life::live(channel, Arc::clone(&link));
         let life = tokio::spawn(async move {
             living.await;

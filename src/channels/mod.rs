@@ -8,13 +8,17 @@
 //! * [`discord`]: a bot, over the gateway of the network.
 //! * [`slack`]: an app, by Socket Mode.
 //! * [`webhook`]: any program, by signed requests.
+//! * [`posting`]: the webhooks of Slack and of Microsoft Teams, outwards only.
+//! * [`pico_client`]: the WebSocket of another server that speaks as the web page does.
+//! * [`matrix`]: rooms and people of a homeserver.
+//! * [`irc`]: rooms and people of an IRC network.
 //! * [`manager`]: starts, reloads and stops the channels of `channel_list`; [`kinds`] knows which types there are.
 //! * [`channel`]: what a channel is; [`link`]: what it has of the gateway.
 //! * `life`: runs a channel, and again after a pause when it broke off. `outbound`: its queue to the network.
 //! * [`last_chat`]: the chat in which a person last wrote.
 //! * [`courier`]: how tools and jobs send messages to chats.
 //! * `dialogue`: one message of a network, from its arrival to the answer. `feedback`: which tools are called meanwhile.
-//! * `manners`: who is answered, and how. `settings`, `allow`, `form`, `group`, `split`, [`inbox`], `picture`, `lenient`, `websocket`, `socket`, `ids`: what channels share.
+//! * `manners`: who is answered, and how. `marker`: where an answer becomes several messages. `settings`, `allow`, `form`, `group`, `split`, [`inbox`], `picture`, `lenient`, `websocket`, `socket`, `wire`, `ids`: what channels share.
 
 mod allow;
 pub mod channel;
@@ -27,6 +31,7 @@ mod group;
 pub mod http;
 mod ids;
 pub mod inbox;
+pub mod irc;
 pub mod kinds;
 pub mod last_chat;
 mod lenient;
@@ -34,9 +39,13 @@ mod life;
 pub mod link;
 pub mod manager;
 mod manners;
+mod marker;
+pub mod matrix;
 mod outbound;
 pub mod pico;
+pub mod pico_client;
 mod picture;
+pub mod posting;
 mod settings;
 pub mod slack;
 mod socket;
@@ -44,10 +53,12 @@ mod split;
 pub mod telegram;
 pub mod webhook;
 mod websocket;
+mod wire;
 
 pub use courier::{Attachment, Courier, DeliveryError, Outgoing, Receipt};
 pub use inbox::Inbox;
 pub use kinds::Surroundings;
 pub use last_chat::LastChat;
 pub use manager::Channels;
+pub(crate) use marker::MARKER;
 pub use settings::SettingError;

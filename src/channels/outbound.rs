@@ -8,9 +8,11 @@ use picoclaw_telemetry::{Bus, Detail, Label};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::channel::{Channel, SendError};
+use super::channel::{Channel, Piece, SendError};
 use super::courier::{DeliveryError, Outgoing, Receipt};
 use super::ids::uuid;
+use super::marker;
+use crate::agent::Assistant;
 
 /// Messages that wait for a channel.
 const QUEUE: usize = 16;
@@ -81,11 +83,12 @@ impl Post {
 }
 
 /// Sends what is handed in, one after another, until nobody can hand in any more.
-pub(super) async fn work(channel: Arc<dyn Channel>, mut out: Out) {
+pub(super) async fn work(channel: Arc<dyn Channel>, assistant: Arc<dyn Assistant>, mut out: Out) {
     let mut pace = Pace::new(channel.rate());
     while let Some(parcel) = out.queue.recv().await {
         let Parcel { chat, message, replace, mut delivery, done } = parcel;
-        let sent = send(channel.as_ref(), &chat, &message, replace, &mut pace, &mut delivery).await;
+        let pieces = pieces(channel.as_ref(), &message, assistant.splits_answers());
+        let sent = send(channel.as_ref(), &chat, pieces, replace, &mut pace, &mut delivery).await;
         let tries = delivery.tries();
         let result = match sent {
             Ok(id) => {
@@ -103,16 +106,24 @@ pub(super) async fn work(channel: Arc<dyn Channel>, mut out: Out) {
     }
 }
 
+/// The pieces of a message, or of those that it stands for.
+fn pieces(channel: &dyn Channel, message: &Outgoing, split: bool) -> Vec<Piece> {
+    if split {
+        marker::messages(message).iter().flat_map(|message| channel.pieces(message)).collect()
+    } else {
+        channel.pieces(message)
+    }
+}
+
 /// Sends all pieces of a message. A piece that was taken is not sent again because a later one failed.
 async fn send(
     channel: &dyn Channel,
     chat: &str,
-    message: &Outgoing,
+    pieces: Vec<Piece>,
     mut replace: Option<String>,
     pace: &mut Pace,
     delivery: &mut Delivery,
 ) -> Result<Option<String>, SendError> {
-    let pieces = channel.pieces(message);
     if pieces.is_empty() {
         return Err(SendError::Final("the message is empty".to_owned()));
     }

@@ -1,5 +1,7 @@
 //! The settings of a channel, read from its entry in `channel_list`.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -28,6 +30,15 @@ impl SettingError {
 /// The settings of the network.
 pub(super) fn network<T: DeserializeOwned>(config: &ChannelConfig) -> Result<T, SettingError> {
     read("settings", &config.settings)
+}
+
+/// A length of time in seconds; 0 means the usual one, as in the existing PicoClaw.
+pub(super) fn seconds(key: &str, value: f64, usual: f64) -> Result<Duration, SettingError> {
+    match value {
+        0.0 => Ok(Duration::from_secs_f64(usual)),
+        seconds if (0.01..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        other => Err(SettingError::new(key, format!("{other} is not between 0.01 and 86400 seconds"))),
+    }
 }
 
 /// A client for the network's server, over a proxy if one is configured.

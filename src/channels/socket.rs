@@ -1,23 +1,21 @@
 //! The client's end of a WebSocket to a network, which notices when the other end is dead.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use hyper::Uri;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::websocket;
+use super::wire::{self, Wire};
 
 /// How long connecting may take, all in all.
 const CONNECT_TIME: Duration = Duration::from_secs(15);
@@ -25,9 +23,6 @@ const CONNECT_TIME: Duration = Duration::from_secs(15);
 const WRITE_TIME: Duration = Duration::from_secs(10);
 /// The largest message of a network.
 const LARGEST: usize = 4 << 20;
-
-trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// A connection.
 pub(super) struct Socket(WebSocketStream<Box<dyn Wire>>);
@@ -49,7 +44,16 @@ impl Socket {
     /// # Errors
     /// Why not. The address is not repeated: it may hold a secret.
     pub(super) async fn connect(url: &str, tls: &ClientConfig) -> Result<Self, String> {
-        timeout(CONNECT_TIME, connect(url, tls)).await.unwrap_or_else(|_| Err("no answer in time".to_owned()))
+        Self::connect_with(url, "", tls).await
+    }
+
+    /// The same with a bearer token, unless that is empty.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub(super) async fn connect_with(url: &str, token: &str, tls: &ClientConfig) -> Result<Self, String> {
+        let connecting = timeout(CONNECT_TIME, connect(url, token, tls)).await;
+        connecting.unwrap_or_else(|_| Err("no answer in time".to_owned()))
     }
 
     /// The next thing that the other end says. Dropping the future loses nothing.
@@ -99,22 +103,20 @@ impl Socket {
     }
 }
 
-async fn connect(url: &str, tls: &ClientConfig) -> Result<Socket, String> {
+async fn connect(url: &str, token: &str, tls: &ClientConfig) -> Result<Socket, String> {
     let uri: Uri = url.parse().map_err(|_| "no address of a WebSocket".to_owned())?;
     let host = uri.host().ok_or("no address of a WebSocket")?;
     let secure = uri.scheme_str() == Some("wss");
     let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((bare, port)).await.map_err(|error| error.to_string())?;
-    let _ = stream.set_nodelay(true);
-    let wire: Box<dyn Wire> = if secure {
-        let name = ServerName::try_from(bare.to_owned()).map_err(|error| error.to_string())?;
-        let connector = TlsConnector::from(Arc::new(tls.clone()));
-        Box::new(connector.connect(name, stream).await.map_err(|error| error.to_string())?)
-    } else {
-        Box::new(stream)
-    };
+    let wire = wire::connect(host, port, secure.then_some(tls)).await?;
     let config = Some(websocket::bounds(LARGEST));
-    let (socket, _) = client_async_with_config(url, wire, config).await.map_err(|error| error.to_string())?;
+    let mut request = url.into_client_request().map_err(|error| error.to_string())?;
+    if !token.is_empty() {
+        let value = HeaderValue::from_str(&format!("Bearer {token}"))
+            .map_err(|_| "the token is no text for a header")?;
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    let connected = client_async_with_config(request, wire, config).await;
+    let (socket, _) = connected.map_err(|error| error.to_string())?;
     Ok(Socket(socket))
 }

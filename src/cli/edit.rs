@@ -9,7 +9,7 @@ use picoclaw_sinks::registry::known_types;
 use serde_json::Value;
 
 use super::say;
-use crate::config::{ConfigFile, Environment, Paths, write_file};
+use crate::config::{ConfigFile, Environment, PASSPHRASE, Paths, encrypt, write_file};
 use crate::pidfile;
 
 /// The configuration, where it is, and what surrounds it.
@@ -22,7 +22,11 @@ pub(super) struct Editing {
 impl Editing {
     /// Opens the configuration of this process' environment.
     pub(super) fn begin() -> anyhow::Result<Self> {
-        let environment = Environment::process();
+        Self::begin_in(Environment::process())
+    }
+
+    /// The same in another environment.
+    pub(super) fn begin_in(environment: Environment) -> anyhow::Result<Self> {
         let paths = paths(&environment)?;
         fs::create_dir_all(paths.config_dir())
             .with_context(|| format!("creating {}", paths.config_dir().display()))?;
@@ -83,7 +87,7 @@ pub(super) fn ask(question: &str, usual: &str) -> anyhow::Result<String> {
 }
 
 /// Asks for a line that is not shown.
-fn ask_hidden(question: &str) -> anyhow::Result<String> {
+pub(super) fn ask_hidden(question: &str) -> anyhow::Result<String> {
     use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
     prompt(question);
     let stdin = std::io::stdin();
@@ -105,21 +109,36 @@ fn prompt(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Adds the key of a model to `.security.yml`, whose other lines stay as they are.
+/// Adds the key of a model to `.security.yml`, whose other lines stay as they are. Where the environment has a passphrase it
+/// is encrypted, as the existing PicoClaw does it.
 ///
 /// # Errors
 /// When the file has a form into which the key cannot be added; it then stays as it is.
-pub(super) fn add_key(paths: &Paths, model: &str, key: &str) -> anyhow::Result<()> {
+pub(super) fn add_key(
+    environment: &Environment,
+    paths: &Paths,
+    model: &str,
+    key: &str,
+) -> anyhow::Result<()> {
+    let key = match environment.get(PASSPHRASE) {
+        Some(_) => encrypt(key, environment).map_err(anyhow::Error::msg)?,
+        None => key.to_owned(),
+    };
     let file = &paths.security_file;
     let before = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error).with_context(|| format!("reading {}", file.display())),
     };
-    let after = with_key(&before, model, key)
+    let after = with_key(&before, model, &key)
         .with_context(|| format!("{}: add the key of {model} by hand, under model_list", file.display()))?;
+    write_secrets(file, &after)
+}
+
+/// Replaces `.security.yml`, at once.
+pub(super) fn write_secrets(file: &Path, text: &str) -> anyhow::Result<()> {
     let beside: PathBuf = file.with_extension("yml.new");
-    write_file(&beside, &after, 0o600)
+    write_file(&beside, text, 0o600)
         .and_then(|()| fs::rename(&beside, file))
         .with_context(|| format!("writing {}", file.display()))
 }

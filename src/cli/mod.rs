@@ -5,6 +5,7 @@
 mod absent;
 mod agent;
 mod ask;
+mod auth;
 mod completions;
 mod config;
 mod cron;
@@ -73,9 +74,9 @@ enum Command {
     /// Print the manual page.
     #[command(hide = true)]
     Man,
-    /// Not offered.
-    #[command(hide = true)]
-    Auth(absent::Arguments),
+    /// Show which providers have keys.
+    #[command(hide = true, subcommand)]
+    Auth(auth::Command),
     /// Not offered.
     #[command(hide = true)]
     Update(absent::Arguments),
@@ -119,8 +120,8 @@ pub fn main() -> ExitCode {
         Command::Migrate(arguments) => migrate::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man => completions::man(),
-        Command::Auth(arguments) => Ok(absent::say_so(absent::AUTH, &arguments)),
-        Command::Update(arguments) => Ok(absent::say_so(absent::UPDATE, &arguments)),
+        Command::Auth(command) => auth::run(&command),
+        Command::Update(arguments) => Ok(absent::say_so(absent::UPDATE, &arguments.rest)),
         Command::Config(command) => config::run(&command),
         Command::Sinks(command) => sinks::run(&command),
         Command::Plugin(command) => plugin::run(&command),

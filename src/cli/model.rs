@@ -57,7 +57,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(json: bool) -> anyhow::Result<()> {
+pub(super) fn list(json: bool) -> anyhow::Result<()> {
     let loaded = config::load(&Environment::process(), &known_types())?;
     if json {
         say(&serde_json::to_string_pretty(&described(&loaded.config))?);
@@ -125,7 +125,7 @@ fn add(add: &Add) -> anyhow::Result<()> {
         editing.file.set(&["agents", "defaults", "model_name"], &json!(add.name))?;
     }
     if let Some(key) = &key {
-        add_key(&editing.paths, &add.name, key)?;
+        add_key(&editing.environment, &editing.paths, &add.name, key)?;
     }
     editing.finish(&format!("Added the model {} ({}).", add.name, add.model))
 }

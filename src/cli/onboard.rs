@@ -10,9 +10,9 @@ use anyhow::Context as _;
 use picoclaw_sinks::registry::known_types;
 use serde_json::json;
 
-use super::edit::{Editing, add_key, ask, paths, read_secret};
-use super::{complain, say};
-use crate::config::{self, Environment};
+use super::edit::{Editing, add_key, ask, ask_hidden, paths, read_secret, write_secrets};
+use super::say;
+use crate::config::{self, Environment, PASSPHRASE, Paths, seal, ssh_key};
 
 /// A configuration that answers without a key.
 pub(super) const USUAL_CONFIG: &str = include_str!("onboard/config.json");
@@ -48,18 +48,25 @@ pub(super) struct Arguments {
     /// The provider's key: a file, or - for the standard input.
     #[arg(long, value_name = "FILE", requires = "model")]
     key_file: Option<PathBuf>,
-    /// Encrypt the keys (not offered).
-    #[arg(long, hide = true)]
+    /// Encrypt the keys with a passphrase, which is asked for unless it is in PICOCLAW_KEY_PASSPHRASE, and an SSH key.
+    #[arg(long)]
     enc: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    if arguments.enc {
-        complain("note: keys are not encrypted; they stand in .security.yml, which only you can read");
+    let mut environment = Environment::process();
+    let asked = arguments.enc && environment.get(PASSPHRASE).is_none();
+    if asked {
+        environment = environment.with(PASSPHRASE, &ask_passphrase()?);
     }
-    let environment = Environment::process();
     let paths = paths(&environment)?;
     let is_new = !paths.config_file.exists();
+    if arguments.enc && !has_encrypted(&paths) {
+        // Before the first secret is encrypted, so that it takes part in all of them.
+        if let Some(key) = ssh_key(&environment).context("making an SSH key for the encryption")? {
+            say(&format!("· {} takes part in the encryption: keep a copy of it", key.display()));
+        }
+    }
     fs::create_dir_all(paths.config_dir())
         .with_context(|| format!("creating {}", paths.config_dir().display()))?;
     fs::create_dir_all(&paths.home).with_context(|| format!("creating {}", paths.home.display()))?;
@@ -79,20 +86,63 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.model {
         Some(model) => {
             let key = arguments.key_file.as_ref().map(|file| read_secret(Some(file), "The provider's key"));
-            add_model(model, key.transpose()?.as_deref())?;
+            add_model(&environment, model, key.transpose()?.as_deref())?;
         }
-        None if interactive => choose_model()?,
+        None if interactive => choose_model(&environment)?,
         None => {}
+    }
+    if arguments.enc {
+        encrypt_secrets(&environment, &paths)?;
     }
     say("");
     say(&format!("PicoClaw is ready in {}.", paths.home.display()));
     say("  picoclaw agent -m \"Hello!\"    talk to it");
     say("  picoclaw gateway              start the gateway");
     say("  picoclaw model add            add a model");
+    if asked {
+        say(&format!("All of them, and the gateway, need the passphrase in {PASSPHRASE}."));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn choose_model() -> anyhow::Result<()> {
+/// Asks for the passphrase, twice.
+fn ask_passphrase() -> anyhow::Result<String> {
+    anyhow::ensure!(
+        std::io::stdin().is_terminal(),
+        "--enc needs a passphrase: set {PASSPHRASE}, or call it at a terminal"
+    );
+    let ask = |question| ask_hidden(question).map(|line| line.trim_end_matches(['\r', '\n']).to_owned());
+    let passphrase = ask("A passphrase for the keys (it is not shown): ")?;
+    anyhow::ensure!(!passphrase.is_empty(), "an empty passphrase protects nothing");
+    anyhow::ensure!(passphrase == ask("Once more: ")?, "these were two different passphrases");
+    Ok(passphrase)
+}
+
+/// Whether secrets are encrypted already, maybe without an SSH key.
+fn has_encrypted(paths: &Paths) -> bool {
+    [&paths.security_file, &paths.config_file]
+        .iter()
+        .any(|file| fs::read_to_string(file).is_ok_and(|text| text.contains("enc://")))
+}
+
+/// Encrypts what stands in `.security.yml`, with an SSH key that is made if there is none.
+fn encrypt_secrets(environment: &Environment, paths: &Paths) -> anyhow::Result<()> {
+    let file = &paths.security_file;
+    let before = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).with_context(|| format!("reading {}", file.display())),
+    };
+    let (after, sealed) =
+        seal(&before, environment).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+    if sealed > 0 {
+        write_secrets(file, &after)?;
+    }
+    say(&format!("✓ {}: all secrets in it are encrypted", file.display()));
+    Ok(())
+}
+
+fn choose_model(environment: &Environment) -> anyhow::Result<()> {
     say("Which provider shall answer?");
     for (number, (provider, _)) in OFFERED.iter().enumerate() {
         say(&format!("  {}  {provider}", number + 1));
@@ -108,11 +158,11 @@ fn choose_model() -> anyhow::Result<()> {
         "ollama" => None,
         _ => Some(read_secret(None, "The provider's key (it is not shown)")?),
     };
-    add_model(&format!("{provider}/{model}"), key.as_deref())
+    add_model(environment, &format!("{provider}/{model}"), key.as_deref())
 }
 
-fn add_model(model: &str, key: Option<&str>) -> anyhow::Result<()> {
-    let editing = Editing::begin()?;
+fn add_model(environment: &Environment, model: &str, key: Option<&str>) -> anyhow::Result<()> {
+    let editing = Editing::begin_in(environment.clone())?;
     let name = model.rsplit('/').next().unwrap_or(model);
     let list = editing.file.get(&["model_list"]);
     if list.as_array().is_some_and(|list| list.iter().any(|known| known["model_name"] == name)) {
@@ -122,7 +172,7 @@ fn add_model(model: &str, key: Option<&str>) -> anyhow::Result<()> {
     editing.file.push(&["model_list"], &json!({ "model_name": name, "model": model }))?;
     editing.file.set(&["agents", "defaults", "model_name"], &json!(name))?;
     if let Some(key) = key {
-        add_key(&editing.paths, name, key)?;
+        add_key(&editing.environment, &editing.paths, name, key)?;
     }
     editing.finish(&format!("The model {name} answers."))
 }

@@ -13,7 +13,7 @@ use super::say;
 use crate::config::{self, Config, Environment};
 use crate::gateway::setup::registries;
 use crate::skills::skill::FILE;
-use crate::skills::{Hit, InstallError, Package, Registries, Skill, is_name, remove};
+use crate::skills::{Builtin, Hit, InstallError, Package, Registries, Skill, builtin, is_name, remove};
 use crate::tools::Workspace;
 
 #[derive(Debug, clap::Subcommand)]
@@ -56,6 +56,16 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the skills that come with the gateway, or those in the directory PICOCLAW_BUILTIN_SKILLS.
+    ListBuiltin,
+    /// Install skills that come with the gateway.
+    InstallBuiltin {
+        /// Which; all of them if none is named.
+        names: Vec<String>,
+        /// Replace skills of these names.
+        #[arg(short, long)]
+        force: bool,
+    },
     /// Remove a skill.
     Remove {
         /// Its name.
@@ -64,7 +74,8 @@ pub(super) enum Command {
 }
 
 pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
-    let loaded = config::load(&Environment::process(), &known_types())?;
+    let environment = Environment::process();
+    let loaded = config::load(&environment, &known_types())?;
     let workspace = &loaded.paths.workspace;
     let skills = workspace.join("skills");
     match command {
@@ -87,6 +98,16 @@ pub(super) fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
         }
         Command::Search { words, limit, json } => search(&loaded.config, &words.join(" "), limit, json)?,
+        Command::ListBuiltin => {
+            for Builtin { skill, .. } in builtins(&environment)? {
+                let installed = skills.join(&skill.directory).exists();
+                let mark = if installed { ", installed" } else { "" };
+                say(&format!("{}: {}{mark}", skill.directory, skill.description));
+            }
+        }
+        Command::InstallBuiltin { names, force } => {
+            install_builtin(workspace, &builtins(&environment)?, &names, force)?;
+        }
         Command::Remove { name } => {
             let removed = remove(workspace, &name).with_context(|| format!("removing the skill {name}"))?;
             anyhow::ensure!(removed, unknown(&name));
@@ -136,6 +157,40 @@ fn install(
         say(&format!("! {registry} calls this skill suspicious: read it before you let an agent use it."));
     }
     put(workspace, &fetched.package, &fetched.name, force)
+}
+
+fn builtins(environment: &Environment) -> anyhow::Result<Vec<Builtin>> {
+    let directory = environment.get("PICOCLAW_BUILTIN_SKILLS").map(Path::new);
+    builtin(directory)
+        .with_context(|| format!("PICOCLAW_BUILTIN_SKILLS: {}", directory.unwrap_or(Path::new("")).display()))
+}
+
+fn install_builtin(
+    workspace: &Path,
+    builtins: &[Builtin],
+    names: &[String],
+    force: bool,
+) -> anyhow::Result<()> {
+    let known = |name: &String| builtins.iter().any(|one| one.skill.directory == *name);
+    if let Some(name) = names.iter().find(|name| !known(name)) {
+        anyhow::bail!(
+            "no skill \"{name}\" comes with the gateway: `picoclaw skills list-builtin` shows them"
+        );
+    }
+    for Builtin { skill, package } in builtins {
+        let name = &skill.directory;
+        if !names.is_empty() && !names.contains(name) {
+            continue;
+        }
+        match put(workspace, package, name, force) {
+            // One that is there is no reason not to install the others.
+            Err(_) if !force && workspace.join("skills").join(name).exists() => {
+                say(&format!("· {name} is there already: --force replaces it"));
+            }
+            done => done?,
+        }
+    }
+    Ok(())
 }
 
 fn put(workspace: &Path, package: &Package, name: &str, force: bool) -> anyhow::Result<()> {

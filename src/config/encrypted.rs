@@ -7,17 +7,20 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ring::rand::{SecureRandom, SystemRandom};
 use ring::{aead, digest, hkdf, hmac};
 
 use super::Environment;
 
 /// Where the passphrase is.
-const PASSPHRASE: &str = "PICOCLAW_KEY_PASSPHRASE";
+pub const PASSPHRASE: &str = "PICOCLAW_KEY_PASSPHRASE";
 /// Where the SSH key is, if not at its usual place; set and empty: there is none.
-const SSH_KEY: &str = "PICOCLAW_SSH_KEY_PATH";
+pub(super) const SSH_KEY: &str = "PICOCLAW_SSH_KEY_PATH";
 /// What the key is for.
 const PURPOSE: &[u8] = b"picoclaw-credential-v1";
 const SALT: usize = 16;
+/// What encrypted values begin with.
+pub(super) const SCHEME: &str = "enc://";
 
 /// The secret in the text after `enc://`.
 pub(super) fn decrypt(text: &str, environment: &Environment) -> Result<String, String> {
@@ -40,6 +43,26 @@ pub(super) fn decrypt(text: &str, environment: &Environment) -> Result<String, S
         )
     })?;
     String::from_utf8(opened.to_vec()).map_err(|_| damaged())
+}
+
+/// The secret as `enc://…`, which opens with the same passphrase and SSH key.
+///
+/// # Errors
+/// When there is no passphrase, or the SSH key cannot be read.
+pub fn encrypt(secret: &str, environment: &Environment) -> Result<String, String> {
+    let passphrase =
+        environment.get(PASSPHRASE).ok_or_else(|| format!("set {PASSPHRASE} to a passphrase"))?;
+    let material = material(passphrase, ssh_key(environment).as_deref())?;
+    let mut sealed = vec![0; SALT + aead::NONCE_LEN];
+    SystemRandom::new().fill(&mut sealed).map_err(|_| "the machine gives no random numbers".to_owned())?;
+    let (salt, nonce) = sealed.split_at(SALT);
+    let key = aead::LessSafeKey::new(derive(&material, salt)?);
+    let nonce = aead::Nonce::try_assume_unique_for_key(nonce).expect("it has the length of one");
+    let mut text = secret.as_bytes().to_vec();
+    let sealing = key.seal_in_place_append_tag(nonce, aead::Aad::empty(), &mut text);
+    sealing.map_err(|_| "the secret is too long".to_owned())?;
+    sealed.extend(text);
+    Ok(format!("{SCHEME}{}", STANDARD.encode(sealed)))
 }
 
 /// The file of the SSH key that takes part, if one does.
@@ -96,6 +119,16 @@ mod tests {
         assert_eq!(decrypt(WITH_KEY, &named).unwrap(), "sk-with-key-0001");
         // Set and empty: the key at its usual place is not meant.
         assert_eq!(decrypt(PLAIN, &usual.with(SSH_KEY, "")).unwrap(), "sk-plain-0001");
+    }
+
+    #[test]
+    fn what_is_encrypted_opens_again_and_never_looks_the_same() {
+        let sealed = encrypt("sk-é-0001", &environment()).unwrap();
+        let again = encrypt("sk-é-0001", &environment()).unwrap();
+        assert_ne!(sealed, again);
+        let opened = decrypt(sealed.strip_prefix(SCHEME).unwrap(), &environment()).unwrap();
+        assert_eq!(opened, "sk-é-0001");
+        assert!(encrypt("x", &Environment::new("/nowhere")).unwrap_err().contains(PASSPHRASE));
     }
 
     #[test]

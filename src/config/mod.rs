@@ -10,7 +10,7 @@
 //! * `unused`: settings of the existing PicoClaw that this gateway accepts and does not use.
 //! * `validate`, `endpoints`: what a type cannot say, such as that a name exists or that a path is free.
 //! * `short_forms`: the telemetry sinks that result.
-//! * `edit`: changes to the file, on somebody's behalf.
+//! * `edit`: changes to the file, on somebody's behalf. `encrypted`, `seal`: secrets that only a passphrase opens.
 //! * `report`, `reference`: for people. `changes`: what differs between two configurations.
 
 mod agent_checks;
@@ -30,6 +30,7 @@ mod reference;
 mod repeated;
 mod report;
 mod salvage;
+mod seal;
 mod secret;
 mod secret_values;
 mod sections;
@@ -45,6 +46,7 @@ mod validate;
 pub use changes::changes;
 pub use edit::write as write_file;
 pub use edit::{ConfigFile, EditError, replace};
+pub use encrypted::{PASSPHRASE, encrypt};
 pub use environment::Environment;
 pub use load::{Loaded, load, load_with};
 pub use migrate::{Migration, migrate};
@@ -52,6 +54,7 @@ pub use paths::Paths;
 pub use problem::{ConfigErrors, Problem, Severity, Source, Warning};
 pub use reference::reference;
 pub use report::Report;
+pub use seal::{seal, ssh_key};
 pub use secret::{MASK, SecretString, is_secret_key};
 pub use sections::*;
 pub use shape::schema;

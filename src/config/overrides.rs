@@ -222,7 +222,7 @@ mod tests {
         let environment = Environment::default()
             .with("PICOCLAW_GATEWAY_PROT", "1")
             .with("PICOCLAW_BINARY", "/x")
-            .with("PICOCLAW_AGENTS_DEFAULTS_SPLIT_ON_MARKER", "true")
+            .with("PICOCLAW_AGENTS_DEFAULTS_CONTEXT_MANAGER", "true")
             .with("PICOCLAW_TELEMETRY_CONFIG", "/x")
             .with("PICOCLAW_TOOLS_MCP_ENABLED", "true");
         let (_, warnings) = overlaid(&environment);

@@ -65,7 +65,7 @@ impl JsonSchema for SecretString {
 
 /// Whether values under this key are secret, going by what such keys are called in this configuration and in HTTP.
 pub fn is_secret_key(key: &str) -> bool {
-    const ENDINGS: [&str; 10] = [
+    const ENDINGS: [&str; 11] = [
         "token",
         "secret",
         "password",
@@ -76,6 +76,7 @@ pub fn is_secret_key(key: &str) -> bool {
         "authorization",
         "credential",
         "credentials",
+        "webhook_url",
     ];
     let key = key.to_ascii_lowercase().replace('-', "_");
     ENDINGS.iter().any(|ending| key.ends_with(ending))

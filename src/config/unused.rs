@@ -13,7 +13,6 @@ use super::tree::{KeyPath, Tree};
 const UNUSED: &[(&str, &str)] = &[
     ("agents.defaults.context_manager", "\"legacy\""),
     ("agents.defaults.context_manager_config", "{}"),
-    ("agents.defaults.split_on_marker", "false"),
     ("agents.defaults.turn_profile", "{}"),
     ("build_info", ""),
     ("devices", "{}"),
@@ -25,7 +24,6 @@ const UNUSED: &[(&str, &str)] = &[
     ("model_list.*.connect_mode", "\"\""),
     ("model_list.*.workspace", "\"\""),
     ("tools.i2c", "{}"),
-    ("tools.media_cleanup", "{}"),
     ("tools.reaction", "{}"),
     ("tools.send_tts", "{}"),
     ("tools.serial", "{}"),
@@ -40,9 +38,10 @@ const UNUSED: &[(&str, &str)] = &[
     ("tools.skills.registries.github.proxy", "\"\""),
     ("tools.skills.search_cache", ""),
     ("tools.spi", "{}"),
-    ("tools.web.format", "\"plaintext\""),
-    ("tools.web.gemini", "{}"),
-    ("tools.web.prefer_native", "true"),
+    // Pages always come as text with headings, lists and links, which is both.
+    ("tools.web.format", ""),
+    // Models never search by themselves, which is what `false` asks for, and `true` is what nobody has written.
+    ("tools.web.prefer_native", ""),
     ("tools.web.sogou", "{}"),
     ("tools.write_file.overwrite", "true"),
     ("voice", "{}"),
@@ -138,7 +137,7 @@ mod tests {
         let mut tree = Tree::new(
             json!({"evolution": {"enabled": true}, "devices": {"enabled": false}, "build_info": {"v": 1},
                    "voice": {"model_name": "", "echo_transcription": false, "more": [null]},
-                   "agents": {"defaults": {"turn_profile": {}, "split_on_marker": true, "max_tokens": 5}},
+                   "agents": {"defaults": {"turn_profile": {}, "context_manager": "seahorse", "max_tokens": 5}},
                    "model_list": [{"model": "a", "workspace": "w"}, {"model": "b", "workspace": ""}],
                    "channel_list": {"line": {"enabled": true}, "qq": {"enabled": false},
                                     "web": {"enabled": true, "type": "pico"}}}),
@@ -147,7 +146,7 @@ mod tests {
         let notice = take(&mut tree).unwrap();
         assert_eq!(
             notice.to_string(),
-            "config.json: accepted, but not used by this version: agents.defaults.split_on_marker, \
+            "config.json: accepted, but not used by this version: agents.defaults.context_manager, \
              channel_list.line, evolution, model_list[0].workspace"
         );
         assert_eq!(

@@ -14,6 +14,7 @@ mod greeting;
 mod hot_reload;
 mod jobs;
 mod mcp;
+mod media;
 mod parts;
 mod plugin_tools;
 mod reload;

@@ -19,7 +19,7 @@ use super::reload::Reload;
 use super::signals::{self, Signals};
 use super::supply::Supply;
 use super::welcome::Listening;
-use super::{greeting, hot_reload, plugin_tools, rest, routes, setup, shutdown, team};
+use super::{greeting, hot_reload, media, plugin_tools, rest, routes, setup, shutdown, team};
 use crate::agent::Agent;
 use crate::channels::http::{CHANNEL, CLI_CHANNEL, HttpChannel};
 use crate::channels::{Channels, LastChat};
@@ -115,6 +115,7 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     let jobs = super::jobs::start(&parts).await;
     tokio::spawn(remember_sessions(parts.agent.clone(), stores.clone(), started.session_window));
     tokio::spawn(rest::rest(parts.bus.clone()));
+    tokio::spawn(media::keep(Arc::clone(&parts), stop_watch.clone()));
 
     let cause = signals::serve(&parts, &mut signals).await;
     let rest = shutdown::Rest { jobs, stores, stop_watch, watching, stop_http, servers };

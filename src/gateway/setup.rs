@@ -186,6 +186,7 @@ pub(super) fn limits(config: &Config) -> Limits {
                 separate_messages: feedback.separate_messages,
             }
         }),
+        split_answers: defaults.split_on_marker,
         crew: CrewLimits {
             depth: defaults.subturn.depth(),
             concurrent: defaults.subturn.concurrent(),
@@ -213,7 +214,7 @@ fn reach(config: &Config) -> Reach {
 
 /// The search engines that are switched on, the chosen one first.
 fn search_engines(config: &Config) -> Vec<SearchEngine> {
-    use SearchEngineKind::{Baidu, Brave, DuckDuckGo, Glm, Perplexity, SearXng, Tavily};
+    use SearchEngineKind::{Baidu, Brave, DuckDuckGo, Gemini, Glm, Perplexity, SearXng, Tavily};
     let web = &config.tools.web;
     if !web.enabled {
         return Vec::new();
@@ -222,7 +223,7 @@ fn search_engines(config: &Config) -> Vec<SearchEngine> {
         let keys = engine.keys().map(|key| key.expose().to_owned()).collect();
         SearchEngine::new(kind, &engine.base_url, keys, engine.max_results)
             .filter(|_| engine.enabled)
-            .map(|made| made.with_index(&engine.search_engine))
+            .map(|made| made.with_index(if kind == Gemini { &engine.model } else { &engine.search_engine }))
     };
     let mut engines: Vec<(&str, SearchEngine)> = [
         (Perplexity, &web.perplexity),
@@ -232,6 +233,7 @@ fn search_engines(config: &Config) -> Vec<SearchEngine> {
         (DuckDuckGo, &web.duckduckgo),
         (Baidu, &web.baidu_search),
         (Glm, &web.glm_search),
+        (Gemini, &web.gemini),
     ]
     .into_iter()
     .filter_map(|(kind, config)| Some((kind.name(), engine(kind, config)?)))

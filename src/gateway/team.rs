@@ -10,6 +10,7 @@ use super::supply::Supply;
 use crate::agent::{
     CrewTools, CrewWish, Dispatch, Fellow, Member, ModelChoice, Prompt, Redact, Rule, Team, When,
 };
+use crate::channels::MARKER;
 use crate::config::{
     AgentConfig, AgentDefaults, AgentModel, Config, DispatchRule, Paths, agent_id, known_dimensions,
 };
@@ -57,7 +58,12 @@ pub fn team(
             crew: crew(bus, config, agent, &agents),
             limits: limits(config),
             redact: Arc::clone(&redact),
-            prompt: Prompt::new(opening(agent, &own, &options.reach), options.fenced(), agent.skills.clone()),
+            prompt: Prompt::with_rule_for_chats(
+                opening(agent, &own, &options.reach),
+                rule_for_chats(&config.agents.defaults),
+                options.fenced(),
+                agent.skills.clone(),
+            ),
             pictures: Some(pictures(config, paths, &own)),
             store,
         })
@@ -111,6 +117,18 @@ fn opening(agent: &AgentConfig, paths: &Paths, reach: &Reach) -> String {
         "You are {name}, a helpful assistant. Answer in the language of the person. Your workspace is the directory \
          {}; {seen}.",
         paths.workspace.display()
+    )
+}
+
+/// What holds in chats of networks alone.
+fn rule_for_chats(defaults: &AgentDefaults) -> String {
+    if !defaults.split_on_marker {
+        return String::new();
+    }
+    format!(
+        "## Several messages\n\nPeople read you in a chat. Write several short messages rather than one long one: put \
+         {MARKER} between them, as in `First message{MARKER}Second message`. Each part is sent as a message of its own; \
+         the mark itself is not shown."
     )
 }
 

@@ -3,14 +3,17 @@
 //! * `skill`: what a skill says of itself. Everybody who lists skills asks
 //!   [`Workspace::skills`](crate::tools::Workspace::skills), which reads them within the tools' fence.
 //! * [`Registries`]: where skills come from; `web`: the way there.
+//! * [`builtin()`]: those that come with the gateway.
 //! * [`Package`]: a skill on its way into a workspace, checked and bounded; `zip`: reading archives.
 
+mod builtin;
 mod package;
 mod registries;
 pub(crate) mod skill;
 mod web;
 mod zip;
 
+pub use builtin::{Builtin, builtin};
 pub(crate) use package::is_name;
 pub use package::{InstallError, Package, remove};
 pub use registries::{Fetched, Hit, Registries, Registry, RegistryOptions};

@@ -57,6 +57,12 @@ impl Package {
         Ok(package)
     }
 
+    /// A skill that has no more than its own file.
+    pub(super) fn of_text(text: &str) -> Self {
+        let files = BTreeMap::from([(FILE.to_owned(), text.as_bytes().to_vec())]);
+        Self { files, bytes: text.len() as u64 }
+    }
+
     fn add_directory(&mut self, directory: &Path, prefix: &str) -> Result<(), InstallError> {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;

@@ -204,6 +204,10 @@ pub enum Event {
         images: u64,
         session: Detail,
     },
+    MediaRemoved {
+        outcome: Outcome,
+        files: u64,
+    },
     TurnRouted {
         route: Route,
         session: Detail,

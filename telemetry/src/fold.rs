@@ -65,6 +65,7 @@ pub(crate) fn predeclare(ledger: &mut Ledger) {
         }
     }
     ImageOutcome::ALL.iter().for_each(|outcome| ledger.declare(M::ImagesTotal, word!(*outcome)));
+    Outcome::ALL.iter().for_each(|outcome| ledger.declare(M::MediaRemovalsTotal, word!(*outcome)));
     for route in Route::ALL {
         ledger.declare(M::TurnsRoutedTotal, word!(*route));
     }
@@ -158,6 +159,7 @@ pub(crate) fn fold(ledger: &mut Ledger, time: SystemTime, event: &Event) {
         }
         Event::MessageJoined { .. } => ledger.add(M::MessagesJoinedTotal, NONE, 1),
         Event::ImagesShown { outcome, images, .. } => ledger.add(M::ImagesTotal, word!(*outcome), *images),
+        Event::MediaRemoved { outcome, files } => ledger.add(M::MediaRemovalsTotal, word!(*outcome), *files),
         Event::TurnRouted { route, .. } => ledger.add(M::TurnsRoutedTotal, word!(*route), 1),
         Event::CommandRun { command, .. } => ledger.add(M::CommandsTotal, word!(*command), 1),
         Event::ContextCompacted { trigger, outcome, .. } => {

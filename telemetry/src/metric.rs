@@ -142,6 +142,8 @@ catalogue! {
         "Turns whose model was chosen by how hard the message is, or because of its images, by what was chosen. Counted only with agents.defaults.routing or image_model.";
     ImagesTotal: Ledger Counter, "picoclaw_images_total", "images", ["outcome"],
         "Images of conversations in requests to models, once for each request, by whether they were sent or why they were left out.";
+    MediaRemovalsTotal: Ledger Counter, "picoclaw_media_removals_total", "media_removals", ["outcome"],
+        "Media files that nothing shows any more, by whether they could be removed.";
     CommandsTotal: Ledger Counter, "picoclaw_commands_total", "commands", ["command"],
         "Commands of people that were carried out. They count as messages and are no turns.";
     CompactionsTotal: Ledger Counter, "picoclaw_compactions_total", "compactions", ["trigger", "outcome"],

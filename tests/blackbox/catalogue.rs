@@ -108,6 +108,7 @@ fn config(
         // A threshold that leaves every message to the usual model.
         "agents": { "defaults": { "routing": { "enabled": true, "light_model": "model-0", "threshold": 0 } } },
         "tools": {
+            "media_cleanup": { "interval_minutes": 0.005 },
             "mcp": { "enabled": true, "servers": {
                 "late": { "enabled": true, "command": audit.with_file_name("mcp-server") },
             } },
@@ -311,6 +312,13 @@ fn every_metric_moves() {
         let image = "data:image/gif;base64,R0lGODlhIGFuZCBwaXhlbHMh";
         let message = json!({ "type": "message.send", "payload": { "content": "x", "media": image } });
         client.take().unwrap().send(message);
+    });
+
+    proof.of(&[Metric::MediaRemovalsTotal], || {
+        let folder = gateway.home.join("workspace/media/inbound");
+        std::fs::create_dir_all(&folder).unwrap();
+        let stray = std::fs::File::create(folder.join("stray")).unwrap();
+        stray.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(3600)).unwrap();
     });
 
     let refuse = |code, retry_after| Fault::Refuse { code, description: "as the test wants", retry_after };

@@ -41,8 +41,11 @@ fn one_message_tells_of_all_calls_and_becomes_the_answer() {
     let answer = api.call("editMessageText", 0);
     assert_eq!(answer["message_id"], 1001);
     assert_eq!(api.calls("sendMessage").len(), 1);
-    let kinds: Vec<Value> = frames(&gateway).iter().map(|frame| frame["payload"]["kind"].clone()).collect();
-    assert_eq!(kinds.iter().filter(|kind| *kind == "tool_calls").count(), 1, "{kinds:?}");
+    let frames = frames(&gateway);
+    let calls: Vec<&Value> = frames.iter().filter(|frame| frame["payload"]["kind"] == "tool_calls").collect();
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    let function = &calls[0]["payload"]["tool_calls"][0]["function"];
+    assert_eq!(*function, json!({ "name": "list_dir", "arguments": "{\"path\":…" }));
 }
 
 #[test]

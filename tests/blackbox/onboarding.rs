@@ -71,6 +71,56 @@ fn a_model_is_added_with_its_key_where_only_the_owner_sees_it() {
 }
 
 #[test]
+fn keys_are_encrypted_with_a_passphrase_and_an_ssh_key() {
+    let home = empty();
+    let (ok, said) = run(&home, &["onboard", "--enc"]);
+    assert!(!ok && said.contains("PICOCLAW_KEY_PASSPHRASE"), "{said}");
+    let user = tempfile::tempdir().unwrap();
+    let enc = |arguments: &[&str], passphrase: &str, input: &str| {
+        let mut command = picoclaw(home.path());
+        command.env("HOME", user.path()).env("PICOCLAW_KEY_PASSPHRASE", passphrase);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    };
+    fs::write(home.join(".security.yml"), "# mine\nweb:\n  brave:\n    api_keys: [brave-key-0001]\n")
+        .unwrap();
+    let onboard = ["onboard", "--enc", "--model", "openai/gpt-test", "--key-file", "-"];
+    let (ok, said) = enc(&onboard, "correct horse", "sk-secret-0123\n");
+    assert!(ok && !said.contains("sk-secret"), "{said}");
+    let secrets = fs::read_to_string(home.join(".security.yml")).unwrap();
+    assert_eq!(secrets.matches("enc://").count(), 2, "{secrets}");
+    assert!(
+        secrets.starts_with("# mine\n") && !secrets.contains("-0001") && !secrets.contains("-0123"),
+        "{secrets}"
+    );
+    assert!(user.path().join(".ssh/picoclaw_ed25519.key").exists());
+    let (ok, said) = enc(&["auth", "status"], "correct horse", "");
+    assert!(ok && said.contains("openai: one key"), "{said}");
+    let (ok, said) = enc(&["auth", "status"], "wrong horse", "");
+    assert!(!ok && said.contains("another passphrase"), "{said}");
+}
+
+#[test]
+fn skills_come_with_the_gateway() {
+    let home = Home::new(json!({}));
+    assert!(run(&home, &["skills", "list-builtin"]).1.contains("weather: The weather"));
+    let (ok, said) = run(&home, &["skills", "install-builtin", "weather"]);
+    assert!(ok && said.contains("Installed the skill weather"), "{said}");
+    fs::write(home.join("workspace/skills/weather/SKILL.md"), "mine").unwrap();
+    let (ok, said) = run(&home, &["skills", "install-builtin"]);
+    assert!(ok && said.contains("weather is there already"), "{said}");
+    assert_eq!(fs::read_to_string(home.join("workspace/skills/weather/SKILL.md")).unwrap(), "mine");
+    assert!(home.join("workspace/skills/summarize/SKILL.md").exists());
+    assert!(run(&home, &["skills", "list-builtin"]).1.contains(", installed"));
+    let (ok, said) = run(&home, &["skills", "install-builtin", "nothing"]);
+    assert!(!ok && said.contains("list-builtin"), "{said}");
+}
+
+#[test]
 fn mcp_servers_come_and_go_and_the_rest_of_the_file_keeps_its_form() {
     let home = empty();
     let text = "{\n   \"_comment\": \"mine\",\n   \"version\": 3,\n   \"theirs\":  [1,2]\n}\n";

@@ -8,6 +8,7 @@ use super::*;
 use crate::channels::channel::{Broken, Piece};
 use crate::channels::courier::Attachment;
 use crate::channels::link::Link;
+use crate::http::testing::Fake;
 
 /// Fails as told, one entry per attempt, then takes everything.
 #[derive(Default)]
@@ -45,7 +46,7 @@ fn scene(failures: Vec<SendError>) -> Scene {
     let label = bus.vocabulary().declare(Dimension::Channel, "net");
     let network = Arc::new(Network { failures: Mutex::new(failures.into()), ..Network::default() });
     let (post, out) = queue("net", label, bus.clone());
-    tokio::spawn(work(Arc::clone(&network) as _, out));
+    tokio::spawn(work(Arc::clone(&network) as _, Arc::new(Fake { splits: true, ..Fake::default() }), out));
     Scene { network, post, bus, began: Instant::now() }
 }
 
@@ -103,6 +104,18 @@ async fn pieces_that_were_taken_are_not_sent_again_and_only_the_first_replaces()
     };
     assert_eq!(sent(&scene), ["old=x", "a.png"]);
     assert_eq!(scene.times(), [0, 100], "ten a second");
+    assert_eq!(scene.count(Metric::OutboundMessagesTotal, &["net", "success"]), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_with_marks_is_sent_as_several_and_counted_once() {
+    let scene = scene(vec![]);
+    let message = Outgoing::text("one<|[SPLIT]|>two <| [SPLIT] |> ");
+    let receipt = scene.post.deliver("1", message, Some("old".into())).await.unwrap();
+    assert_eq!(receipt, Receipt { id: Some("old=one".into()), tries: 1 });
+    let attempts = scene.network.attempts.lock().unwrap();
+    assert_eq!(attempts.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>(), ["old=one", "two"]);
+    drop(attempts);
     assert_eq!(scene.count(Metric::OutboundMessagesTotal, &["net", "success"]), 1);
 }
 

@@ -8,9 +8,10 @@ use tokio::time::Instant;
 
 use super::frames;
 use super::{Pico, SENDER, nobody_there};
-use crate::agent::{Chat, Conversation, Inbound, Progress, Refusal, TurnError, TurnHandle};
+use crate::agent::{Chat, Conversation, Inbound, Progress, Refusal, Reply, TurnError, TurnHandle};
 use crate::channels::ids::uuid;
 use crate::channels::link::Link;
+use crate::channels::marker;
 use crate::channels::picture::{Picture, fit_inline};
 use crate::chat::{Message, Sampling};
 
@@ -71,12 +72,10 @@ impl Answer {
     async fn follow(mut self, submitted: Result<TurnHandle, Refusal>) {
         match submitted {
             Ok(mut turn) => {
-                self.show_progress(&mut turn).await;
+                let done = self.show_progress(&mut turn).await;
                 match turn.reply.await {
                     Ok(Ok(reply)) if reply.joined => self.give_way(),
-                    Ok(Ok(reply)) => {
-                        self.finish(|session, id, old| frames::answer(session, id, &reply, old)).await;
-                    }
+                    Ok(Ok(reply)) => self.answer(&reply, done).await,
                     Ok(Err(error)) => self.excuse(&excuse(&error)).await,
                     Err(_) => self.excuse("Error processing message: the turn was lost").await,
                 }
@@ -89,8 +88,25 @@ impl Answer {
         self.pico.registry.send(&self.session, frame)
     }
 
-    /// Shows what comes while the turn goes on.
-    async fn show_progress(&mut self, turn: &mut TurnHandle) {
+    /// Sends the answer, but for the parts of it that are done.
+    async fn answer(mut self, reply: &Reply, done: usize) {
+        let parts = if self.splits() { marker::parts(&reply.content) } else { vec![reply.content.as_str()] };
+        let (last, before) = parts.split_last().expect("a text has at least one part");
+        for part in before.iter().skip(done) {
+            self.show(part);
+            self.shown = None;
+        }
+        self.finish(|session, id, old| frames::answer(session, id, reply, last, old)).await;
+    }
+
+    fn splits(&self) -> bool {
+        self.link.assistant().splits_answers()
+    }
+
+    /// Shows what comes while the turn goes on. Returns how many parts of the answer are done.
+    async fn show_progress(&mut self, turn: &mut TurnHandle) -> usize {
+        let splits = self.splits();
+        let mut done = 0;
         let mut text = String::new();
         let mut thought = String::new();
         let mut growth = self.growth();
@@ -99,28 +115,39 @@ impl Answer {
                 Progress::Text(piece) => {
                     self.think(&mut thought);
                     text.push_str(&piece);
-                    if growth.is_due(text.chars().count()) {
-                        self.show(&text);
+                    while splits && let Some((part, rest)) = next_part(&text) {
+                        self.show(part);
+                        self.shown = None;
+                        done += 1;
+                        text = rest.to_owned();
+                        growth = self.growth();
+                    }
+                    let settled = if splits { marker::visible(&text) } else { &text };
+                    if !settled.is_empty() && growth.is_due(settled.chars().count()) {
+                        self.show(settled);
                     }
                 }
                 Progress::Reasoning(piece) => thought.push_str(&piece),
                 Progress::ToolCalls { said, calls } => {
                     self.think(&mut thought);
-                    let mut explanation = said;
+                    // What was shown already is a message of its own.
+                    let explanation = if text.is_empty() && done == 0 { said.as_str() } else { "" };
+                    done = 0;
                     if !text.is_empty() {
-                        // It is a message of its own.
-                        explanation.clear();
-                        self.show(&text);
+                        self.show(&if splits { marker::together(&text) } else { text.clone() });
                         text.clear();
                         // The answer is a message of its own.
                         self.shown = None;
                         growth = self.growth();
                     }
-                    self.send(frames::tool_calls(&self.session, &uuid(), &explanation, &calls));
+                    let longest =
+                        self.link.assistant().tool_feedback().map(|feedback| feedback.max_args_length);
+                    self.send(frames::tool_calls(&self.session, &uuid(), explanation, &calls, longest));
                 }
             }
         }
         self.think(&mut thought);
+        done
     }
 
     fn growth(&self) -> Growth {
@@ -176,6 +203,18 @@ impl Answer {
     }
 }
 
+/// The first part of a text if another one has begun after it, and the rest.
+fn next_part(text: &str) -> Option<(&str, &str)> {
+    let (part, rest) = marker::cut(text)?;
+    if part.trim().is_empty() {
+        return next_part(rest);
+    }
+    // The last part is the answer's, whatever marks follow it.
+    let begun = marker::settled(rest).trim_start();
+    let more = !begun.is_empty() && marker::cut(begun).is_none_or(|(before, _)| !before.trim().is_empty());
+    more.then(|| (part.trim(), rest))
+}
+
 /// What a person reads in place of an answer.
 fn excuse(error: &TurnError) -> String {
     format!("Error processing message: {}", error.message)
@@ -216,6 +255,15 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
+
+    #[test]
+    fn a_part_is_done_when_another_one_has_begun() {
+        assert_eq!(next_part("one<|[SPLIT]|>t"), Some(("one", "t")));
+        assert_eq!(next_part("<|[SPLIT]|> one <|[SPLIT]|>two<|[SPLIT]|>"), Some(("one", "two<|[SPLIT]|>")));
+        for not_yet in ["one", "one<|[SPLIT]|> ", "one<|[SPLIT]|> <|[SPL", "one<|[SPLIT]|><|[SPLIT]|>"] {
+            assert_eq!(next_part(not_yet), None, "{not_yet}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_growing_text_is_shown_after_a_while_or_some_growth() {

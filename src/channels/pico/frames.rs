@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::agent::Reply;
 use crate::channels::courier::Attachment;
+use crate::channels::feedback::shortened;
 use crate::channels::inbox::kind_of;
 use crate::chat::ToolCall;
 
@@ -89,11 +90,11 @@ pub(super) fn delete(session: &str, id: &str) -> String {
     frame("message.delete", Some(session), Some(json!({ "message_id": id })))
 }
 
-/// The whole answer, in a message of its own or in place of the message that has grown or stood in so far.
-pub(super) fn answer(session: &str, id: &str, reply: &Reply, replaces: bool) -> String {
+/// The answer, or the last part of it, in a message of its own or in place of the message that has grown or stood in so far.
+pub(super) fn answer(session: &str, id: &str, reply: &Reply, text: &str, replaces: bool) -> String {
     let (input, output) = (reply.usage.input, reply.usage.output);
     let mut payload = json!({
-        "content": reply.content,
+        "content": text,
         "message_id": id,
         "model_name": reply.model_name,
     });
@@ -120,17 +121,27 @@ pub(super) fn thought(session: &str, id: &str, text: &str) -> String {
     frame("message.create", Some(session), Some(payload))
 }
 
-/// Tools that the model calls, with what it said about that, if anything. What a vendor has added to the calls is between
-/// the vendor and the gateway.
-pub(super) fn tool_calls(session: &str, id: &str, explanation: &str, calls: &[ToolCall]) -> String {
-    let call = |call: &ToolCall| {
-        let mut shown = json!({ "id": call.id, "type": call.kind, "function": call.function });
+/// Tools that the model calls, with what it said about that, if anything. Of that and of arguments at most `longest`
+/// characters are shown. What a vendor has added to the calls is between the vendor and the gateway.
+pub(super) fn tool_calls(
+    session: &str,
+    id: &str,
+    explanation: &str,
+    calls: &[ToolCall],
+    longest: Option<usize>,
+) -> String {
+    let cut = |text: &str| longest.map_or_else(|| text.to_owned(), |longest| shortened(text, longest));
+    let show = |call: &ToolCall| {
+        let ToolCall { id, kind, function, .. } = call;
+        let arguments = cut(&function.arguments);
+        let mut shown =
+            json!({ "id": id, "type": kind, "function": { "name": function.name, "arguments": arguments } });
         if !explanation.trim().is_empty() {
-            shown["extra_content"] = json!({ "tool_feedback_explanation": explanation.trim() });
+            shown["extra_content"] = json!({ "tool_feedback_explanation": cut(explanation.trim()) });
         }
         shown
     };
-    let calls: Vec<Value> = calls.iter().map(call).collect();
+    let calls: Vec<Value> = calls.iter().map(show).collect();
     let payload = json!({ "kind": "tool_calls", "content": "", "tool_calls": calls, "message_id": id });
     frame("message.create", Some(session), Some(payload))
 }
@@ -160,7 +171,7 @@ pub(super) fn error(code: &str, message: &str, request: Option<&str>) -> String 
 mod tests {
     use super::*;
     use crate::agent::ContextUsage;
-    use crate::chat::{FinishReason, Usage};
+    use crate::chat::{FinishReason, FunctionCall, Usage};
 
     fn parsed(frame: &str) -> Value {
         let mut frame: Value = serde_json::from_str(frame).unwrap();
@@ -194,7 +205,7 @@ mod tests {
             joined: false,
         };
         assert_eq!(
-            parsed(&answer("s", "m", &reply, true)),
+            parsed(&answer("s", "m", &reply, "hi", true)),
             json!({"type": "message.update", "session_id": "s",
                    "payload": {"content": "hi", "message_id": "m", "model_name": "gpt",
                                "usage": {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7},
@@ -207,6 +218,28 @@ mod tests {
             json!({"type": "error", "payload":
                    {"code": "empty_content", "message": "message content is empty", "request_id": "m1"}})
         );
+    }
+
+    #[test]
+    fn tool_calls_are_shown_shortened_and_with_what_the_model_says() {
+        let call = |arguments: &str| ToolCall {
+            id: "c1".into(),
+            kind: "function".into(),
+            function: FunctionCall { name: "exec".into(), arguments: arguments.into() },
+            other: json!({ "extra_content": { "google": {} } }).as_object().unwrap().clone(),
+        };
+        let shown = |explanation, longest| {
+            let frame = parsed(&tool_calls("s", "m", explanation, &[call(r#"{"a":1}"#)], longest));
+            frame["payload"]["tool_calls"][0].clone()
+        };
+        let function = |arguments: &str| json!({ "name": "exec", "arguments": arguments });
+        assert_eq!(
+            shown(" I look. ", Some(4)),
+            json!({ "id": "c1", "type": "function", "function": function("{\"a\"…"),
+                    "extra_content": { "tool_feedback_explanation": "I lo…" } })
+        );
+        let whole = json!({ "id": "c1", "type": "function", "function": function(r#"{"a":1}"#) });
+        assert_eq!(shown("", None), whole);
     }
 
     #[test]

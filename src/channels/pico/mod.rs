@@ -113,12 +113,6 @@ impl PicoChannel {
         observer: Arc<dyn Observer>,
     ) -> Result<Self, SettingError> {
         let settings: Settings = settings::network(config)?;
-        // As in the existing PicoClaw, 0 means the default.
-        let time = |key: &str, value: f64, default: f64| match value {
-            0.0 => Ok(Duration::from_secs_f64(default)),
-            seconds if (0.01..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-            other => Err(SettingError::new(key, format!("{other} is not between 0.01 and 86400 seconds"))),
-        };
         if !(0.0..=3600.0).contains(&settings.streaming.throttle_seconds) {
             let problem = "expected 0 to 3600 seconds";
             return Err(SettingError::new("streaming.throttle_seconds", problem));
@@ -131,9 +125,9 @@ impl PicoChannel {
             },
             placeholder: settings::placeholder(config)?,
             streaming: settings.streaming,
-            ping_interval: time("ping_interval", settings.ping_interval, 30.0)?,
-            read_timeout: time("read_timeout", settings.read_timeout, 60.0)?,
-            write_timeout: time("write_timeout", settings.write_timeout, 10.0)?,
+            ping_interval: settings::seconds("ping_interval", settings.ping_interval, 30.0)?,
+            read_timeout: settings::seconds("read_timeout", settings.read_timeout, 60.0)?,
+            write_timeout: settings::seconds("write_timeout", settings.write_timeout, 10.0)?,
             max_connections: if settings.max_connections == 0 { 100 } else { settings.max_connections },
             allowed: super::allow::Allowed::new(&config.allow_from).any("pico", &[SENDER]),
             registry: Registry::default(),

@@ -17,6 +17,7 @@ use serde_json::json;
 
 use self::api::Api;
 use self::event::Recent;
+pub(super) use self::format::mrkdwn;
 use super::Inbox;
 use super::channel::{self, Broken, Channel, Piece, SendError};
 use super::courier::Outgoing;

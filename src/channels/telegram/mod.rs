@@ -25,6 +25,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::api::{Api, ApiError};
+pub(super) use self::format::html;
 use self::offset::Offset;
 use self::update::Sent;
 use super::Inbox;

@@ -19,6 +19,7 @@ use crate::channels::dialogue::Heard;
 use crate::channels::http::errors;
 use crate::channels::inbox::{LARGEST_FILE, MOST_FILES, kind_of};
 use crate::channels::link::Link;
+use crate::channels::marker;
 use crate::chat::{Message, Sampling};
 use crate::http::body::{self, BodyError, BodyLimits};
 use crate::http::inlets::{Call, Inlet};
@@ -218,9 +219,14 @@ async fn answer(link: &Link, heard: Heard) -> Result<Value, ApiError> {
     };
     let turn = link.assistant().submit(inbound).await.map_err(|refusal| errors::of_refusal(&refusal))?;
     match turn.reply.await {
-        Ok(Ok(reply)) => Ok(json!({
-            "type": "message", "chat_id": heard.address, "content": reply.content, "model_name": reply.model_name,
-        })),
+        Ok(Ok(reply)) => {
+            // There is one answer to a request.
+            let split = link.assistant().splits_answers();
+            let content = if split { marker::together(&reply.content) } else { reply.content };
+            Ok(json!({
+                "type": "message", "chat_id": heard.address, "content": content, "model_name": reply.model_name,
+            }))
+        }
         Ok(Err(error)) => Err(errors::of_turn(&error)),
         Err(_) => Err(errors::lost_turn()),
     }

@@ -13,6 +13,7 @@ const SUBJECTS: &[(&str, &[&str])] = &[
             "picoclaw_commands_",
             "picoclaw_compactions_",
             "picoclaw_images_",
+            "picoclaw_media_",
             "picoclaw_response_",
         ],
     ),

@@ -63,6 +63,8 @@ pub struct AgentDefaults {
     pub subturn: SubturnConfig,
     /// Whether people in chats are told which tools are called.
     pub tool_feedback: ToolFeedbackConfig,
+    /// Whether an answer in a chat may be several messages: the model is told to put `<|[SPLIT]|>` between them.
+    pub split_on_marker: bool,
     /// How messages join a turn that runs already, in channels where people chat: one after each answer of the model, or
     /// all that wait.
     pub steering_mode: SteeringMode,
@@ -202,6 +204,7 @@ impl Default for AgentDefaults {
             routing: RoutingConfig::default(),
             subturn: SubturnConfig::default(),
             tool_feedback: ToolFeedbackConfig::default(),
+            split_on_marker: false,
             steering_mode: SteeringMode::OneAtATime,
             temperature: 0.7,
             max_tool_iterations: 50,

@@ -7,7 +7,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The types of channels that run. Others of the existing PicoClaw are accepted and do not.
-pub const CHANNEL_TYPES: &[&str] = &["discord", "pico", "slack", "telegram", "webhook"];
+pub const CHANNEL_TYPES: &[&str] = &[
+    "discord",
+    "irc",
+    "matrix",
+    "pico",
+    "pico_client",
+    "slack",
+    "slack_webhook",
+    "teams_webhook",
+    "telegram",
+    "webhook",
+];
 
 /// A connection to a chat network.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -67,6 +67,8 @@ pub struct ToolsConfig {
     pub web_fetch: Toggle,
     /// Scheduled jobs.
     pub cron: CronConfig,
+    /// When media files are removed.
+    pub media_cleanup: MediaCleanupConfig,
     /// How web pages are fetched.
     pub web: WebConfig,
     /// Servers that offer tools over the Model Context Protocol.
@@ -101,6 +103,7 @@ impl Default for ToolsConfig {
             spawn_status: Toggle { enabled: false },
             web_fetch: Toggle::default(),
             cron: CronConfig::default(),
+            media_cleanup: MediaCleanupConfig::default(),
             web: WebConfig::default(),
             mcp: McpConfig::default(),
             plugins: BTreeMap::new(),
@@ -182,6 +185,43 @@ impl Default for MessageConfig {
     }
 }
 
+/// When files that people sent and that tools made are removed, once no conversation shows them any more.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct MediaCleanupConfig {
+    /// Whether they are.
+    pub enabled: bool,
+    /// How old they are then, in minutes; 0 for 30.
+    #[schemars(range(min = 0, max = 525_600))]
+    pub max_age_minutes: f64,
+    /// How often they are looked for, in minutes; 0 for 5.
+    #[schemars(range(min = 0, max = 525_600))]
+    pub interval_minutes: f64,
+}
+
+impl Default for MediaCleanupConfig {
+    fn default() -> Self {
+        Self { enabled: true, max_age_minutes: 30.0, interval_minutes: 5.0 }
+    }
+}
+
+impl MediaCleanupConfig {
+    /// How old files are when they are removed.
+    pub fn max_age(&self) -> Duration {
+        minutes(self.max_age_minutes, 30.0)
+    }
+
+    /// How often files are looked for.
+    pub fn interval(&self) -> Duration {
+        minutes(self.interval_minutes, 5.0)
+    }
+}
+
+fn minutes(minutes: f64, usual: f64) -> Duration {
+    let minutes = if minutes == 0.0 { usual } else { minutes };
+    Duration::try_from_secs_f64(60.0 * minutes).unwrap_or(Duration::MAX)
+}
+
 /// How shell commands are run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -223,8 +263,8 @@ impl Default for ExecConfig {
 pub struct WebConfig {
     /// Whether the agent may use the web.
     pub enabled: bool,
-    /// The search engine that is asked first: `baidu_search`, `brave`, `duckduckgo`, `glm_search`, `perplexity`, `searxng`
-    /// or `tavily`; with `auto` the first that is enabled and has its key. The others are asked when it does not answer.
+    /// The search engine that is asked first: `baidu_search`, `brave`, `duckduckgo`, `gemini`, `glm_search`, `perplexity`,
+    /// `searxng` or `tavily`; with `auto` the first that is enabled and has its key. The others are asked when it does not answer.
     pub provider: String,
     /// The proxy through which search engines are asked, such as `http://proxy:3128`; empty for that of the environment.
     /// Pages are fetched without one: behind a proxy nobody could check that an address is public.
@@ -239,6 +279,8 @@ pub struct WebConfig {
     /// DuckDuckGo, which needs no key.
     #[schemars(with = "SearchEngineConfig")]
     pub duckduckgo: SearchEngineConfig,
+    /// A Gemini model that searches with Google and sums up.
+    pub gemini: SearchEngineConfig,
     /// Zhipu's search.
     pub glm_search: SearchEngineConfig,
     /// Perplexity.
@@ -261,6 +303,7 @@ impl Default for WebConfig {
             baidu_search: SearchEngineConfig::default(),
             brave: SearchEngineConfig::default(),
             duckduckgo: SearchEngineConfig { enabled: true, ..SearchEngineConfig::default() },
+            gemini: SearchEngineConfig::default(),
             glm_search: SearchEngineConfig::default(),
             perplexity: SearchEngineConfig::default(),
             searxng: SearchEngineConfig::default(),

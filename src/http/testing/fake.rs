@@ -19,6 +19,7 @@ pub(crate) struct Fake {
     pub(crate) inbound: Mutex<Vec<Inbound>>,
     pub(crate) refused: Mutex<Vec<(&'static str, Rejection)>>,
     pub(crate) cancelled: Arc<AtomicUsize>,
+    pub(crate) splits: bool,
 }
 
 impl Fake {
@@ -41,6 +42,10 @@ impl Fake {
 
 #[async_trait]
 impl Assistant for Fake {
+    fn splits_answers(&self) -> bool {
+        self.splits
+    }
+
     async fn submit(&self, inbound: Inbound) -> Result<TurnHandle, Refusal> {
         let text = inbound.messages.last().expect("never empty").content.clone();
         let (command, rest) = text.split_once(' ').unwrap_or((&text, ""));

@@ -6,7 +6,7 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::duckduckgo;
-use super::hit::Hit;
+use super::hit::{Found, Hit};
 use super::{Query, Range};
 
 /// A search engine.
@@ -26,6 +26,8 @@ pub enum EngineKind {
     Baidu,
     /// Zhipu's search.
     Glm,
+    /// A Gemini model that searches with Google and sums up.
+    Gemini,
 }
 
 impl EngineKind {
@@ -39,6 +41,7 @@ impl EngineKind {
             Self::Perplexity => "perplexity",
             Self::Baidu => "baidu_search",
             Self::Glm => "glm_search",
+            Self::Gemini => "gemini",
         }
     }
 
@@ -52,6 +55,7 @@ impl EngineKind {
             Self::Perplexity => "https://api.perplexity.ai/search",
             Self::Baidu => "https://qianfan.baidubce.com/v2/ai_search/web_search",
             Self::Glm => "https://open.bigmodel.cn/api/paas/v4/web_search",
+            Self::Gemini => "https://generativelanguage.googleapis.com/v1beta",
         }
     }
 
@@ -67,7 +71,7 @@ pub struct Engine {
     pub(super) max_results: u64,
     address: String,
     keys: Vec<String>,
-    /// Which of the engine's own indexes is asked, for those that have several.
+    /// Which of the engine's own indexes, or which model, is asked, for those that have several.
     index: String,
 }
 
@@ -89,6 +93,7 @@ impl Engine {
             EngineKind::Tavily if !address.ends_with("/search") => {
                 format!("{}/search", address.trim_end_matches('/'))
             }
+            EngineKind::Gemini => address.trim_end_matches('/').to_owned(),
             _ => address.to_owned(),
         };
         (!keys.is_empty() || !kind.needs_key()).then_some(Self {
@@ -96,11 +101,11 @@ impl Engine {
             max_results,
             address,
             keys,
-            index: "search_std".to_owned(),
+            index: if kind == EngineKind::Gemini { "gemini-2.5-flash" } else { "search_std" }.to_owned(),
         })
     }
 
-    /// The same with this one of the engine's own indexes; an empty name means the usual one.
+    /// The same with this one of the engine's own indexes or models; an empty name means the usual one.
     #[must_use]
     pub fn with_index(self, index: &str) -> Self {
         if index.is_empty() { self } else { Self { index: index.to_owned(), ..self } }
@@ -119,9 +124,10 @@ impl Engine {
             let url = reqwest::Url::parse_with_params(&self.address, parameters);
             client.get(url.map_or_else(|_| self.address.clone(), Into::into))
         };
-        let post = |body: Value| {
-            client.post(&self.address).header("Content-Type", "application/json").body(body.to_string())
+        let post_to = |address: &str, body: Value| {
+            client.post(address).header("Content-Type", "application/json").body(body.to_string())
         };
+        let post = |body| post_to(&self.address, body);
         match self.kind {
             EngineKind::Brave => {
                 let mut parameters = vec![("q", text), ("count", &count)];
@@ -180,15 +186,31 @@ impl Engine {
                 }
                 post(body).bearer_auth(key)
             }
+            EngineKind::Gemini => {
+                let since = query.range.map_or_else(String::new, |range| {
+                    format!(" (only pages of the last {})", long_word(range))
+                });
+                let body = json!({
+                    "contents": [{"role": "user", "parts": [{"text": format!("{text}{since}")}]}],
+                    "tools": [{"google_search": {}}],
+                });
+                let address = format!("{}/models/{}:generateContent", self.address, self.index);
+                post_to(&address, body).header("x-goog-api-key", key)
+            }
         }
     }
 
-    /// The hits in an answer. `None` when it is not understood.
-    pub(super) fn hits(&self, body: &str) -> Option<Vec<Hit>> {
-        if self.kind == EngineKind::DuckDuckGo {
-            return duckduckgo::hits(body);
-        }
-        let answer: Value = serde_json::from_str(body).ok()?;
+    /// What is in an answer. `None` when it is not understood.
+    pub(super) fn found(&self, body: &str) -> Option<Found> {
+        let hits = match self.kind {
+            EngineKind::DuckDuckGo => duckduckgo::hits(body)?,
+            EngineKind::Gemini => return gemini(&serde_json::from_str(body).ok()?),
+            _ => self.hits(&serde_json::from_str(body).ok()?)?,
+        };
+        Some(Found { words: String::new(), hits })
+    }
+
+    fn hits(&self, answer: &Value) -> Option<Vec<Hit>> {
         match self.kind {
             // Without hits there is no `web`.
             EngineKind::Brave if answer["web"].is_null() => answer.is_object().then(Vec::new),
@@ -199,6 +221,17 @@ impl Engine {
             _ => Hit::list(&answer["results"], ["title", "url", "content"]),
         }
     }
+}
+
+/// What a model says, and the pages that it says so from.
+fn gemini(answer: &Value) -> Option<Found> {
+    let candidate = answer.get("candidates")?.get(0)?;
+    let parts = candidate["content"]["parts"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let words = parts.iter().filter(|part| part["thought"] != true).filter_map(|part| part["text"].as_str());
+    let chunks = candidate["groundingMetadata"]["groundingChunks"].as_array();
+    let pages = chunks.into_iter().flatten().map(|chunk| chunk["web"].clone()).collect();
+    let hits = Hit::list(&Value::Array(pages), ["title", "uri", ""])?;
+    Some(Found { words: words.collect::<String>().trim().to_owned(), hits })
 }
 
 fn word(range: Range, [day, week, month, year]: [&'static str; 4]) -> &'static str {

@@ -13,6 +13,14 @@ pub(super) struct Hit {
     pub(super) excerpt: String,
 }
 
+/// What an engine found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// What the engine itself says; empty for most.
+    pub(super) words: String,
+    pub(super) hits: Vec<Hit>,
+}
+
 impl Hit {
     /// The hits of a list in JSON, whose members have these names. `None` when it is no list.
     pub(super) fn list(items: &Value, [title, url, excerpt]: [&str; 3]) -> Option<Vec<Self>> {

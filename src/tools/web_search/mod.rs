@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 pub use engine::{Engine, EngineKind};
 
-use self::hit::Hit;
+use self::hit::Found;
 use super::arguments::Arguments;
 use super::output::ToolOutput;
 use super::tool::Tool;
@@ -87,7 +87,7 @@ impl WebSearch {
         let mut troubles = Vec::new();
         for engine in self.engines.iter() {
             match ask(client, engine, query).await {
-                Ok(hits) => return Ok(ToolOutput::success(show(engine.kind.name(), query, &hits))),
+                Ok(found) => return Ok(ToolOutput::success(show(engine.kind.name(), query, &found))),
                 Err(trouble) => troubles.push(format!("{}: {trouble}", engine.kind.name())),
             }
         }
@@ -151,7 +151,7 @@ impl Query {
 }
 
 /// Asks an engine with one key after the other, as long as a key is what is wrong.
-async fn ask(client: &Client, engine: &Engine, query: &Query) -> Result<Vec<Hit>, String> {
+async fn ask(client: &Client, engine: &Engine, query: &Query) -> Result<Found, String> {
     let mut trouble = "it has no key".to_owned();
     for key in engine.keys() {
         let sent = engine.request(client, query, key).timeout(TIMEOUT).send().await;
@@ -160,9 +160,9 @@ async fn ask(client: &Client, engine: &Engine, query: &Query) -> Result<Vec<Hit>
         let status = response.status();
         if status.is_success() {
             let body = body(response).await?;
-            let mut hits = engine.hits(&body).ok_or("its answer was not understood")?;
-            hits.truncate(usize::try_from(query.count.min(engine.max_results)).unwrap_or_default());
-            return Ok(hits);
+            let mut found = engine.found(&body).ok_or("its answer was not understood")?;
+            found.hits.truncate(usize::try_from(query.count.min(engine.max_results)).unwrap_or_default());
+            return Ok(found);
         }
         trouble = format!("it answered {status}");
         if !matches!(status.as_u16(), 401 | 402 | 403 | 429) {
@@ -183,9 +183,12 @@ async fn body(mut response: Response) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&body).into_owned())
 }
 
-fn show(engine: &str, query: &Query, hits: &[Hit]) -> String {
+fn show(engine: &str, query: &Query, Found { words, hits }: &Found) -> String {
     let mut text = format!("Results for: {} (via {engine})\n", query.text);
-    if hits.is_empty() {
+    if !words.is_empty() {
+        let _ = writeln!(text, "{words}\n");
+    }
+    if hits.is_empty() && words.is_empty() {
         text.push_str("Nothing was found.\n");
     }
     for (index, hit) in hits.iter().enumerate() {

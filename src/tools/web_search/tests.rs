@@ -99,6 +99,26 @@ async fn each_engine_is_asked_in_its_own_language() {
 }
 
 #[tokio::test]
+async fn gemini_says_what_it_has_found_and_where() {
+    let answer = r#"{"candidates":[{"content":{"parts":[{"text":"hm","thought":true},{"text":"It is "},{"text":"out.\n"}]},
+        "groundingMetadata":{"groundingChunks":[{"web":{"uri":"https://one.test/","title":"one.test"}},{"x":1}]}}]}"#;
+    let (address, mut requests) = server(vec![(200, answer), (200, "{}")]).await;
+    let engines = [engine(EngineKind::Gemini, &address, &["key"]).with_index("gemini-x")];
+    let output = search(&engines, json!({"query": "rust news", "range": "w"})).await;
+    let expected =
+        "Results for: rust news (via gemini)\nIt is out.\n\n1. one.test\n   https://one.test/\n".to_owned();
+    assert_eq!((output.status, output.text), (Success, expected));
+    let request = requests.recv().await.unwrap();
+    let asked = r#""text":"rust news (only pages of the last week)""#;
+    for part in
+        ["POST /models/gemini-x:generateContent ", "x-goog-api-key: key", asked, r#"{"google_search":{}}"#]
+    {
+        assert!(request.contains(part), "{part} in {request}");
+    }
+    assert_eq!(search(&engines, json!({"query": "x"})).await.status, Error);
+}
+
+#[tokio::test]
 async fn another_key_and_then_another_engine_is_tried() {
     let (brave, mut asked) = server(vec![(429, ""), (401, "")]).await;
     let (searxng, _requests) = server(vec![(200, r#"{"results":[]}"#)]).await;

@@ -122,6 +122,10 @@ impl Event {
                 visit("outcome", Text(outcome.as_str()));
                 visit("images", Count(*images));
             }
+            Self::MediaRemoved { outcome, files } => {
+                visit("outcome", Text(outcome.as_str()));
+                visit("files", Count(*files));
+            }
             Self::TurnRouted { route, session } => {
                 visit("session_id", Text(session.as_str()));
                 visit("route", Text(route.as_str()));

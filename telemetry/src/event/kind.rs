@@ -61,6 +61,8 @@ words! {
         MessageJoined = "agent.steering.injected",
         /// Images of the conversation were in a request to a model, or were left out of it.
         ImagesShown = "agent.images.shown",
+        /// Media files that nothing shows any more were removed, or could not be.
+        MediaRemoved = "agent.media.removed",
         /// A model was chosen by how hard a message is, or because of its images.
         TurnRouted = "agent.turn.routed",
         /// A command of a person was carried out.

@@ -40,6 +40,7 @@ impl Event {
             Self::TurnEnd(_) => Kind::TurnEnd,
             Self::MessageJoined { .. } => Kind::MessageJoined,
             Self::ImagesShown { .. } => Kind::ImagesShown,
+            Self::MediaRemoved { .. } => Kind::MediaRemoved,
             Self::TurnRouted { .. } => Kind::TurnRouted,
             Self::CommandRun { .. } => Kind::CommandRun,
             Self::ContextCompacted { .. } => Kind::ContextCompacted,
@@ -108,8 +109,10 @@ impl Event {
             Self::HeartbeatEnd { outcome: HeartbeatOutcome::Delivered, .. } => Level::Info,
             Self::MessageJoined { .. }
             | Self::CommandRun { .. }
+            | Self::MediaRemoved { outcome: Outcome::Success, .. }
             | Self::ContextCompacted { outcome: Outcome::Success, .. } => Level::Info,
             Self::ContextCompacted { outcome: Outcome::Failure, .. }
+            | Self::MediaRemoved { outcome: Outcome::Failure, .. }
             | Self::ToolEnd { .. }
             | Self::CronRunEnd { .. }
             | Self::CronRunMissed { .. }
@@ -198,6 +201,7 @@ impl Event {
             | Self::CommandRun { .. }
             | Self::TurnRouted { .. }
             | Self::ImagesShown { .. }
+            | Self::MediaRemoved { .. }
             | Self::ContextCompacted { .. }
             | Self::TurnEnd(_) => Component::Agent,
             Self::LlmRequest { .. }
@@ -250,6 +254,8 @@ impl Event {
             Self::CommandRun { .. } => "Command carried out",
             Self::ImagesShown { outcome: ImageOutcome::Sent, .. } => "Images sent to the model",
             Self::ImagesShown { .. } => "Images left out of a request to the model",
+            Self::MediaRemoved { outcome: Outcome::Success, .. } => "Old media files removed",
+            Self::MediaRemoved { outcome: Outcome::Failure, .. } => "Old media files could not be removed",
             Self::TurnRouted { route: Route::Light, .. } => "The light model answers",
             Self::TurnRouted { route: Route::Image, .. } => "The model for images answers",
             Self::TurnRouted { route: Route::Main, .. } => "The usual model answers",

@@ -59,6 +59,14 @@ impl Network {
         })
     }
 
+    /// The body of the n-th call of the paths that begin so, waited for.
+    pub(crate) fn call_below(&self, begin: &str, n: usize) -> Value {
+        wait_for(begin, || {
+            let calls = self.calls.lock().unwrap();
+            calls.iter().filter(|(called, _)| called.starts_with(begin)).nth(n).map(|(_, body)| body.clone())
+        })
+    }
+
     pub(crate) fn count(&self, path: &str) -> usize {
         self.calls.lock().unwrap().iter().filter(|(called, _)| called == path).count()
     }

@@ -22,6 +22,9 @@ pub struct SearchEngineConfig {
     /// For `glm_search`, which of its indexes is asked: `search_std` unless it says another.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub search_engine: String,
+    /// For `gemini`, which model searches: `gemini-2.5-flash` unless it says another.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub model: String,
     /// Most results.
     #[schemars(range(min = 1, max = 10))]
     pub max_results: u64,
@@ -35,6 +38,7 @@ impl Default for SearchEngineConfig {
             api_keys: Vec::new(),
             base_url: String::new(),
             search_engine: String::new(),
+            model: String::new(),
             max_results: 5,
         }
     }
