@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::edit::{Editing, paths, tell_gateway};
 use super::say;
 use crate::config::{self, ConfigFile, Environment, MASK};
-use crate::gateway::supply::mcp_server;
+use crate::gateway::mcp_server;
 use crate::mcp::{Offered, probe};
 
 /// Where they stand in the configuration.

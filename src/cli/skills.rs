@@ -11,9 +11,8 @@ use serde_json::json;
 
 use super::say;
 use crate::config::{self, Config, Environment};
-use crate::gateway::setup::registries;
-use crate::skills::skill::FILE;
-use crate::skills::{Builtin, Hit, InstallError, Package, Registries, Skill, builtin, is_name, remove};
+use crate::gateway::registries;
+use crate::skills::{Builtin, FILE, Hit, InstallError, Package, Registries, Skill, builtin, is_name, remove};
 use crate::tools::Workspace;
 
 #[derive(Debug, clap::Subcommand)]

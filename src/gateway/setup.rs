@@ -278,7 +278,7 @@ fn messages(config: &Config, supply: &Supply) -> Option<Messages> {
 ///
 /// # Errors
 /// When an entry of the list of private hosts is none.
-pub(crate) fn registries(config: &Config) -> Result<Option<Registries>, crate::tools::InvalidHost> {
+pub fn registries(config: &Config) -> Result<Option<Registries>, crate::tools::InvalidHost> {
     let configured = &config.tools.skills.registries;
     let registry = |config: &SkillRegistryConfig| {
         let token = config.auth_token.expose().to_owned();

@@ -43,7 +43,7 @@ pub(super) fn mcp_servers(config: &Config, paths: &Paths) -> Vec<ServerSpec> {
 }
 
 /// How one of them is reached; `None` when what that needs is missing.
-pub(crate) fn mcp_server(
+pub fn mcp_server(
     config: &Config,
     paths: &Paths,
     name: &str,

@@ -17,7 +17,7 @@ static FILES: LazyLock<Vec<Integration>> = LazyLock::new(|| {
 
 /// A file for another program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Integration {
+pub(crate) struct Integration {
     /// Its path inside `config/`, such as `prometheus/alerts.yml`.
     pub path: &'static str,
     /// Its text, for a gateway with the usual settings.
@@ -25,12 +25,12 @@ pub struct Integration {
 }
 
 /// Every file, by path.
-pub fn all() -> Vec<Integration> {
+pub(crate) fn all() -> Vec<Integration> {
     FILES.clone()
 }
 
 /// The files that `name` means: a folder, a path, or the name of a file in any folder.
-pub fn find(name: &str) -> Vec<Integration> {
+pub(crate) fn find(name: &str) -> Vec<Integration> {
     let name = name.trim_matches('/');
     let of_folder =
         |file: &Integration| file.path.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
@@ -66,22 +66,22 @@ fn unpack(mut packed: &'static [u8]) -> Vec<Integration> {
 
 impl Integration {
     /// The folder in which it lies, usually named after the program; empty at the top.
-    pub fn folder(&self) -> &'static str {
+    pub(crate) fn folder(&self) -> &'static str {
         self.path.split_once('/').map_or("", |(folder, _)| folder)
     }
 
     /// The last part of its path.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.path.rsplit_once('/').map_or(self.path, |(_, name)| name)
     }
 
     /// Whether it is one of the monitoring guide's own files, word for word.
-    pub fn is_guides(&self) -> bool {
+    pub(crate) fn is_guides(&self) -> bool {
         self.path.split('/').any(|part| part == "guide")
     }
 
     /// What it is, in its own words: its first comment, or the title of a JSON document. Empty if it says nothing.
-    pub fn description(&self) -> String {
+    pub(crate) fn description(&self) -> String {
         if self.is_guides() {
             return "The monitoring guide's own form, as it is.".to_owned();
         }

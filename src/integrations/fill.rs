@@ -12,7 +12,7 @@ const TOKEN: &str = "PICOCLAW_SCRAPE_TOKEN";
 
 /// What there is to know about a gateway.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// `host:port` for programs on the same machine.
     pub address: String,
     /// The path of its metrics.
@@ -35,7 +35,7 @@ pub struct Facts {
 
 /// A file as it is needed here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filled {
+pub(crate) struct Filled {
     /// Its text.
     pub text: String,
     /// Whether the token stands in it.
@@ -45,7 +45,7 @@ pub struct Filled {
 }
 
 /// Fills a file in for a gateway.
-pub fn fill(file: &Integration, facts: &Facts) -> Filled {
+pub(crate) fn fill(file: &Integration, facts: &Facts) -> Filled {
     if file.is_guides() || file.folder().is_empty() {
         return Filled { text: file.text.to_owned(), is_secret: false, notes: Vec::new() };
     }

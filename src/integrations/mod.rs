@@ -21,8 +21,8 @@ mod catalogue;
 mod fill;
 mod words;
 
-pub use catalogue::{Integration, all, find};
-pub use fill::{Facts, Filled, fill};
+pub(crate) use catalogue::{Integration, all, find};
+pub(crate) use fill::{Facts, Filled, fill};
 
 #[cfg(test)]
 mod tests;

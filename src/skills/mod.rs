@@ -9,12 +9,11 @@
 mod builtin;
 mod package;
 mod registries;
-pub(crate) mod skill;
+mod skill;
 mod web;
 mod zip;
 
 pub use builtin::{Builtin, builtin};
-pub(crate) use package::is_name;
-pub use package::{InstallError, Package, remove};
+pub use package::{InstallError, Package, is_name, remove};
 pub use registries::{Fetched, Hit, Registries, Registry, RegistryOptions};
-pub use skill::Skill;
+pub use skill::{DIRECTORY, FILE, MAX_HEAD, Skill};

@@ -242,7 +242,7 @@ fn is_plain(path: &str) -> bool {
 }
 
 /// Whether a skill may be called so: a name leads nowhere else.
-pub(crate) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
     (1..=MAX_NAME).contains(&name.len()) && !name.starts_with(['.', ' ']) && name.chars().all(fits)
 }

@@ -3,11 +3,11 @@
 use serde::Deserialize;
 
 /// Where the skills are, in the workspace.
-pub(crate) const DIRECTORY: &str = "skills";
+pub const DIRECTORY: &str = "skills";
 /// A skill's own file.
-pub(crate) const FILE: &str = "SKILL.md";
+pub const FILE: &str = "SKILL.md";
 /// How much of that file is looked at, in bytes.
-pub(crate) const MAX_HEAD: u64 = 8 << 10;
+pub const MAX_HEAD: u64 = 8 << 10;
 /// Longest name and longest description, in characters.
 const MAX_NAME: usize = 64;
 const MAX_DESCRIPTION: usize = 400;

@@ -158,7 +158,7 @@ fn bodies_that_are_json_and_nonsense_are_refused_one_by_one() {
         (&say(json!(5)), "messages[0].content"),
         (&say(json!([])), "messages[0].content"),
         (&say(json!(["x"])), "messages[0].content[0]"),
-        (&say(json!([{ "type": "image_url", "image_url": {} }])), "text only"),
+        (&say(json!([{ "type": "image_url", "image_url": {} }])), "messages[0].content[0].image_url.url"),
         (&tool(json!({ "role": "tool", "content": "x" })), "messages[0].tool_call_id"),
         (&tool(json!({ "role": "tool", "content": "x", "tool_call_id": "?" })), "messages[0].tool_call_id"),
         (&tool(json!({ "role": "r".repeat(1 << 20), "content": "x" })), "use system"),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::super::output::ToolOutput;
 use super::workspace::{Open, Workspace};
-use crate::skills::{Skill, skill};
+use crate::skills::{DIRECTORY, FILE, MAX_HEAD, Skill};
 
 /// Most skills of a workspace.
 const MAX_SKILLS: usize = 200;
@@ -27,9 +27,9 @@ impl Workspace {
 
     /// Where the files of skills would be, in order, without a look at them; may block.
     pub fn skill_files(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.path().join(skill::DIRECTORY)).into_iter().flatten().flatten();
+        let entries = fs::read_dir(self.path().join(DIRECTORY)).into_iter().flatten().flatten();
         let mut paths: Vec<PathBuf> =
-            entries.take(10 * MAX_SKILLS).map(|entry| entry.path().join(skill::FILE)).collect();
+            entries.take(10 * MAX_SKILLS).map(|entry| entry.path().join(FILE)).collect();
         paths.sort_unstable();
         paths.truncate(MAX_SKILLS);
         paths
@@ -43,8 +43,8 @@ impl Workspace {
                 return None;
             }
             let mut head = Vec::new();
-            let file = open.read(&format!("{}/{directory}/{}", skill::DIRECTORY, skill::FILE)).ok()?;
-            file.into_std().take(skill::MAX_HEAD).read_to_end(&mut head).ok()?;
+            let file = open.read(&format!("{DIRECTORY}/{directory}/{FILE}")).ok()?;
+            file.into_std().take(MAX_HEAD).read_to_end(&mut head).ok()?;
             Some(Skill::parse(&String::from_utf8_lossy(&head), directory.to_owned()))
         };
         self.skill_files().iter().filter_map(read).collect()
