@@ -16,8 +16,8 @@ use async_trait::async_trait;
 use picoclaw_sinks::registry::known_types;
 
 use super::small_runtime;
-use crate::config::{self, Environment, Paths};
-use crate::pidfile;
+use picoclaw::config::{self, Environment, Paths};
+use picoclaw::pidfile;
 
 /// What was typed, in the home.
 const HISTORY: &str = ".agent_history";

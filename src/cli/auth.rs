@@ -7,7 +7,7 @@ use picoclaw_sinks::registry::known_types;
 
 use super::absent;
 use super::say;
-use crate::config::{self, ECHO, Environment};
+use picoclaw::config::{self, ECHO, Environment};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use super::say;
-use crate::integrations::find;
+use crate::integrations::files::find;
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(super) enum Shell {
@@ -54,7 +54,7 @@ mod tests {
     use clap_complete::aot::{Shell, generate};
 
     fn compare(file: &str, text: &str) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(file);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(file);
         if std::env::var_os("UPDATE_DOCS").is_some() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, text).unwrap();

@@ -6,10 +6,10 @@ use anyhow::Context as _;
 use picoclaw_sinks::registry::known_types;
 
 use super::say;
-use crate::config::{self, Environment};
-use crate::jobs::schedule::time;
-use crate::jobs::{Clock, Job, JobStore, Payload, Schedule, SystemClock, new_id};
-use crate::pidfile;
+use picoclaw::config::{self, Environment};
+use picoclaw::jobs::schedule::time;
+use picoclaw::jobs::{Clock, Job, JobStore, Payload, Schedule, SystemClock, new_id};
+use picoclaw::pidfile;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

@@ -9,8 +9,8 @@ use picoclaw_sinks::registry::known_types;
 use serde_json::Value;
 
 use super::say;
-use crate::config::{ConfigFile, Environment, PASSPHRASE, Paths, encrypt, write_file};
-use crate::pidfile;
+use picoclaw::config::{ConfigFile, Environment, PASSPHRASE, Paths, encrypt, write_file};
+use picoclaw::pidfile;
 
 /// The configuration, where it is, and what surrounds it.
 pub(super) struct Editing {

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::config::Environment;
-use crate::gateway::{Options, run as run_gateway};
+use picoclaw::config::Environment;
+use picoclaw::gateway::{Options, run as run_gateway};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

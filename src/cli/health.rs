@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::target::Target;
 use super::{ask, complain, say, seconds, small_runtime};
-use crate::config::{self, Environment};
+use picoclaw::config::{self, Environment};
 
 #[derive(Debug, clap::Args)]
 #[command(

@@ -1,5 +1,7 @@
 //! `picoclaw integrations`: the files for other programs.
 
+pub(crate) mod files;
+
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -12,9 +14,9 @@ use picoclaw_sinks::registry::known_types;
 
 use super::target::metrics_path;
 use super::{complain, say};
-use crate::config::{self, Environment, Loaded};
-use crate::integrations::{Facts, Filled, Integration, all, fill, find};
-use crate::pidfile::{self, address_of};
+use crate::integrations::files::{Facts, Filled, Integration, all, fill, find};
+use picoclaw::config::{self, Environment, Loaded};
+use picoclaw::pidfile::{self, address_of};
 
 /// The port of the files, where the configuration leaves it to the system.
 const USUAL_PORT: u16 = 18_790;

@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::edit::{Editing, paths, tell_gateway};
 use super::say;
-use crate::config::{self, ConfigFile, Environment, MASK};
-use crate::gateway::mcp_server;
-use crate::mcp::{Offered, probe};
+use picoclaw::config::{self, ConfigFile, Environment, MASK};
+use picoclaw::gateway::mcp_server;
+use picoclaw::mcp::{Offered, probe};
 
 /// Where they stand in the configuration.
 const SERVERS: [&str; 3] = ["tools", "mcp", "servers"];

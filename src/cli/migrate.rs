@@ -7,7 +7,7 @@ use picoclaw_sinks::registry::known_types;
 
 use super::edit::{paths, tell_gateway};
 use super::{complain, say};
-use crate::config::{self, Environment, Migration};
+use picoclaw::config::{self, Environment, Migration};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

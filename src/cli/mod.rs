@@ -99,7 +99,7 @@ enum Command {
 }
 
 /// Does what the command line says.
-pub(crate) fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Gateway(arguments) => gateway::run(&arguments),
         Command::Agent(arguments) => agent::run(&arguments),

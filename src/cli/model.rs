@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::edit::{Editing, add_key, read_secret};
 use super::say;
-use crate::config::{self, Config, Environment, ModelConfig};
+use picoclaw::config::{self, Config, Environment, ModelConfig};
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]

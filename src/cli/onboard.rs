@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::edit::{Editing, add_key, ask, ask_hidden, paths, read_secret, write_secrets};
 use super::say;
-use crate::config::{self, Environment, PASSPHRASE, Paths, seal, ssh_key};
+use picoclaw::config::{self, Environment, PASSPHRASE, Paths, seal, ssh_key};
 
 /// A configuration that answers without a key.
 pub(super) const USUAL_CONFIG: &str = include_str!("onboard/config.json");

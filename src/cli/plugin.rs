@@ -13,7 +13,7 @@ use picoclaw_sinks::registry::known_types;
 use serde_json::{Map, Value};
 
 use super::{say, small_runtime};
-use crate::config::{self, Environment, Loaded};
+use picoclaw::config::{self, Environment, Loaded};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::target::Target;
 use super::{ask, say, small_runtime};
-use crate::config::{Environment, Paths};
+use picoclaw::config::{Environment, Paths};
 
 /// The gateway itself answers within 30 s, whatever becomes of the reload.
 const PATIENCE: Duration = Duration::from_secs(35);

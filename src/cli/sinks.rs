@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::target::Target;
 use super::{ask, complain, say, small_runtime};
-use crate::config::{self, Environment, Loaded};
-use crate::gateway::sink_context;
+use picoclaw::config::{self, Environment, Loaded};
+use picoclaw::gateway::sink_context;
 
 /// How long a gateway may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

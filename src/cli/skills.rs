@@ -10,10 +10,12 @@ use picoclaw_sinks::registry::known_types;
 use serde_json::json;
 
 use super::say;
-use crate::config::{self, Config, Environment};
-use crate::gateway::registries;
-use crate::skills::{Builtin, FILE, Hit, InstallError, Package, Registries, Skill, builtin, is_name, remove};
-use crate::tools::Workspace;
+use picoclaw::config::{self, Config, Environment};
+use picoclaw::gateway::registries;
+use picoclaw::skills::{
+    Builtin, FILE, Hit, InstallError, Package, Registries, Skill, builtin, is_name, remove,
+};
+use picoclaw::tools::Workspace;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use super::target::Target;
 use super::{ask, complain, say, small_runtime};
-use crate::config::{self, Environment, Loaded, McpTransport, Paths};
-use crate::jobs::JobStore;
-use crate::pidfile;
+use picoclaw::config::{self, Environment, Loaded, McpTransport, Paths};
+use picoclaw::jobs::JobStore;
+use picoclaw::pidfile;
 
 /// How long a gateway may take to answer before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::config::{ConfigErrors, Environment, Loaded, Paths, ScrapeAuth};
-use crate::http::guard::basic_credential;
-use crate::pidfile::{self, PidRecord, address_of};
+use picoclaw::config::{ConfigErrors, Environment, Loaded, Paths, ScrapeAuth};
+use picoclaw::http::guard::basic_credential;
+use picoclaw::pidfile::{self, PidRecord, address_of};
 
 /// A gateway to ask.
 pub(super) struct Target {

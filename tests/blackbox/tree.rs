@@ -26,9 +26,10 @@ fn crates_depend_in_one_direction() {
         "picoclaw-plugin-webhook",
     ];
     // The program knows the examples in its tests only.
-    let mut program = vec!["picoclaw-gateway", "picoclaw-sinks", "picoclaw-telemetry"];
+    let mut program = vec!["picoclaw-cli", "picoclaw-sinks", "picoclaw-telemetry"];
     program.extend(examples);
     allowed.insert("picoclaw", program);
+    allowed.insert("picoclaw-cli", vec!["picoclaw-gateway", "picoclaw-sinks", "picoclaw-telemetry"]);
     let gateway = ["picoclaw-config", "picoclaw-mcp", "picoclaw-sinks", "picoclaw-telemetry"];
     allowed.insert("picoclaw-gateway", gateway.to_vec());
     for example in examples {

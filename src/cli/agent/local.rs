@@ -9,15 +9,15 @@ use picoclaw_telemetry::words::Level;
 use tokio::time::timeout;
 
 use super::{Answering, Arguments, write_out};
-use crate::agent::{Agent, Assistant, Conversation, Inbound, Progress};
-use crate::channels::http::CLI_CHANNEL;
-use crate::chat::{Message, Role, Sampling};
-use crate::config::Loaded;
-use crate::gateway::{
+use picoclaw::agent::{Agent, Assistant, Conversation, Inbound, Progress};
+use picoclaw::channels::http::CLI_CHANNEL;
+use picoclaw::chat::{Message, Role, Sampling};
+use picoclaw::config::Loaded;
+use picoclaw::gateway::{
     PluginTools, Supply, console, cron_tool, open_sessions, plugin_tools, session_options, sink_context, team,
 };
-use crate::jobs::JobStore;
-use crate::sessions::Stores;
+use picoclaw::jobs::JobStore;
+use picoclaw::sessions::Stores;
 
 /// How long the end may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,7 +38,7 @@ impl Local {
     pub(super) async fn start(loaded: &Loaded, arguments: &Arguments) -> anyhow::Result<Self> {
         let context = sink_context(loaded);
         let (bus, masker) = (context.bus.clone(), std::sync::Arc::clone(&context.masker));
-        crate::diagnostics::install(&bus, Level::Debug);
+        picoclaw::diagnostics::install(&bus, Level::Debug);
         // Who talks is told of what fails by the answer; lines of the log would be written into what is being typed.
         let quiet = arguments.is_conversation() && !arguments.debug;
         let level = if quiet { Level::Error } else { loaded.config.gateway.log_level };

@@ -7,11 +7,13 @@ use async_trait::async_trait;
 use picoclaw_telemetry::words::FailureReason;
 
 use super::{Answering, Arguments, write_out};
-use crate::channels::http::{CHANNEL_HEADER, CLI_CHANNEL, SESSION_HEADER};
-use crate::chat::{Message, NO_TOOLS, Role, Sampling};
-use crate::config::Loaded;
-use crate::pidfile::PidRecord;
-use crate::providers::{ChatRequest, Delta, Deltas, HttpClients, ModelSpec, Provider, ProviderError, build};
+use picoclaw::channels::http::{CHANNEL_HEADER, CLI_CHANNEL, SESSION_HEADER};
+use picoclaw::chat::{Message, NO_TOOLS, Role, Sampling};
+use picoclaw::config::Loaded;
+use picoclaw::pidfile::PidRecord;
+use picoclaw::providers::{
+    ChatRequest, Delta, Deltas, HttpClients, ModelSpec, Provider, ProviderError, build,
+};
 
 /// How long the gateway may take when its turns have no limit of their own.
 const ENDLESS: Duration = Duration::from_secs(24 * 60 * 60);

@@ -10,7 +10,7 @@ use rustyline::history::FileHistory;
 use rustyline::{Config, Editor};
 
 use super::{Answering, write_out};
-use crate::cli::{complain, in_full, say};
+use crate::{complain, in_full, say};
 
 /// As many lines are remembered.
 const REMEMBERED: usize = 1_000;

@@ -21,7 +21,7 @@ use self::exposition::Family;
 use self::view::Look;
 use super::target::Target;
 use super::{ask, complain, seconds, small_runtime};
-use crate::config::{self, Environment};
+use picoclaw::config::{self, Environment};
 
 /// How long the gateway may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -10,9 +10,9 @@ use super::super::model::described;
 use super::super::target::Target;
 use super::super::{ask, say, small_runtime};
 use super::PATIENCE;
-use crate::config::{self, Environment, Loaded, Paths};
-use crate::jobs::JobStore;
-use crate::pidfile;
+use picoclaw::config::{self, Environment, Loaded, Paths};
+use picoclaw::jobs::JobStore;
+use picoclaw::pidfile;
 
 /// Prints one JSON object. The exit code is 0 when the configuration can be used and a gateway that runs answers.
 pub(super) fn print(environment: &Environment) -> anyhow::Result<ExitCode> {

@@ -3,8 +3,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::{Look, render};
-use crate::cli::metrics::document;
-use crate::cli::metrics::exposition::{Family, parse};
+use crate::metrics::document;
+use crate::metrics::exposition::{Family, parse};
 
 fn scrape(messages: u32, echo: u32, below_one: u32, sum: f64) -> Vec<Family> {
     let all = below_one + 1;

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{Facts, Filled, Integration, all, fill, find};
-use crate::config::SecretString;
+use picoclaw::config::SecretString;
 
 fn facts() -> Facts {
     Facts {
@@ -24,7 +24,7 @@ fn filled(path: &'static str, text: &'static str, facts: &Facts) -> Filled {
 
 #[test]
 fn every_file_of_the_folder_is_there_as_it_is() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
     let mut on_disk = BTreeSet::new();
     let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::auth;
 use super::catalogue::Integration;
 use super::words::{self, Word};
-use crate::config::SecretString;
+use picoclaw::config::SecretString;
 
 /// What stands for the token.
 const TOKEN: &str = "PICOCLAW_SCRAPE_TOKEN";
