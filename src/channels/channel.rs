@@ -84,6 +84,11 @@ pub trait Channel: Send + Sync {
         self.send(chat, piece, replace).await
     }
 
+    /// Whether a message can take the place of one that was sent before.
+    fn replaces(&self) -> bool {
+        false
+    }
+
     /// Cuts a message into pieces that the network takes.
     fn pieces(&self, message: &Outgoing) -> Vec<Piece> {
         pieces(message, |text| vec![text.to_owned()])

@@ -15,7 +15,7 @@ use super::link::Link;
 use crate::agent::{Chat, Conversation, Inbound, Refusal, ToolFeedback, TurnHandle};
 use crate::chat::{Message, Sampling};
 
-/// Messages of one channel that are being answered. More wait in the network.
+/// Messages of one channel that are being answered. More wait in the network, where it keeps them.
 const MOST: usize = 64;
 /// How often a network is told that the agent still works on the answer, and for how long.
 const TYPING_PERIOD: Duration = Duration::from_secs(4);
@@ -88,6 +88,24 @@ impl Dialogue {
     /// When the gateway is stopping: the message is for the next start.
     pub(super) async fn hear(&self, heard: Heard) -> Result<(), Refusal> {
         let place = Arc::clone(&self.places).acquire_owned().await.expect("the places are never closed");
+        self.answer(place, heard).await
+    }
+
+    /// The same for a connection over which answers go out as well: it must not wait for them. A message is refused while
+    /// too many are being answered.
+    ///
+    /// # Errors
+    /// As [`hear`](Self::hear).
+    pub(super) async fn hear_or_refuse(&self, heard: Heard) -> Result<(), Refusal> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return self.answer(place, heard).await;
+        }
+        let why = format!("{MOST} messages of this channel are being answered already");
+        self.link.refused_because(Rejection::Busy, &why);
+        Ok(())
+    }
+
+    async fn answer(&self, place: OwnedSemaphorePermit, heard: Heard) -> Result<(), Refusal> {
         // Programs want the answer alone.
         let feedback = self.link.assistant().tool_feedback().filter(|_| self.steer);
         let inbound = Inbound {
@@ -187,6 +205,7 @@ impl Answer {
     async fn show_placeholder(&self) -> Option<String> {
         let text = self.placeholder.clone()?;
         let piece = Piece::Text { text, reply_to: None };
-        self.channel.send(&self.address, &piece, None).await.ok().flatten()
+        let shown = self.channel.send(&self.address, &piece, None).await.ok().flatten();
+        shown.filter(|_| self.channel.replaces())
     }
 }

@@ -77,7 +77,8 @@ impl Teller {
     async fn tell(self, mut told: mpsc::Receiver<String>, mut stand_in: Option<String>) -> Option<String> {
         let mut shown: Vec<String> = Vec::new();
         while let Some(line) = told.recv().await {
-            if self.feedback.separate_messages {
+            // What cannot be replaced would be said again with every line.
+            if self.feedback.separate_messages || !self.channel.replaces() {
                 // Counted there, whatever becomes of it.
                 let _ = self.link.deliver(&self.address, Outgoing::text(line), None).await;
                 continue;

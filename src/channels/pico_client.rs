@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use picoclaw_telemetry::words::Rejection;
 use reqwest::Url;
 use rustls::ClientConfig;
 use serde::Deserialize;
@@ -201,13 +200,13 @@ impl Client {
         }
         let Some(text) = words(frame) else { return true };
         if !self.manners.allowed.any("pico_client", &[SENDER]) {
-            link.refused(Rejection::NotAllowed);
+            link.not_allowed(SENDER);
             return true;
         }
         let session = frame["session_id"].as_str().filter(|session| !session.is_empty());
         let id = format!("{PREFIX}{}", session.unwrap_or(&self.session));
         let chat = Chat { kind: "direct", id, sender: SENDER.to_owned(), ..Chat::default() };
-        dialogue.hear(Message::now(chat, text.to_owned())).await.is_ok()
+        dialogue.hear_or_refuse(Message::now(chat, text.to_owned())).await.is_ok()
     }
 }
 

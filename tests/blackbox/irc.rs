@@ -145,3 +145,21 @@ fn a_taken_name_a_password_and_a_lost_connection_are_dealt_with() {
     wait_for("the remedy", || gateway.home.log().iter().any(|line| named(&line)).then_some(()));
     assert!(!serde_json::to_string(&gateway.home.log()).unwrap().contains("irc-secret-word"));
 }
+
+#[test]
+fn many_messages_at_once_do_not_keep_the_answers_from_going_out() {
+    let server = Server::start();
+    let gateway = Gateway::start(server.config(json!({})));
+    let mut peer = server.welcome();
+    wait_for("the channel", || (up(&gateway) == 1.0).then_some(()));
+    for n in 0..100 {
+        peer.say(&format!(":ann{n}!a@host PRIVMSG pico :hello"));
+    }
+    peer.say("PING :alive?");
+    assert_eq!(peer.until("PONG"), "PONG :alive?");
+    let rejected =
+        || gateway.scrape().get(r#"picoclaw_messages_rejected_total{channel="irc",reason="busy"}"#);
+    let accepted = || gateway.scrape().get("picoclaw_messages_total");
+    wait_for("all of them", || (accepted() + rejected() == 100.0).then_some(()));
+    assert!(rejected() > 0.0, "this is what it is about");
+}

@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 use crate::support::{Gateway, Network, wait_for};
 
 fn start(network: &Network) -> Gateway {
-    Gateway::start(json!({ "channel_list": { "hub": { "enabled": true, "type": "pico_client", "settings": {
+    Gateway::start(
+        json!({ "agents": { "defaults": { "tool_feedback": { "enabled": true } } }, "channel_list": { "hub": { "enabled": true, "type": "pico_client", "settings": {
         "url": network.socket_url(), "token": "hub-secret-token", "session_id": "room", "ping_interval": 1,
-    } } } }))
+    } } } }),
+    )
 }
 
 fn create(session: Option<&str>, payload: Value) -> Value {
@@ -55,4 +57,18 @@ fn a_hub_that_goes_away_is_found_again() {
     assert_eq!(gateway.scrape().get(r#"picoclaw_channel_failures_total{channel="hub"}"#), 1.0);
     let log = serde_json::to_string(&gateway.home.log()).unwrap();
     assert!(!log.contains("hub-secret-token"));
+}
+
+#[test]
+fn tool_calls_are_told_once_each_where_no_message_can_be_replaced() {
+    let network = Network::start(|_, _, _| Value::Null);
+    let _gateway = start(&network);
+    let mut hub = network.accept();
+    hub.send(create(Some("s"), json!({ "content": "!tool list_dir {\"path\": \".\"}\n!again 2" })));
+    for _ in 0..3 {
+        let told = hub.next()["payload"]["content"].as_str().unwrap().to_owned();
+        assert_eq!(told.lines().count(), 1, "{told}");
+        assert!(told.contains("`list_dir`"), "{told}");
+    }
+    assert!(!hub.next()["payload"]["content"].as_str().unwrap().contains("\u{1f527}"));
 }

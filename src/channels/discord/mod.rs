@@ -125,6 +125,10 @@ impl Channel for DiscordChannel {
         Ok(sent["id"].as_str().map(str::to_owned))
     }
 
+    fn replaces(&self) -> bool {
+        true
+    }
+
     fn pieces(&self, message: &Outgoing) -> Vec<Piece> {
         channel::captioned(channel::pieces(message, |text| split(text, LONGEST_TEXT)), LONGEST_TEXT)
     }

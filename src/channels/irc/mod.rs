@@ -89,7 +89,14 @@ impl IrcChannel {
         if texts.into_iter().any(|text| text.contains(['\r', '\n', '\0'])) {
             return Err(SettingError::new("password", "a line end in it would be a command of its own"));
         }
-        settings.channels = settings.channels.iter().filter_map(|name| room(name)).collect();
+        let rooms = settings.channels.iter().filter(|name| !name.trim().is_empty());
+        let rooms: Option<Vec<String>> = rooms.map(|name| room(name)).collect();
+        settings.channels = rooms.ok_or_else(|| {
+            SettingError::new(
+                "channels",
+                "malformed: expected names of rooms without spaces and commas, such as #home",
+            )
+        })?;
         Ok(Self(Arc::new(Irc {
             host,
             port,

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use picoclaw_telemetry::words::Rejection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -263,7 +262,7 @@ impl<'a> Session<'a> {
         };
         let Some(said) = heard.filter(|text| !text.is_empty()) else { return true };
         if !manners.allowed.any("irc", &[nick, line.source]) {
-            self.link.refused(Rejection::NotAllowed);
+            self.link.not_allowed(line.source);
             return true;
         }
         let chat = Chat {
@@ -273,7 +272,7 @@ impl<'a> Session<'a> {
             mentioned: in_room && mention(&text, &self.nick).is_some(),
             ..Chat::default()
         };
-        self.dialogue.hear(Heard::now(chat, said)).await.is_ok()
+        self.dialogue.hear_or_refuse(Heard::now(chat, said)).await.is_ok()
     }
 
     async fn write(&mut self, line: &str) -> Result<(), Broken> {

@@ -137,6 +137,10 @@ impl Channel for MatrixChannel {
         Ok(id)
     }
 
+    fn replaces(&self) -> bool {
+        true
+    }
+
     fn pieces(&self, message: &Outgoing) -> Vec<Piece> {
         channel::pieces(message, |text| split(text, LONGEST_TEXT))
     }

@@ -137,6 +137,10 @@ impl Channel for SlackChannel {
         }
     }
 
+    fn replaces(&self) -> bool {
+        true
+    }
+
     fn pieces(&self, message: &Outgoing) -> Vec<Piece> {
         channel::captioned(channel::pieces(message, |text| split(text, LONGEST_TEXT)), LONGEST_TEXT)
     }

@@ -138,6 +138,10 @@ impl Channel for TelegramChannel {
         Ok(Some(sent.message_id.to_string()))
     }
 
+    fn replaces(&self) -> bool {
+        true
+    }
+
     fn pieces(&self, message: &Outgoing) -> Vec<Piece> {
         channel::captioned(channel::pieces(message, |text| split(text, LONGEST_TEXT)), LONGEST_CAPTION)
     }
