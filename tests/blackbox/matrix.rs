@@ -1,5 +1,7 @@
 //! Matrix: what was said since the last start is answered, once, where the agent is meant.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use crate::support::{Gateway, Network, wait_for};
@@ -71,6 +73,8 @@ fn rooms_and_people_are_answered_once() {
         count(&gateway, r#"picoclaw_messages_rejected_total{channel="matrix",reason="not_allowed"}"#),
         1.0
     );
+    let named = |line: &Value| line["error"].as_str().is_some_and(|text| text.contains("@eve:x"));
+    wait_for("who was refused", || gateway.home.log().iter().any(named).then_some(()));
     assert_eq!(count(&gateway, r#"picoclaw_channel_up{channel="matrix"}"#), 1.0);
 
     // A restart goes on where it was.
@@ -82,4 +86,44 @@ fn rooms_and_people_are_answered_once() {
     });
     assert_eq!(count(&gateway, "picoclaw_messages_total"), 0.0);
     assert!(!serde_json::to_string(&gateway.home.log()).unwrap().contains("matrix-secret-token"));
+}
+
+/// Whether the homeserver may say how many people are in a room.
+static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// Two messages come at once, and the second one waits until the gateway stops.
+fn answer_slowly(path: &str, body: &Value, url: &str) -> Value {
+    let event = |id: &str, text: &str| {
+        let mut event = message("@ann:x", text);
+        event["event_id"] = json!(id);
+        json!({ "timeline": { "events": [event] } })
+    };
+    if path.ends_with("/joined_members") {
+        wait_for("the stop", || STOPPING.load(Ordering::SeqCst).then_some(()));
+        return json!({ "joined": { "@ann:x": {}, "@pico:x": {} } });
+    }
+    if path.contains("since=one") {
+        let mut first = event("$first", "first");
+        first["summary"] = json!({ "m.joined_member_count": 2 });
+        let rooms = json!({ "!alone:x": first, "!room:x": event("$second", "second") });
+        return json!({ "next_batch": "two", "rooms": { "join": rooms } });
+    }
+    answer(path, body, url)
+}
+
+#[test]
+fn a_stop_in_the_midst_of_messages_answers_none_twice() {
+    let network = Network::start(answer_slowly);
+    let gateway = Gateway::start(json!({ "channel_list": { "matrix": {
+        "enabled": true, "typing": { "enabled": false },
+        "settings": { "homeserver": network.url(), "access_token": "t" },
+    } } }));
+    assert_eq!(network.call_below(ALONE, 0)["body"], "first");
+    gateway.signal("TERM");
+    let stops = |line: &Value| line["kind"] == "gateway.shutdown";
+    wait_for("the stop", || gateway.home.log().iter().any(stops).then_some(()));
+    STOPPING.store(true, Ordering::SeqCst);
+    let gateway = Gateway::start_in(gateway.ended());
+    assert_eq!(network.call_below(ROOM, 0)["body"], "second");
+    assert_eq!(gateway.scrape().get("picoclaw_messages_total"), 1.0);
 }

@@ -56,7 +56,10 @@ impl Api {
     /// The account's own name, such as `@pico:example.org`.
     pub(super) async fn who_am_i(&self) -> Result<String, ApiError> {
         let me = self.call(Method::GET, &["account", "whoami"], &[], None, CALL_TIME).await?;
-        let user = me["user_id"].as_str().unwrap_or_default().to_owned();
+        // Without it the agent would answer itself.
+        let user = me["user_id"].as_str().filter(|user| !user.is_empty());
+        let nobody = || ApiError::Unreachable("not an answer of a homeserver".to_owned());
+        let user = user.ok_or_else(nobody)?.to_owned();
         let _ = self.user.set(user.clone());
         Ok(user)
     }

@@ -16,6 +16,9 @@ struct Document {
     user: String,
     /// The server's word for the place.
     since: String,
+    /// The events after it that were accepted already: the gateway stopped in their midst.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    accepted: Vec<String>,
 }
 
 impl Position {
@@ -25,18 +28,18 @@ impl Position {
         Self(workspace.join("state").join(format!("matrix-{name}.json")))
     }
 
-    /// Where this account is, if it is known.
-    pub(super) async fn read(&self, user: &str) -> Option<String> {
+    /// Where this account is, if it is known, and which events after that were accepted already.
+    pub(super) async fn read(&self, user: &str) -> Option<(String, Vec<String>)> {
         let path = self.0.clone();
         let read = move || serde_json::from_slice::<Document>(&fs::read(path).ok()?).ok();
         let document = tokio::task::spawn_blocking(read).await.ok()??;
-        (document.user == user).then_some(document.since)
+        (document.user == user).then_some((document.since, document.accepted))
     }
 
     /// Remembers it.
-    pub(super) async fn write(&self, user: &str, since: &str) {
+    pub(super) async fn write(&self, user: &str, since: &str, accepted: Vec<String>) {
         let path = self.0.clone();
-        let document = Document { user: user.to_owned(), since: since.to_owned() };
+        let document = Document { user: user.to_owned(), since: since.to_owned(), accepted };
         let write = move || -> io::Result<()> {
             if let Some(directory) = path.parent() {
                 fs::create_dir_all(directory)?;

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use picoclaw_telemetry::words::Rejection;
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -24,8 +23,10 @@ const MOST_ROOMS: usize = 4096;
 /// Receives until the link says stop.
 pub(super) async fn run(matrix: &Matrix, link: &Arc<Link>, dialogue: &Dialogue) -> Result<(), Broken> {
     let me = matrix.api.who_am_i().await.map_err(|error| broken(&error))?;
-    let mut since = matrix.position.read(&me).await;
-    let mut rooms = Rooms { matrix, link, dialogue, me: &me, sizes: HashMap::new(), closed: HashSet::new() };
+    let (mut since, accepted) = matrix.position.read(&me).await.unzip();
+    let accepted = accepted.unwrap_or_default().into_iter().collect();
+    let mut rooms =
+        Rooms { matrix, link, dialogue, me: &me, accepted, sizes: HashMap::new(), closed: HashSet::new() };
     loop {
         let synced = tokio::select! {
             synced = matrix.api.sync(since.as_deref()) => synced,
@@ -48,11 +49,15 @@ pub(super) async fn run(matrix: &Matrix, link: &Arc<Link>, dialogue: &Dialogue) 
         // What was said before the first start is not for the agent.
         let fresh = since.is_some();
         if !rooms.take(&document, fresh).await {
+            if let Some(since) = &since {
+                matrix.position.write(&me, since, rooms.accepted.into_iter().collect()).await;
+            }
             link.stop.cancelled().await;
             return Ok(());
         }
+        rooms.accepted.clear();
         if since.as_deref() != Some(next) {
-            matrix.position.write(&me, next).await;
+            matrix.position.write(&me, next, Vec::new()).await;
             since = Some(next.to_owned());
         }
     }
@@ -63,6 +68,8 @@ struct Rooms<'a> {
     link: &'a Arc<Link>,
     dialogue: &'a Dialogue,
     me: &'a str,
+    /// The events of what has come last that were handed to the agent.
+    accepted: HashSet<String>,
     /// How many people are in each.
     sizes: HashMap<String, usize>,
     /// Those that cannot be read, as far as it has been said.
@@ -80,7 +87,20 @@ impl Rooms<'_> {
                 self.remember(room, usize::try_from(size).unwrap_or(usize::MAX));
             }
             let events = news["timeline"]["events"].as_array().map(Vec::as_slice).unwrap_or_default();
-            for event in since_entering(events, self.me).iter().filter(|_| fresh) {
+            let new = since_entering(events, self.me);
+            if fresh && news["timeline"]["limited"] == true && new.len() == events.len() {
+                let channel = self.link.name();
+                tracing::warn!(
+                    channel,
+                    room,
+                    "More was said in a room of Matrix than the homeserver tells at once: the first of it is not answered."
+                );
+            }
+            for event in new.iter().filter(|_| fresh) {
+                let id = event["event_id"].as_str().unwrap_or_default();
+                if self.accepted.contains(id) {
+                    continue;
+                }
                 if is_encrypted(event) && self.closed.len() < MOST_ROOMS && self.closed.insert(room.clone()) {
                     let channel = self.link.name();
                     tracing::warn!(
@@ -89,10 +109,13 @@ impl Rooms<'_> {
                         "A room of Matrix is encrypted: nothing in it can be read."
                     );
                 }
-                if let Some(said) = said(event, self.me)
-                    && !self.hear(room, said).await
-                {
-                    return false;
+                if let Some(said) = said(event, self.me) {
+                    if !self.hear(room, said).await {
+                        return false;
+                    }
+                    if !id.is_empty() {
+                        self.accepted.insert(id.to_owned());
+                    }
                 }
             }
         }
@@ -139,7 +162,7 @@ impl Rooms<'_> {
             if in_group { manners.group.heard(&said.text, said.mentioned) } else { Some(said.text.clone()) };
         let Some(text) = heard.filter(|text| !text.is_empty()) else { return true };
         if !manners.allowed.any("matrix", &[&said.sender, said.sender.trim_start_matches('@')]) {
-            self.link.refused(Rejection::NotAllowed);
+            self.link.not_allowed(&said.sender);
             return true;
         }
         let chat = Chat {
