@@ -107,12 +107,8 @@ impl Link {
         self.bus.emit(Event::ChannelStopped { channel: self.label });
     }
 
-    /// Counts a message that the channel itself refuses.
-    pub fn refused(&self, reason: Rejection) {
-        self.assistant.refused(self.name, reason);
-    }
-
-    /// The same, with what an operator wants to know; it must not quote what people say.
+    /// Counts a message that the channel itself refuses, with what an operator wants to know; it must not quote what
+    /// people say.
     pub fn refused_because(&self, reason: Rejection, why: &str) {
         self.assistant.refused_because(self.name, reason, why);
     }

@@ -1,5 +1,7 @@
 //! The signed webhook trusts nobody without the secret, and answers everything once.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
@@ -68,6 +70,7 @@ fn without_a_callback_the_answer_is_that_of_the_request() {
     assert_eq!((rejected("unauthorized"), rejected("invalid")), (3.0, 1.0));
     assert_eq!(scrape.get(r#"picoclaw_channel_messages_total{channel="hook"}"#), 3.0);
     let log = gateway.stop().log();
+    assert!(log.iter().any(|line| line["error"] == "message content is empty"), "an operator is told, too");
     assert!(!log.iter().any(|line| line.to_string().contains(SECRET)));
 }
 
@@ -137,4 +140,28 @@ fn files_come_with_a_message_and_images_are_shown() {
     // Without words.
     let body = json!({ "attachments": [{ "content_type": "image/gif", "data": gif }] }).to_string();
     assert_eq!(post(&gateway, "m6", now(), &body, &body).0, 200);
+}
+
+#[test]
+fn a_large_message_need_not_say_its_length_first() {
+    let gateway = Gateway::start(config(None));
+    let file = json!({ "filename": "a.bin", "data": STANDARD.encode(vec![7; 9 << 20]) });
+    let body = json!({ "content": "keep it", "attachments": [file] }).to_string();
+    let (at, id) = (now(), "m1");
+    let head = format!(
+        "POST /webhook/hook HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\
+         webhook-id: {id}\r\nwebhook-timestamp: {at}\r\nwebhook-signature: {}\r\n\r\n",
+        signature(id, at, &body)
+    );
+    let mut stream = TcpStream::connect(("127.0.0.1", gateway.port)).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    for chunk in body.as_bytes().chunks(1 << 20) {
+        stream.write_all(format!("{:x}\r\n", chunk.len()).as_bytes()).unwrap();
+        stream.write_all(chunk).unwrap();
+        stream.write_all(b"\r\n").unwrap();
+    }
+    stream.write_all(b"0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }

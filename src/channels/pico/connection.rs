@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::conversation::{self, Heard};
 use super::frames::{self, ClientFrame};
 use super::registry::{Membership, Place, ROOM, ToClient};
-use super::{LONGEST_SESSION, Pico, media};
+use super::{LONGEST_SESSION, Pico, SENDER, media};
 use crate::channels::link::Link;
 use crate::channels::websocket;
 use crate::http::takeover::{Socket, Takeover};
@@ -166,7 +166,7 @@ impl Client<'_> {
         }
         self.member.enter(&session);
         if !self.connection.pico.allowed {
-            self.connection.link.refused(Rejection::NotAllowed);
+            self.connection.link.not_allowed(SENDER);
             return Ok(());
         }
         let heard = Heard { session, content: content.to_owned(), files };

@@ -21,13 +21,13 @@ use crate::channels::inbox::{LARGEST_FILE, MOST_FILES, kind_of};
 use crate::channels::link::Link;
 use crate::channels::marker;
 use crate::chat::{Message, Sampling};
-use crate::http::body::{self, BodyError, BodyLimits};
+use crate::http::body::{self, BodyError, BodyLimits, Taken};
 use crate::http::inlets::{Call, Inlet};
 use crate::http::reply::{self, ApiError};
 use crate::quote::quote;
 
 /// The largest message: a file of 20 MiB in base64, and some text.
-const LARGEST: usize = 28 << 20;
+pub(super) const LARGEST: usize = 28 << 20;
 /// The longest text, in bytes.
 const LONGEST_TEXT: usize = 1 << 20;
 
@@ -85,10 +85,10 @@ impl Enclosed {
 }
 
 impl Webhook {
-    /// A trusted message, or the answer to whoever sent something else.
-    async fn read(&self, call: Call, link: &Link) -> Result<(String, Incoming), Response> {
+    /// A trusted message with the room that it takes, or the answer to whoever sent something else.
+    async fn read(&self, call: Call, link: &Link) -> Result<(String, Incoming, Taken), Response> {
         let limits = BodyLimits { size: LARGEST, ..BodyLimits::default() };
-        let (body, _room) = match body::read(call.body, &call.headers, limits, &self.room).await {
+        let (body, room) = match body::read(call.body, &call.headers, limits, &self.room).await {
             Ok(read) => read,
             Err(error) => {
                 link.refused_because(Rejection::Invalid, &error.to_string());
@@ -118,25 +118,29 @@ impl Webhook {
                 )));
             }
         };
-        let invalid = |message: String| {
-            link.refused(Rejection::Invalid);
+        let invalid = |message: &str| {
+            link.refused_because(Rejection::Invalid, message);
             reply::error(&ApiError::invalid("content", message))
         };
         match serde_json::from_slice::<Incoming>(&body) {
             Ok(incoming) if incoming.content.trim().is_empty() && incoming.attachments.is_empty() => {
-                Err(invalid("message content is empty".to_owned()))
+                Err(invalid("message content is empty"))
             }
             Ok(incoming) if incoming.content.len() > LONGEST_TEXT => {
-                Err(invalid(format!("content is longer than {LONGEST_TEXT} bytes")))
+                Err(invalid(&format!("content is longer than {LONGEST_TEXT} bytes")))
             }
             Ok(incoming) if incoming.attachments.len() > MOST_FILES => {
-                Err(invalid(format!("more than {MOST_FILES} attachments in one message")))
+                Err(invalid(&format!("more than {MOST_FILES} attachments in one message")))
             }
             Ok(incoming) if incoming.chat_id.as_ref().is_some_and(|id| id.len() > 256) => {
-                Err(invalid("chat_id is longer than 256 bytes".to_owned()))
+                Err(invalid("chat_id is longer than 256 bytes"))
             }
-            Ok(incoming) => Ok((id, incoming)),
-            Err(error) => Err(invalid(format!("the body is no message: {error}"))),
+            Ok(incoming) => Ok((id, incoming, room)),
+            // What the parser says quotes what is wrong, which may be what somebody said.
+            Err(error) => {
+                link.refused_because(Rejection::Invalid, "the body is no message");
+                Err(reply::error(&ApiError::invalid("content", format!("the body is no message: {error}"))))
+            }
         }
     }
 }
@@ -153,7 +157,8 @@ impl Inlet for WebhookChannel {
             return reply::error(&ApiError::new(status, "not_running", "channel not running"));
         };
         let received = Instant::now();
-        let (id, incoming) = match webhook.read(call, &link).await {
+        // The room is given back when the files are no longer in memory.
+        let (id, incoming, room) = match webhook.read(call, &link).await {
             Ok(read) => read,
             Err(answer) => return answer,
         };
@@ -183,6 +188,8 @@ impl Inlet for WebhookChannel {
                 heard.enclose(inbox.take(link.name(), kind_of(&mime), &name, bytes).await);
             }
         }
+        drop(incoming.attachments);
+        drop(room);
         let answer = if webhook.callback.is_some() {
             match dialogue.hear(heard).await {
                 Ok(()) => return accepted(&id, "accepted"),

@@ -37,8 +37,8 @@ use crate::http::Observer;
 use crate::http::body::Room;
 use crate::http::inlets::Inlet;
 
-/// What all messages that are being read may weigh together.
-const ROOM: usize = 8 << 20;
+/// What all messages that are being read may weigh together: one of the largest, whose size need not be known before.
+const ROOM: usize = inlet::LARGEST;
 /// How long the other side may take to accept a message.
 const SEND_TIME: Duration = Duration::from_secs(15);
 /// Where paths begin unless they are configured.
