@@ -1,6 +1,6 @@
 //! Removes files that people sent and that tools made, once they are old and no conversation shows them any more.
 //!
-//! A conversation shows a file when one of its lines, from where it begins now, names it. A file is younger than every
+//! A conversation shows a file when one of its lines, from where it begins now, names it. A file is older than every
 //! line that names it, so conversations that were written last before it came need not be read.
 
 use std::collections::HashSet;
