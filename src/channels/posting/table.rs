@@ -57,6 +57,10 @@ fn is_rule(line: &str) -> bool {
     line.starts_with('|') && line.contains('-') && line.chars().all(|c| "|-: ".contains(c))
 }
 
+/// A table that is larger than this with its columns below one another, in letters, is shown without that: one long cell
+/// would make every row as long, and the message more than the network takes.
+const MOST_ALIGNED: usize = 20_000;
+
 /// The table with its columns below one another, for a font whose letters are equally wide.
 pub(super) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
@@ -64,6 +68,9 @@ pub(super) fn aligned(rows: &[Vec<String>]) -> String {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
+    if widths.iter().map(|width| width + 3).sum::<usize>() * rows.len() > MOST_ALIGNED {
+        return plain(rows);
+    }
     let line = |row: &Vec<String>| {
         let cells = widths.iter().enumerate().map(|(column, width)| {
             let cell = row.get(column).map_or("", String::as_str);
@@ -75,6 +82,11 @@ pub(super) fn aligned(rows: &[Vec<String>]) -> String {
     let rule: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
     lines.insert(1.min(lines.len()), rule.join("-|-"));
     lines.join("\n")
+}
+
+/// The table row by row, no longer than it has to be.
+pub(super) fn plain(rows: &[Vec<String>]) -> String {
+    rows.iter().map(|row| row.join(" | ")).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -102,5 +114,12 @@ mod tests {
     fn columns_stand_below_one_another() {
         let rows = [row(&["é", "b"]), row(&["1", "22", "more"]), row(&["333"])];
         assert_eq!(aligned(&rows), "é   | b  |\n----|----|-----\n1   | 22 | more\n333 |    |");
+    }
+
+    #[test]
+    fn one_long_cell_does_not_make_every_row_long() {
+        let mut rows = vec![row(&["1", "2"]); 200];
+        rows.push(row(&[&"x".repeat(1000), "y"]));
+        assert!(aligned(&rows).len() < 3000 && aligned(&rows).starts_with("1 | 2\n1 | 2"));
     }
 }

@@ -2,15 +2,26 @@
 
 use serde_json::{Value, json};
 
-use super::table::{Part, parts};
+use super::table::{Part, parts, plain};
 
 /// The longest message, in UTF-16 units: a request may have 28 KB, and a unit may take three bytes.
 pub(super) const LONGEST: usize = 7000;
+/// The largest request, in bytes.
+const LARGEST: usize = 28_000;
 /// The heading, unless the target has one of its own.
 const TITLE: &str = "PicoClaw Notification";
 
-/// What is posted.
+/// What is posted. Every cell of a table takes some eighty bytes besides its text; a large table is shown as text.
 pub(super) fn document(text: &str, title: &str) -> Value {
+    let whole = card(text, title, table);
+    if whole.to_string().len() <= LARGEST {
+        return whole;
+    }
+    let lines = |rows: &[Vec<String>]| json!({ "type": "TextBlock", "text": plain(rows), "wrap": true, "fontType": "Monospace" });
+    card(text, title, lines)
+}
+
+fn card(text: &str, title: &str, table: impl Fn(&[Vec<String>]) -> Value) -> Value {
     let title = if title.trim().is_empty() { TITLE } else { title };
     let mut body = vec![json!({
         "type": "TextBlock", "text": title, "wrap": true, "size": "Large", "weight": "Bolder", "style": "heading",
@@ -75,5 +86,15 @@ mod tests {
         assert_eq!(table["columns"], json!([{ "width": 4 }, { "width": 1 }]));
         assert_eq!(table["rows"][1]["cells"][0]["items"][0]["text"], "a");
         assert_eq!(super::document("x", "Mine")["attachments"][0]["content"]["body"][0]["text"], "Mine");
+    }
+
+    #[test]
+    fn a_table_of_many_cells_still_fits() {
+        let text =
+            format!("| a | b | c | d | e |\n|--|--|--|--|--|\n{}", "| 1 | 2 | 3 | 4 | 5 |\n".repeat(200));
+        let document = document(&text, "");
+        assert!(text.len() < LONGEST && document.to_string().len() <= LARGEST);
+        let rows = document["attachments"][0]["content"]["body"][1]["text"].as_str().unwrap();
+        assert!(rows.starts_with("a | b | c | d | e\n1 | 2"), "{rows}");
     }
 }
