@@ -62,7 +62,7 @@ mod tests {
             let present = fs::read_to_string(&path).unwrap_or_default();
             assert!(
                 present == text,
-                "config/{file} is stale: run UPDATE_DOCS=1 cargo test --lib completions"
+                "config/{file} is stale: run UPDATE_DOCS=1 cargo test -p picoclaw-cli completions"
             );
         }
     }

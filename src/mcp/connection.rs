@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use super::spec::Way;
 use super::variables;
 use crate::group::Group;
-use crate::outbound;
+use crate::http_client;
 
 /// Largest message of a server, in bytes.
 const MAX_MESSAGE: usize = 8 << 20;
@@ -155,7 +155,7 @@ fn http(
         value.set_sensitive(true);
         custom.insert(key, value);
     }
-    let client = outbound::client(CONNECT_TIMEOUT).map_err(|error| format!("no HTTP client: {error}"))?;
+    let client = http_client::client(CONNECT_TIMEOUT).map_err(|error| format!("no HTTP client: {error}"))?;
     let config = HttpConfig::with_uri(url)
         .custom_headers(custom)
         .max_sse_event_size(MAX_MESSAGE)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, LOCATION};
 use reqwest::{Client, Response, Url};
 
-use crate::outbound::in_full;
+use crate::http_client::in_full;
 use crate::tools::{AllowedHosts, public_client};
 
 /// How long connecting may take, and all of a request.

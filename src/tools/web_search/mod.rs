@@ -76,7 +76,7 @@ impl WebSearch {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let made = crate::outbound::client_through(TIMEOUT, &self.proxy).map_err(|error| {
+        let made = crate::http_client::client_through(TIMEOUT, &self.proxy).map_err(|error| {
             ToolOutput::error(format!("web_search cannot be used on this machine: {error}"))
         })?;
         Ok(self.client.get_or_init(|| made))
@@ -156,7 +156,7 @@ async fn ask(client: &Client, engine: &Engine, query: &Query) -> Result<Found, S
     for key in engine.keys() {
         let sent = engine.request(client, query, key).timeout(TIMEOUT).send().await;
         // The address may hold a key, so it is not shown.
-        let response = sent.map_err(|error| crate::outbound::in_full(&error.without_url()))?;
+        let response = sent.map_err(|error| crate::http_client::in_full(&error.without_url()))?;
         let status = response.status();
         if status.is_success() {
             let body = body(response).await?;
