@@ -71,6 +71,7 @@ async fn answer(question: &Question<'_>) -> Result<(Completion, Arc<Candidate>),
         let place = if round.last.is_none() { candidate.standing.try_anyway() } else { None };
         let Some(place) = place else {
             round.skip(question, candidate, SkipReason::Cooldown, remaining);
+            round.left.push((candidate, remaining));
             continue;
         };
         if let Some(answer) = round.ask(question, candidate, place).await {
@@ -92,6 +93,8 @@ struct Round<'a> {
     throttled: Vec<(&'a Arc<Candidate>, Duration)>,
     /// Those who rest, and how much longer.
     resting: Vec<(&'a Arc<Candidate>, Duration)>,
+    /// Those who were not asked although nobody else answered.
+    left: Vec<(&'a Arc<Candidate>, Duration)>,
     /// The candidate that can be asked the soonest, and why not now.
     soonest: Option<(Duration, ProviderError)>,
 }
@@ -166,11 +169,24 @@ impl<'a> Round<'a> {
             return self.soonest.map_or_else(nobody, |(_, error)| error);
         };
         // The failure of a fallback alone would send people looking in the wrong place.
+        let last_name = Some(candidate.model_name.as_str());
+        let first_name = self.first.as_ref().map(|(first, _)| first.model_name.as_str());
         let who = |candidate: &Candidate| (candidate.model_name.clone(), candidate.provider_label);
         let first = self.first.map(|(first, error)| (who(first), error));
         if let Some(((name, provider), error)) = first.filter(|(first, _)| *first != who(candidate)) {
             last.message =
                 format!("{}; before it {name} ({provider}) had failed with: {error}", last.message);
+        }
+        // Or people would add the fallbacks that are there.
+        let told = [last_name, first_name];
+        let mut left = self.left;
+        left.retain(|(candidate, _)| !told.contains(&Some(candidate.model_name.as_str())));
+        left.sort_by_key(|(candidate, remaining)| (candidate.model_name.as_str(), *remaining));
+        left.dedup_by_key(|(candidate, _)| candidate.model_name.as_str());
+        for (candidate, remaining) in left {
+            let name = &candidate.model_name;
+            let wait = remaining.as_secs();
+            last.message.push_str(&format!("; {name} failed before and is not asked for {wait} s more"));
         }
         last
     }

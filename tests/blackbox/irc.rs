@@ -145,3 +145,17 @@ fn a_taken_name_a_password_and_a_lost_connection_are_dealt_with() {
     wait_for("the remedy", || gateway.home.log().iter().any(|line| named(&line)).then_some(()));
     assert!(!serde_json::to_string(&gateway.home.log()).unwrap().contains("irc-secret-word"));
 }
+
+#[test]
+fn a_server_that_cannot_be_reached_is_named_with_the_settings_to_look_at() {
+    let server = Server::start();
+    let (config, address) = (server.config(json!({})), server.0.local_addr().unwrap());
+    drop(server);
+    let gateway = Gateway::start(config);
+    let line = wait_for("the failure in the log", || {
+        gateway.home.log().into_iter().find(|line| line["kind"] == "channel.lifecycle.start_failed")
+    });
+    let error = line["error"].as_str().unwrap();
+    assert!(error.starts_with(&format!("{address} cannot be reached: ")), "{error}");
+    assert!(error.contains("settings.server"), "{error}");
+}
