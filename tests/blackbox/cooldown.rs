@@ -94,6 +94,13 @@ fn a_fallback_that_rests_is_named_when_it_could_not_help() {
     let message = answer["error"]["message"].as_str().unwrap();
     assert!(message.starts_with("openai answered 401"), "{message}");
     assert!(message.contains("; second failed before and is not asked for "), "{message}");
+    let answer = ask("first").json();
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("second (groq) failed") || message.contains("; second failed before"),
+        "{message}"
+    );
+    assert!(message.contains("first"), "both rest: {message}");
 }
 
 #[test]
