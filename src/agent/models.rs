@@ -106,7 +106,12 @@ impl ModelTable {
 
     /// Who is not asked for now.
     pub(super) fn resting(&self) -> Vec<Resting> {
-        self.all().filter_map(|candidate| candidate.standing.resting()).collect()
+        let resting = |named: &Named| {
+            let of = named.candidates.len();
+            let all = named.candidates.iter().filter_map(|candidate| candidate.standing.resting());
+            all.map(|resting| Resting { of, ..resting }).collect::<Vec<_>>()
+        };
+        self.order.iter().flat_map(|name| resting(&self.by_name[name])).collect()
     }
 
     /// Every way to get an answer.

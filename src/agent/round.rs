@@ -71,6 +71,7 @@ async fn answer(question: &Question<'_>) -> Result<(Completion, Arc<Candidate>),
         let place = if round.last.is_none() { candidate.standing.try_anyway() } else { None };
         let Some(place) = place else {
             round.skip(question, candidate, SkipReason::Cooldown, remaining);
+            round.left.push((candidate, remaining));
             continue;
         };
         if let Some(answer) = round.ask(question, candidate, place).await {
@@ -92,8 +93,10 @@ struct Round<'a> {
     throttled: Vec<(&'a Arc<Candidate>, Duration)>,
     /// Those who rest, and how much longer.
     resting: Vec<(&'a Arc<Candidate>, Duration)>,
+    /// Those who were not asked although nobody else answered.
+    left: Vec<(&'a Arc<Candidate>, Duration)>,
     /// The candidate that can be asked the soonest, and why not now.
-    soonest: Option<(Duration, ProviderError)>,
+    soonest: Option<(&'a Arc<Candidate>, Duration, ProviderError)>,
 }
 
 impl<'a> Round<'a> {
@@ -134,8 +137,8 @@ impl<'a> Round<'a> {
                 (remaining, throttled(candidate, remaining))
             }
         };
-        if self.soonest.as_ref().is_none_or(|(soonest, _)| remaining < *soonest) {
-            self.soonest = Some((remaining, error));
+        if self.soonest.as_ref().is_none_or(|(_, soonest, _)| remaining < *soonest) {
+            self.soonest = Some((candidate, remaining, error));
         }
     }
 
@@ -162,18 +165,40 @@ impl<'a> Round<'a> {
 
     fn failure(self) -> ProviderError {
         let Some((candidate, mut last)) = self.last else {
-            let nobody = || ProviderError::new(FailureReason::Unknown, "no model is configured");
-            return self.soonest.map_or_else(nobody, |(_, error)| error);
+            let Some((candidate, _, error)) = self.soonest else {
+                return ProviderError::new(FailureReason::Unknown, "no model is configured");
+            };
+            return with_those_left(error, self.left, &[&candidate.model_name]);
         };
         // The failure of a fallback alone would send people looking in the wrong place.
         let who = |candidate: &Candidate| (candidate.model_name.clone(), candidate.provider_label);
-        let first = self.first.map(|(first, error)| (who(first), error));
-        if let Some(((name, provider), error)) = first.filter(|(first, _)| *first != who(candidate)) {
+        let mut told = vec![candidate.model_name.as_str()];
+        if let Some((first, error)) = self.first
+            && who(first) != who(candidate)
+        {
+            let (name, provider) = (&first.model_name, first.provider_label);
             last.message =
                 format!("{}; before it {name} ({provider}) had failed with: {error}", last.message);
+            told.push(name);
         }
-        last
+        with_those_left(last, self.left, &told)
     }
+}
+
+/// Names those who rest and have not been told of, or people would add the fallbacks that are there.
+fn with_those_left(
+    mut error: ProviderError,
+    mut left: Vec<(&Arc<Candidate>, Duration)>,
+    told: &[&str],
+) -> ProviderError {
+    left.retain(|(candidate, _)| !told.contains(&candidate.model_name.as_str()));
+    left.sort_by_key(|(candidate, remaining)| (candidate.model_name.as_str(), *remaining));
+    left.dedup_by_key(|(candidate, _)| candidate.model_name.as_str());
+    for (candidate, remaining) in left {
+        let (name, wait) = (&candidate.model_name, remaining.as_secs());
+        error.message.push_str(&format!("; {name} failed before and is not asked for {wait} s more"));
+    }
+    error
 }
 
 /// Waits until the request may be sent.

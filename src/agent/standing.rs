@@ -76,6 +76,8 @@ pub struct Resting {
     pub reason: FailureReason,
     /// How much longer it rests.
     pub remaining: Duration,
+    /// How many ways there are to ask the model, by one key and entry each.
+    pub of: usize,
 }
 
 impl Standing {
@@ -182,7 +184,7 @@ impl Standing {
         }
     }
 
-    /// The rest that it is in.
+    /// The rest that it is in; of other ways to ask the model it knows nothing.
     pub(super) fn resting(&self) -> Option<Resting> {
         let state = self.lock();
         let rest = state.cooldown.rest()?;
@@ -191,6 +193,7 @@ impl Standing {
             model: self.terms.model.as_str(),
             reason: rest.reason,
             remaining: rest.until.saturating_duration_since(Instant::now()),
+            of: 1,
         })
     }
 

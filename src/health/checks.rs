@@ -36,19 +36,40 @@ pub(super) fn provider(ledger: &Ledger, name: &str, recent: Totals, resting: &[R
     } else {
         format!("{} of {} requests failed in the last minute", recent.errors, recent.requests)
     };
-    let mut resting = resting.iter().filter(|resting| resting.provider == name).peekable();
+    let resting = rests(resting.iter().filter(|resting| resting.provider == name));
     if in_a_row >= CONSECUTIVE_FAILURES || often {
-        let rests = resting.map(|rest| format!("; {}", in_words(rest)));
+        let rests = resting.iter().map(|rest| format!("; {rest}"));
         return check_part("provider", name, true, "failing", &rests.fold(message, |all, rest| all + &rest));
     }
-    let rests = resting.peek().is_some();
-    let message = resting.map(in_words).collect::<Vec<_>>().join("; ");
-    check_part("provider", name, rests, "cooldown", &message)
+    check_part("provider", name, !resting.is_empty(), "cooldown", &resting.join("; "))
 }
 
-fn in_words(resting: &Resting) -> String {
-    let Resting { model, reason, remaining, .. } = resting;
-    format!("{model} is not asked for {} s more ({reason})", remaining.as_secs())
+/// A model's keys and entries rest one by one, and it is asked as long as one of them does not.
+fn rests<'a>(resting: impl Iterator<Item = &'a Resting>) -> Vec<String> {
+    let mut models: Vec<Vec<&Resting>> = Vec::new();
+    for one in resting {
+        match models.iter_mut().find(|model| model[0].model == one.model) {
+            Some(model) => model.push(one),
+            None => models.push(vec![one]),
+        }
+    }
+    models.iter().filter_map(|model| in_words(model)).collect()
+}
+
+fn in_words(model: &[&Resting]) -> Option<String> {
+    let Resting { model: name, reason, remaining, of, .. } =
+        model.iter().min_by_key(|resting| resting.remaining)?;
+    let part = match (model.len(), *of) {
+        (resting, of) if resting >= of => format!("{name} is"),
+        (1, of) => format!("one of {of} keys and entries of {name} is"),
+        (resting, of) => format!("{resting} of {of} keys and entries of {name} are"),
+    };
+    Some(format!("{part} not asked for {} s more ({reason})", remaining.as_secs()))
+}
+
+/// Why nothing goes out by a sink.
+pub(super) fn sends(error: &str) -> String {
+    if error.is_empty() { "its sends fail".to_owned() } else { format!("its sends fail: {error}") }
 }
 
 /// One that is still starting is no issue: the gateway does not wait for it either.

@@ -229,7 +229,7 @@ impl Judge {
             let Some((name, critical)) = watched.sinks.iter().find(|(name, _)| *name == stats.name) else {
                 continue;
             };
-            let sink = check_part("sink", name, !stats.up(), "down", "its sends fail");
+            let sink = check_part("sink", name, !stats.up(), "down", &checks::sends(&stats.error()));
             broken.extend(sink.issue.clone().filter(|_| *critical));
             checks.push(sink);
         }

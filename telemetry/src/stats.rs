@@ -124,6 +124,7 @@ pub struct SinkStats {
     last_success_ns: AtomicU64,
     retired: AtomicBool,
     flush: Mutex<Flush>,
+    error: Mutex<String>,
 }
 
 /// How long sends took.
@@ -165,6 +166,7 @@ impl SinkStats {
             last_success_ns: AtomicU64::new(0),
             retired: AtomicBool::new(false),
             flush: Mutex::default(),
+            error: Mutex::default(),
         }
     }
 
@@ -249,7 +251,22 @@ impl SinkStats {
     /// Notes that sending fails; returns whether that is news.
     pub fn mark_down(&self) -> bool {
         let now = (unix_nanos() / 1_000_000_000).max(1);
-        self.down.compare_exchange(0, now, Relaxed, Relaxed).is_ok()
+        let news = self.down.compare_exchange(0, now, Relaxed, Relaxed).is_ok();
+        if news {
+            // Who knows the reason tells it next; that of an earlier failure would lead astray.
+            self.set_error("");
+        }
+        news
+    }
+
+    /// Why sends fail, in words that hold no secret; empty while nobody has said so.
+    pub fn error(&self) -> String {
+        self.error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes why sends fail.
+    pub fn set_error(&self, error: &str) {
+        error.clone_into(&mut self.error.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// When something was last sent or served, as Unix time; 0 for never.

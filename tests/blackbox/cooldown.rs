@@ -80,6 +80,42 @@ fn when_all_fail_the_first_is_named_too() {
 }
 
 #[test]
+fn a_fallback_that_rests_is_named_when_it_could_not_help() {
+    let (dead, other) = (Upstream::start(&[REFUSED]), Upstream::start(&[REFUSED]));
+    let mut first = dead.model("first", "openai");
+    first["fallbacks"] = json!(["second"]);
+    let gateway = Gateway::start(json!({ "model_list": [first, other.model("second", "groq")] }));
+    let ask = |model: &str| {
+        let body = json!({ "model": model, "messages": [{ "role": "user", "content": "hello" }] });
+        gateway.post("/v1/chat/completions", &[], &body.to_string())
+    };
+    assert_eq!(ask("second").status, 502);
+    let answer = ask("first").json();
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("openai answered 401"), "{message}");
+    assert!(message.contains("; second failed before and is not asked for "), "{message}");
+    let answer = ask("first").json();
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("second (groq) failed") || message.contains("; second failed before"),
+        "{message}"
+    );
+    assert!(message.contains("first"), "both rest: {message}");
+}
+
+#[test]
+fn both_keys_of_a_model_rest_in_one_sentence() {
+    let upstream = Upstream::start(&[REFUSED]);
+    let mut model = upstream.model("gpt", "openai");
+    model["api_keys"] = json!(["sk-the-first-key", "sk-the-second-key"]);
+    let gateway = Gateway::start(json!({ "model_list": [model] }));
+    assert_eq!(gateway.say("s", "hello").status, 502);
+    let check = gateway.get("/ready").json()["checks"]["provider_openai"].clone();
+    let why = check["message"].as_str().unwrap();
+    assert_eq!(why.matches("gpt is not asked for").count(), 1, "{check}");
+}
+
+#[test]
 fn each_key_rests_by_itself_and_the_others_take_turns() {
     let upstream = Upstream::start(&[REFUSED, Behaviour::Answer("yes")]);
     let mut model = upstream.model("gpt", "openai");
@@ -91,6 +127,9 @@ fn each_key_rests_by_itself_and_the_others_take_turns() {
     let scrape = gateway.scrape();
     assert_eq!((requests(&scrape, "openai"), active(&scrape, "openai")), (5.0, 1.0));
     assert!(skips(&scrape, "openai", "cooldown") >= 1.0, "the first key's turn came again");
+    let check = gateway.get("/ready").json()["checks"]["provider_openai"].clone();
+    let why = check["message"].as_str().unwrap();
+    assert!(why.starts_with("one of 3 keys and entries of gpt is not asked for "), "the model is: {check}");
 }
 
 #[test]

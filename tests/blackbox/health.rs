@@ -105,6 +105,9 @@ fn a_log_that_cannot_be_written_shows_and_stops_nothing() {
     wait_for("the sink to be down", || (gateway.health()["issues"] == "sink_jsonlog_down").then_some(()));
     assert_eq!((gateway.get("/health").status, gateway.chat("s", "x").as_str()), (200, "x"));
     assert_eq!(gateway.scrape().get(r#"picoclaw_sink_up{sink="jsonlog"}"#), 0.0);
+    let check = gateway.get("/ready").json()["checks"]["sink_jsonlog"].clone();
+    let why = check["message"].as_str().unwrap();
+    assert!(why.starts_with("its sends fail: ") && why.contains("logs"), "{check}");
     fs::remove_file(gateway.home.join("logs")).unwrap();
     wait_for("recovery", || (gateway.health()["status"] == "healthy").then_some(()));
     // Everything that waited is there once the gateway has stopped.

@@ -163,3 +163,17 @@ fn many_messages_at_once_do_not_keep_the_answers_from_going_out() {
     wait_for("all of them", || (accepted() + rejected() == 100.0).then_some(()));
     assert!(rejected() > 0.0, "this is what it is about");
 }
+
+#[test]
+fn a_server_that_cannot_be_reached_is_named_with_the_settings_to_look_at() {
+    let server = Server::start();
+    let (config, address) = (server.config(json!({})), server.0.local_addr().unwrap());
+    drop(server);
+    let gateway = Gateway::start(config);
+    let line = wait_for("the failure in the log", || {
+        gateway.home.log().into_iter().find(|line| line["kind"] == "channel.lifecycle.start_failed")
+    });
+    let error = line["error"].as_str().unwrap();
+    assert!(error.starts_with(&format!("{address} cannot be reached: ")), "{error}");
+    assert!(error.contains("settings.server"), "{error}");
+}

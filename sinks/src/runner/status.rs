@@ -30,6 +30,7 @@ impl Status {
         if stats.mark_down() {
             tracing::warn!(target: "picoclaw_sinks", sink = %self.name, %error, next, "Sink is down.");
         }
+        stats.set_error(&error);
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 

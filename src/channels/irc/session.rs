@@ -63,7 +63,12 @@ impl<'a> Session<'a> {
     ) -> Result<Self, Broken> {
         let connecting = async {
             let tls = irc.settings.tls.then_some(&irc.tls);
-            let wire = wire::connect(&irc.host, irc.port, tls).await.map_err(Broken)?;
+            let wire = wire::connect(&irc.host, irc.port, tls).await.map_err(|error| {
+                let (host, port) = (&irc.host, irc.port);
+                Broken(format!(
+                    "{host}:{port} cannot be reached: {error}: check settings.server and settings.tls"
+                ))
+            })?;
             let (reader, writer) = tokio::io::split(wire);
             let reader = Reader { half: reader, buffer: Vec::new() };
             let nick = irc.settings.nick.clone();
