@@ -196,7 +196,7 @@ words! {
         Unauthorized = "unauthorized",
         /// The sender is not in the channel's `allow_from`.
         NotAllowed = "not_allowed",
-        /// The session's queue is full.
+        /// The session's queue is full, or the channel has as many messages under way as it may.
         Busy = "busy",
         /// The model is not configured.
         UnknownModel = "unknown_model",
