@@ -54,9 +54,9 @@ def expected(day):
         'picoclaw_provider_errors_total{provider="openrouter"}': models.refused["glm"],
         'picoclaw_provider_cooldown_active{provider="openai"}': 0,
         'picoclaw_tool_results_total{tool="read_file",status="success"}': did["tool read_file"],
-        'picoclaw_tool_results_total{tool="exec",status="success"}': did["tool exec"],
-        # The commands of jobs are no calls of a model.
-        'picoclaw_tool_results_total{tool="exec",status="error"}': 0,
+        # The commands of jobs among them.
+        'picoclaw_tool_results_total{tool="exec",status="success"}': did["tool exec"] + day.jobs["ticks", "ok"],
+        'picoclaw_tool_results_total{tool="exec",status="error"}': day.jobs["broken", "error"],
         'picoclaw_tool_results_total{tool="cron",status="success"}': did["tool cron"],
         'picoclaw_outbound_messages_total{channel="pico",outcome="success"}': did["outbound"],
         'picoclaw_outbound_messages_total{channel="pico",outcome="failure"}': 0,
