@@ -1,6 +1,6 @@
 //! Incoming webhooks of Slack and of Microsoft Teams: the gateway posts, and hears nothing.
 //!
-//! A channel has several targets, each an address; the chat says which, and an unknown one means `default`. [`table`]
+//! A channel has several targets, each an address; the chat says which, and an unknown one means `default`. `table`
 //! finds the tables in a text, `slack` and `teams` bring it into the form of each.
 
 mod slack;
