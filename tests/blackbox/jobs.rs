@@ -194,11 +194,13 @@ fn a_command_runs_by_the_rules_of_the_tool_and_fails_truthfully() {
         let series = format!(r#"picoclaw_tool_results_total{{tool="exec",status="{status}"}}"#);
         assert_eq!(scrape.get(&series), 1.0, "{status}");
     }
-    let log = gateway.home.log();
-    let ended = |line: &&Value| line["kind"] == "agent.tool.exec_end";
-    let sessions: Vec<&Value> = log.iter().filter(ended).map(|line| &line["session_id"]).collect();
-    assert!(sessions.contains(&&json!("agent:cron-good")), "{sessions:?}");
-    assert!(log.iter().filter(ended).all(|line| line["turn"].is_null()), "there is no turn");
+    let ended = wait_for("the lines of the log", || {
+        let mut log = gateway.home.log();
+        log.retain(|line| line["kind"] == "agent.tool.exec_end");
+        (log.len() == 3).then_some(log)
+    });
+    assert!(ended.iter().any(|line| line["session_id"] == "agent:cron-good"), "{ended:?}");
+    assert!(ended.iter().all(|line| line["turn"].is_null()), "there is no turn");
 
     let home = Home::new(json!({ "tools": { "cron": { "allow_command": false } } }));
     write_jobs(&home, json!([job("good", "echo done > made")]));
