@@ -41,6 +41,10 @@ impl Unwritable {
 pub fn check_file(path: &Path) -> Result<(), Unwritable> {
     let place = existing(path);
     let result = if place == path { check_existing(path) } else { check_creating(place) };
+    // A log that is rotated in between was there and is no more.
+    if place == path && result.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return check_file(path);
+    }
     result.map_err(|source| Unwritable { path: path.to_owned(), place: place.to_owned(), source })
 }
 
