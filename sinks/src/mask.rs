@@ -4,9 +4,10 @@ mod shapes;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";
@@ -46,14 +47,31 @@ impl Masker {
 
     /// The text with `***` in place of secrets. Text without secrets is searched once and not copied.
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let automaton = self.0.load();
-        if text.len() < automaton.least {
-            return Cow::Borrowed(text);
-        }
+        self.masking().mask(text)
+    }
+
+    /// The secrets of now, for several texts.
+    pub fn masking(&self) -> Masking {
+        Masking(self.0.load())
+    }
+}
+
+/// The secrets of a moment.
+pub struct Masking(Guard<Arc<Automaton>>);
+
+impl Masking {
+    /// As [`Masker::mask`].
+    pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if text.len() < self.0.least { Cow::Borrowed(text) } else { self.0.mask(text) }
+    }
+}
+
+impl Automaton {
+    fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut masked = String::new();
         let mut done = 0;
         let mut from = 0;
-        while let Some(found) = automaton.search.find(aho_corasick::Input::new(text).range(from..)) {
+        while let Some(found) = self.search.find(aho_corasick::Input::new(text).range(from..)) {
             let hidden = match shapes::SHAPES.get(found.pattern().as_usize()) {
                 Some(shape) => shape.secret(text, found.start(), found.end()),
                 None => Some(found.range()),
@@ -74,9 +92,7 @@ impl Masker {
         masked.push_str(&text[done..]);
         Cow::Owned(masked)
     }
-}
 
-impl Automaton {
     fn new(secrets: &[String]) -> Self {
         let mut secrets: Vec<&str> =
             secrets.iter().map(String::as_str).filter(|secret| secret.len() >= SHORTEST).collect();

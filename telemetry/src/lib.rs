@@ -6,6 +6,7 @@
 //! * [`bus`]: the broadcast channel that cannot make counters wrong.
 //! * [`quantile()`]: quantiles from buckets.
 //! * [`guard`]: start/finish pairs that a panic or a cancelled task cannot break.
+//! * [`json_text`]: text within JSON strings.
 //! * [`sink`]: what a sink and its transport are. [`stats`]: the sinks' own numbers. [`health`]: the judgement.
 //!
 //! This crate does no I/O, knows no HTTP, and names no vendor.
@@ -15,6 +16,7 @@ pub mod event;
 mod fold;
 pub mod guard;
 pub mod health;
+pub mod json_text;
 pub mod label;
 mod ledger;
 pub mod metric;

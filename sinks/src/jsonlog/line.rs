@@ -7,11 +7,10 @@
 use std::time::{Duration, SystemTime};
 
 use picoclaw_telemetry::event::{LogLine, Value};
-use picoclaw_telemetry::{Event, Record};
+use picoclaw_telemetry::{Event, Record, json_text};
 
 use super::clock::Clock;
-use super::escape;
-use crate::mask::Masker;
+use crate::mask::{Masker, Masking};
 
 /// The longest line, the writer's part not included. Log shippers tear longer ones apart.
 pub(super) const LONGEST: usize = 60 * 1024;
@@ -102,18 +101,18 @@ fn is_fixed(name: &str) -> bool {
 /// A line in the making.
 struct Line<'a> {
     out: &'a mut Vec<u8>,
-    masker: &'a Masker,
+    masking: Masking,
     start: usize,
     truncated: bool,
 }
 
 impl<'a> Line<'a> {
-    fn begin(time: SystemTime, clock: &mut Clock, masker: &'a Masker, out: &'a mut Vec<u8>) -> Self {
+    fn begin(time: SystemTime, clock: &mut Clock, masker: &Masker, out: &'a mut Vec<u8>) -> Self {
         let start = out.len();
         out.extend_from_slice(b"{\"time\":\"");
         clock.push(time, out);
         out.push(b'"');
-        Self { out, masker, start, truncated: false }
+        Self { out, masking: masker.masking(), start, truncated: false }
     }
 
     /// A field whose value needs no escape.
@@ -126,13 +125,13 @@ impl<'a> Line<'a> {
 
     fn field(&mut self, name: &str, value: Value<'_>) {
         let left = LONGEST.saturating_sub(self.out.len() - self.start + RESERVE);
-        if left < name.len() * escape::GROWTH + RESERVE {
+        if left < name.len() * json_text::GROWTH + RESERVE {
             self.truncated = true;
             return;
         }
         self.name(name);
         match value {
-            Value::Text(text) => self.text(text, left - name.len() * escape::GROWTH),
+            Value::Text(text) => self.text(text, left - name.len() * json_text::GROWTH),
             Value::Count(n) => self.number(n),
             Value::Millis(time) => push_millis(time, self.out),
         }
@@ -140,15 +139,15 @@ impl<'a> Line<'a> {
 
     fn name(&mut self, name: &str) {
         self.out.extend_from_slice(b",\"");
-        escape::push(name, self.out);
+        json_text::push(name, self.out);
         self.out.extend_from_slice(b"\":");
     }
 
     fn text(&mut self, text: &str, room: usize) {
-        let masked = self.masker.mask(text);
-        let fitting = escape::fitting(&masked, room);
+        let masked = self.masking.mask(text);
+        let fitting = json_text::fitting(&masked, room);
         self.out.push(b'"');
-        escape::push(fitting, self.out);
+        json_text::push(fitting, self.out);
         if fitting.len() < masked.len() {
             self.out.extend_from_slice("…".as_bytes());
             self.truncated = true;

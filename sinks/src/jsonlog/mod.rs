@@ -12,7 +12,6 @@
 mod archive;
 mod block;
 mod clock;
-mod escape;
 mod file;
 mod line;
 pub mod options;

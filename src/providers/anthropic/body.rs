@@ -43,7 +43,44 @@ pub(super) struct Body<'a> {
 impl Body<'_> {
     /// The bytes to send.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("strings and JSON values always serialise")
+        let Self { request, dialect, stream, habits } = self;
+        let sampling = request.sampling;
+        let max_tokens = sampling.max_tokens.unwrap_or(MAX_TOKENS);
+        let thinking = self.thinking(max_tokens);
+        let mut fields = Fields::new(1024, &dialect.extra_body);
+        fields.put("model", &model(request.model));
+        fields.put("max_tokens", &max_tokens);
+        if let Some(system) = blocks::system(request.messages) {
+            fields.put("system", &system);
+        }
+        fields.put("messages", &blocks::turns(request.messages, thinking.is_some()));
+        if !request.tools.is_empty() {
+            fields.put("tools", request.tools.written(Protocol::Anthropic, Tools));
+        }
+        if *stream {
+            fields.put("stream", &true);
+        }
+        let extra = |name: &str| sampling.extra.get(name).filter(|value| !value.is_null());
+        // A model that thinks takes neither, and no model both.
+        match (extra("top_p"), sampling.temperature) {
+            _ if thinking.is_some() => {}
+            (Some(top_p), _) => fields.put("top_p", top_p),
+            (None, Some(temperature)) if !habits.no_temperature => {
+                fields.put("temperature", &temperature.min(1.0));
+            }
+            _ => {}
+        }
+        if let Some((thinking, output_config)) = thinking {
+            fields.put("thinking", &thinking);
+            if let Some(config) = output_config {
+                fields.put("output_config", &config);
+            }
+        }
+        if let Some(stop) = extra("stop") {
+            let stop = if stop.is_array() { stop.clone() } else { json!([stop]) };
+            fields.put("stop_sequences", &stop);
+        }
+        fields.end()
     }
 
     /// `thinking` and `output_config`.
@@ -67,49 +104,6 @@ impl Body<'_> {
         let budget = budget.min(max_tokens / 4 * 3);
         let enabled = json!({ "type": "enabled", "budget_tokens": budget });
         (budget >= LEAST_BUDGET).then_some((enabled, None))
-    }
-}
-
-impl Serialize for Body<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { request, dialect, stream, habits } = self;
-        let sampling = request.sampling;
-        let max_tokens = sampling.max_tokens.unwrap_or(MAX_TOKENS);
-        let thinking = self.thinking(max_tokens);
-        let mut fields = Fields::new(serializer.serialize_map(None)?, &dialect.extra_body);
-        fields.put("model", &model(request.model))?;
-        fields.put("max_tokens", &max_tokens)?;
-        if let Some(system) = blocks::system(request.messages) {
-            fields.put("system", &system)?;
-        }
-        fields.put("messages", &blocks::turns(request.messages, thinking.is_some()))?;
-        if !request.tools.is_empty() {
-            fields.put("tools", request.tools.written(Protocol::Anthropic, Tools))?;
-        }
-        if *stream {
-            fields.put("stream", &true)?;
-        }
-        let extra = |name: &str| sampling.extra.get(name).filter(|value| !value.is_null());
-        // A model that thinks takes neither, and no model both.
-        match (extra("top_p"), sampling.temperature) {
-            _ if thinking.is_some() => {}
-            (Some(top_p), _) => fields.put("top_p", top_p)?,
-            (None, Some(temperature)) if !habits.no_temperature => {
-                fields.put("temperature", &temperature.min(1.0))?;
-            }
-            _ => {}
-        }
-        if let Some((thinking, output_config)) = thinking {
-            fields.put("thinking", &thinking)?;
-            if let Some(config) = output_config {
-                fields.put("output_config", &config)?;
-            }
-        }
-        if let Some(stop) = extra("stop") {
-            let stop = if stop.is_array() { stop.clone() } else { json!([stop]) };
-            fields.put("stop_sequences", &stop)?;
-        }
-        fields.end()
     }
 }
 

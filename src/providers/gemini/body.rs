@@ -27,7 +27,22 @@ pub(super) struct Body<'a> {
 impl Body<'_> {
     /// The bytes to send.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("strings and JSON values always serialise")
+        let Self { request, dialect } = self;
+        let mut fields = Fields::new(1024, &dialect.extra_body);
+        fields.put("contents", &contents::turns(request.messages, !is_early(request.model)));
+        let system = contents::system(request.messages);
+        if !system.is_empty() {
+            fields.put("systemInstruction", &System { parts: system });
+        }
+        if !request.tools.is_empty() {
+            let tools = request.tools.written(Protocol::Gemini, |declarations| [Tools { declarations }]);
+            fields.put("tools", tools);
+        }
+        let config = self.generation_config();
+        if !config.is_empty() {
+            fields.put("generationConfig", &config);
+        }
+        fields.end()
     }
 
     fn generation_config(&self) -> Map<String, Value> {
@@ -44,27 +59,6 @@ impl Body<'_> {
             ("thinkingConfig", self.dialect.thinking.map(|level| thinking(level, self.request.model))),
         ];
         fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
-    }
-}
-
-impl Serialize for Body<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { request, dialect } = self;
-        let mut fields = Fields::new(serializer.serialize_map(None)?, &dialect.extra_body);
-        fields.put("contents", &contents::turns(request.messages, !is_early(request.model)))?;
-        let system = contents::system(request.messages);
-        if !system.is_empty() {
-            fields.put("systemInstruction", &System { parts: system })?;
-        }
-        if !request.tools.is_empty() {
-            let tools = request.tools.written(Protocol::Gemini, |declarations| [Tools { declarations }]);
-            fields.put("tools", tools)?;
-        }
-        let config = self.generation_config();
-        if !config.is_empty() {
-            fields.put("generationConfig", &config)?;
-        }
-        fields.end()
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use picoclaw_telemetry::json_text;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value};
 
 use crate::chat::{Message, Protocol, Role, ToolCall, ToolSpec};
-use crate::providers::exchange::Fields;
+use crate::providers::exchange::{Fields, write};
 use crate::providers::images::{self, Image};
 use crate::providers::provider::ChatRequest;
 
@@ -55,11 +56,37 @@ const OWN_FIELDS: &[&str] = &[
 impl Body<'_> {
     /// The bytes to send.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let Self { request, dialect, stream, refused } = self;
         // Texts are most of it; escapes and names get a share on top.
-        let text: usize = self.request.messages.iter().map(|message| message.content.len() + 64).sum();
-        let mut bytes = Vec::with_capacity(text + text / 16 + 256 + 512 * self.request.tools.len());
-        serde_json::to_writer(&mut bytes, self).expect("strings and JSON values always serialise");
-        bytes
+        let text: usize = request.messages.iter().map(|message| message.content.len() + 64).sum();
+        let bytes = text + text / 16 + 256 + 512 * request.tools.len();
+        let mut fields = Fields::new(bytes, &dialect.extra_body);
+        fields.put("model", request.model);
+        let messages = Messages { messages: request.messages, dialect };
+        fields.put_with("messages", |out| messages.write(out));
+        if !request.tools.is_empty() {
+            fields.put("tools", request.tools.written(Protocol::OpenAi, Tools));
+        }
+        if *stream {
+            fields.put("stream", &true);
+            if !refused.stream_options {
+                fields.put("stream_options", &StreamOptions);
+            }
+        }
+        let sampling = request.sampling;
+        if let (Some(temperature), false) = (sampling.temperature, refused.temperature) {
+            fields.put("temperature", &temperature);
+        }
+        let length_field = self.max_tokens_field();
+        if let Some(max_tokens) = sampling.max_tokens {
+            fields.put(length_field, &max_tokens);
+        }
+        for (name, value) in &sampling.extra {
+            if !OWN_FIELDS.contains(&name.as_str()) && name != length_field {
+                fields.put(name, value);
+            }
+        }
+        fields.end()
     }
 
     fn max_tokens_field(&self) -> &str {
@@ -72,38 +99,6 @@ impl Body<'_> {
         } else {
             "max_tokens"
         }
-    }
-}
-
-impl Serialize for Body<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { request, dialect, stream, refused } = self;
-        let mut fields = Fields::new(serializer.serialize_map(None)?, &dialect.extra_body);
-        fields.put("model", request.model)?;
-        fields.put("messages", &Messages { messages: request.messages, dialect })?;
-        if !request.tools.is_empty() {
-            fields.put("tools", request.tools.written(Protocol::OpenAi, Tools))?;
-        }
-        if *stream {
-            fields.put("stream", &true)?;
-            if !refused.stream_options {
-                fields.put("stream_options", &StreamOptions)?;
-            }
-        }
-        let sampling = request.sampling;
-        if let (Some(temperature), false) = (sampling.temperature, refused.temperature) {
-            fields.put("temperature", &temperature)?;
-        }
-        let length_field = self.max_tokens_field();
-        if let Some(max_tokens) = sampling.max_tokens {
-            fields.put(length_field, &max_tokens)?;
-        }
-        for (name, value) in &sampling.extra {
-            if !OWN_FIELDS.contains(&name.as_str()) && name != length_field {
-                fields.put(name, value)?;
-            }
-        }
-        fields.end()
     }
 }
 
@@ -141,24 +136,32 @@ struct Messages<'a> {
     dialect: &'a Dialect,
 }
 
-impl Serialize for Messages<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Messages<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
         // Reasoning goes back only within the turn that it belongs to: after the last message of the person.
         let turn = self.messages.iter().rposition(|message| message.role == Role::User).unwrap_or(0);
-        serializer.collect_seq(self.messages.iter().enumerate().flat_map(|(place, message)| {
-            let message = WireMessage {
-                message,
-                dialect: self.dialect,
-                reasoning: self.dialect.replays_reasoning && place > turn,
-            };
-            [Some(Wire::Message(message)), self.pictures(place)].into_iter().flatten()
-        }))
+        out.push(b'[');
+        for (place, message) in self.messages.iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            let reasoning = self.dialect.replays_reasoning && place > turn;
+            let message = WireMessage { message, dialect: self.dialect, reasoning };
+            if message.is_plain() {
+                message.write_plain(out);
+            } else {
+                write(out, &message);
+            }
+            if let Some(pictures) = self.pictures(place) {
+                out.push(b',');
+                write(out, &pictures);
+            }
+        }
+        out.push(b']');
     }
-}
 
-impl Messages<'_> {
     /// The images of the tool results that end at this place: only a message of the person may hold any.
-    fn pictures(&self, place: usize) -> Option<Wire<'_>> {
+    fn pictures(&self, place: usize) -> Option<Pictures<'_>> {
         let is_result = |message: &&&Message| message.role == Role::Tool;
         if self.messages.get(place + 1).as_ref().is_some_and(is_result) {
             return None;
@@ -167,16 +170,15 @@ impl Messages<'_> {
         let mut shown: Vec<&Message> =
             results.filter(|result| images::of(result).next().is_some()).copied().collect();
         shown.reverse();
-        (!shown.is_empty()).then_some(Wire::Pictures { role: Role::User, content: ResultImages(shown) })
+        (!shown.is_empty()).then_some(Pictures { role: Role::User, content: ResultImages(shown) })
     }
 }
 
-/// A message, or what follows one.
+/// What follows tool results with images.
 #[derive(serde::Serialize)]
-#[serde(untagged)]
-enum Wire<'a> {
-    Message(WireMessage<'a>),
-    Pictures { role: Role, content: ResultImages<'a> },
+struct Pictures<'a> {
+    role: Role,
+    content: ResultImages<'a>,
 }
 
 /// The images of tool results.
@@ -195,6 +197,30 @@ struct WireMessage<'a> {
     message: &'a Message,
     dialect: &'a Dialect,
     reasoning: bool,
+}
+
+impl WireMessage<'_> {
+    /// Whether it has nothing but a text.
+    fn is_plain(&self) -> bool {
+        let message = self.message;
+        message.tool_calls.is_empty()
+            && message.tool_call_id.is_none()
+            && !(self.reasoning && message.reasoning_content.is_some())
+            && !(message.role == Role::User && images::of(message).next().is_some())
+    }
+
+    /// As it is serialised. Most of a long conversation is plain messages, in every request again.
+    fn write_plain(&self, out: &mut Vec<u8>) {
+        let start: &[u8] = match self.message.role {
+            Role::System => br#"{"role":"system","content":""#,
+            Role::User => br#"{"role":"user","content":""#,
+            Role::Assistant => br#"{"role":"assistant","content":""#,
+            Role::Tool => br#"{"role":"tool","content":""#,
+        };
+        out.extend_from_slice(start);
+        json_text::push(&self.message.content, out);
+        out.extend_from_slice(b"\"}");
+    }
 }
 
 impl Serialize for WireMessage<'_> {

@@ -162,3 +162,19 @@ fn images_of_tool_results_follow_the_last_of_them() {
         ])
     );
 }
+
+#[test]
+fn a_plain_message_is_written_as_it_would_be_serialised() {
+    let dialect = Dialect::default();
+    for role in [Role::System, Role::User, Role::Assistant, Role::Tool] {
+        let message = Message::new(role, "a \"b\"\n\u{2028}\u{1}é");
+        let wire = WireMessage { message: &message, dialect: &dialect, reasoning: true };
+        assert!(wire.is_plain());
+        let mut plain = Vec::new();
+        wire.write_plain(&mut plain);
+        let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).expect("JSON");
+        assert_eq!(read(&plain), read(&serde_json::to_vec(&wire).expect("serialises")));
+    }
+    let thought = Message { reasoning_content: Some("hmm".into()), ..Message::new(Role::Assistant, "a") };
+    assert!(!WireMessage { message: &thought, dialect: &dialect, reasoning: true }.is_plain());
+}
