@@ -19,9 +19,33 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
+/// The bytes that so many lower-case hexadecimal digits display; `None` for anything else.
+pub(crate) fn unhex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; N];
+    if digits.len() != 2 * N {
+        return None;
+    }
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = value(pair[0])? << 4 | value(pair[1])?;
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_are_read_back() {
+        assert_eq!(unhex(b"000aff"), Some([0x00, 0x0a, 0xff]));
+        assert_eq!(unhex::<3>(b"000aFf"), None);
+        assert_eq!(unhex::<3>(b"000a"), None);
+    }
 
     #[test]
     fn every_byte_has_two_digits() {

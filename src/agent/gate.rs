@@ -4,9 +4,10 @@
 //! Where its channel wants that, it offers itself meanwhile to the turn that runs, which may take it in. Whoever says
 //! `/stop` ends the turn that runs and all that wait.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustc_hash::FxHashMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -16,9 +17,9 @@ use crate::chat::Message;
 /// How many messages may wait for one session.
 pub(super) const QUEUE_LIMIT: usize = 10;
 
-/// The gates of all sessions that somebody uses or waits for.
+/// The gates of all sessions that somebody uses or waits for, by their keys, which are hashes already.
 #[derive(Debug, Default)]
-pub(super) struct Gates(Mutex<HashMap<Arc<str>, Gate>>);
+pub(super) struct Gates(Mutex<FxHashMap<Arc<str>, Gate>>);
 
 #[derive(Debug)]
 struct Gate {

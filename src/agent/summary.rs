@@ -245,7 +245,8 @@ mod tests {
     use super::*;
 
     fn history(roles: &[Role]) -> History {
-        let messages = roles.iter().map(|role| Arc::new(Message::new(*role, "one\n!fail"))).collect();
+        let messages =
+            roles.iter().map(|role| Arc::new(Message::new(*role, "one\n!fail"))).collect::<Vec<_>>().into();
         History { messages, ..History::default() }
     }
 

@@ -74,7 +74,8 @@ impl Transcript {
 
     /// What the messages of the conversation weigh, without what opens it.
     pub(super) fn conversation_bytes(&self) -> u64 {
-        self.history.messages.iter().chain(&self.new).map(|message| budget::weigh(message)).sum()
+        let opening = self.prompt.iter().chain(&self.summary);
+        self.bytes - opening.map(|message| budget::weigh(message)).sum::<u64>()
     }
 
     /// How many messages the session will have.
@@ -95,7 +96,7 @@ impl Transcript {
         if at == 0 {
             return false;
         }
-        self.history.messages.drain(..at);
+        Arc::make_mut(&mut self.history.messages).drain(..at);
         self.bytes = bytes;
         let before = self.cut.map_or(self.history.omitted, |cut| cut.messages);
         let cut = Cut { trigger, messages: before + at as u64 };
@@ -139,7 +140,7 @@ impl Transcript {
     }
 
     fn messages_before(&self) -> impl Iterator<Item = &Arc<Message>> {
-        self.prompt.iter().chain(&self.summary).chain(&self.history.messages)
+        self.prompt.iter().chain(&self.summary).chain(self.history.messages.iter())
     }
 }
 

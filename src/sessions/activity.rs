@@ -1,26 +1,36 @@
 //! Which sessions were active lately.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 
-use crate::hex::Hex;
+use super::id::derived_digits;
+use crate::hex::{Hex, unhex};
 
 /// Most sessions that are remembered; beyond it the one silent for the longest counts as expired.
 const MAX_SESSIONS: usize = 100_000;
 
-/// A session in the tracker: a hash, so that memory does not depend on the length of names.
+/// A session in the tracker: a hash, so that memory does not depend on the length of names. Of most it is the beginning
+/// of the one in their key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionHash([u8; 16]);
 
 impl SessionHash {
     /// The hash of a session's key.
     pub fn of(key: &str) -> Self {
-        let mut hash = [0; 16];
-        hash.copy_from_slice(&Sha256::digest(key.as_bytes())[..16]);
-        Self(hash)
+        Self(derived_hash(key).unwrap_or_else(|| {
+            let mut hash = [0; 16];
+            hash.copy_from_slice(&Sha256::digest(key.as_bytes())[..16]);
+            hash
+        }))
     }
+}
+
+/// The beginning of the hash that a derived key is.
+fn derived_hash(key: &str) -> Option<[u8; 16]> {
+    unhex(&derived_digits(key)?[..32])
 }
 
 impl std::fmt::Display for SessionHash {
@@ -34,7 +44,7 @@ impl std::fmt::Display for SessionHash {
 pub struct Activity {
     window: Duration,
     capacity: usize,
-    last: HashMap<SessionHash, Instant>,
+    last: FxHashMap<SessionHash, Instant>,
     /// The same, the longest silent first.
     order: BTreeSet<(Instant, SessionHash)>,
 }
@@ -42,7 +52,7 @@ pub struct Activity {
 impl Activity {
     /// A session counts as active for `window` after its last sign of life.
     pub fn new(window: Duration) -> Self {
-        Self { window, capacity: MAX_SESSIONS, last: HashMap::new(), order: BTreeSet::new() }
+        Self { window, capacity: MAX_SESSIONS, last: FxHashMap::default(), order: BTreeSet::new() }
     }
 
     /// Notes a sign of life of the session with this key; says whether it was not active before.
@@ -110,6 +120,15 @@ mod tests {
         assert!(!activity.touch("a", start));
         assert_eq!(activity.expire(start + MINUTE, 9), []);
         assert_eq!(activity.expire(start + 2 * MINUTE, 9), [SessionHash::of("a")]);
+    }
+
+    #[test]
+    fn what_expires_bears_the_beginning_of_its_key() {
+        let digits = "e66331d40c796cecca3c1a5079574a702897440b572513e951addef32437f181";
+        let hash = SessionHash::of(&format!("sk_v1_{digits}")).to_string();
+        assert_eq!(hash, digits[..32]);
+        let upper = SessionHash::of(&format!("sk_v1_{}", digits.to_uppercase())).to_string();
+        assert_ne!(upper, hash, "no key that was derived");
     }
 
     #[test]

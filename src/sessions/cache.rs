@@ -73,7 +73,7 @@ impl Cache {
         at: Instant,
     ) -> History {
         let history = History {
-            messages: loaded.messages,
+            messages: Arc::new(loaded.messages),
             summary: head.summary,
             corrupt: loaded.corrupt,
             omitted: loaded.omitted,
@@ -92,14 +92,14 @@ impl Cache {
         let mut cache = self.lock();
         match cache.get(stem) {
             Some(cached) if cached.file_len == placed.start && cached.weight + weight <= cached.limit => {
-                cached.history.messages.extend(messages);
+                Arc::make_mut(&mut cached.history.messages).extend(messages);
                 cached.file_len = placed.end;
                 cached.verified = Instant::now();
                 cached.weight += weight;
                 cache.grow(stem, weight);
             }
             None if placed.start == 0 && weight <= limit => {
-                let history = History { messages, ..History::default() };
+                let history = History { messages: Arc::new(messages), ..History::default() };
                 let weight = weight + stem.len() + ENTRY_OVERHEAD;
                 let verified = Instant::now();
                 let cached = Cached { history, file_len: placed.end, verified, weight, limit };

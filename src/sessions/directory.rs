@@ -6,7 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, flock, syncfs};
+use rustix::fs::{AtFlags, FlockOperation, flock, statat, syncfs};
+use rustix::io::Errno;
 
 use super::disk::{Disk, Stamp};
 use super::lru::Lru;
@@ -53,7 +54,7 @@ impl Directory {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) if own.is_none() => own = Some((name, file)),
                 Ok(()) => orphans.push((name, file)),
-                Err(rustix::io::Errno::WOULDBLOCK) => {}
+                Err(Errno::WOULDBLOCK) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -80,7 +81,7 @@ impl Directory {
         if let Some(at) = self.orphans.iter().position(|(orphan, _)| orphan == name) {
             return Ok(Some(&self.orphans[at].1));
         }
-        if self.open.get(name).is_none() {
+        if !self.open.contains(name) {
             match writable().open(self.path.join(name)) {
                 Ok(file) => self.keep(name, file)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -137,10 +138,10 @@ impl Disk for Directory {
     }
 
     fn stamp(&mut self, name: &str) -> io::Result<Option<Stamp>> {
-        let stamp = match fs::metadata(self.path.join(name)) {
-            Ok(metadata) => Some(Stamp { len: metadata.len(), inode: metadata.ino() }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
+        let stamp = match statat(&self.handle, name, AtFlags::empty()) {
+            Ok(stat) => Some(Stamp { len: stat.st_size.cast_unsigned(), inode: stat.st_ino }),
+            Err(Errno::NOENT) => None,
+            Err(error) => return Err(error.into()),
         };
         let inode = stamp.map(|stamp| stamp.inode);
         if self.open.get(name).is_some_and(|open| Some(open.inode) != inode) {

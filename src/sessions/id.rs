@@ -13,8 +13,9 @@ use crate::hex::Hex;
 const MAIN: &str = "main";
 /// The account of a channel that has only one. The existing PicoClaw writes it out, so it is a part of the keys.
 const ACCOUNT: &str = "default";
-/// Of the key of a session that was derived.
-const KEY_LENGTH: usize = "sk_v1_".len() + 64;
+/// How the key of a session that was derived begins, and how long it is with its hash.
+const DERIVED: &str = "sk_v1_";
+const KEY_LENGTH: usize = DERIVED.len() + 64;
 /// The dimension by which conversations differ unless configured otherwise.
 const CHAT: &str = "chat";
 /// Longest file name without its extension, in bytes: the file system's limit is 255 with it.
@@ -51,7 +52,7 @@ impl SessionId {
         }
         let digest = Sha256::digest(canonical.as_bytes());
         let mut key = String::with_capacity(KEY_LENGTH);
-        let _ = write!(key, "sk_v1_{}", Hex(&digest));
+        let _ = write!(key, "{DERIVED}{}", Hex(&digest));
         Self { key: key.into(), origin: Arc::new(Origin { agent: Arc::clone(agent), channel, values }) }
     }
 
@@ -78,7 +79,10 @@ impl SessionId {
 
     /// The session's file name without extension.
     pub(super) fn stem(&self) -> Arc<str> {
-        stem_of(&self.key)
+        match derived_digits(&self.key) {
+            Some(_) => Arc::clone(&self.key),
+            None => stem_of(&self.key),
+        }
     }
 
     /// The name that older versions gave to this session's file.
@@ -115,6 +119,12 @@ impl SessionId {
             _ => None,
         }
     }
+}
+
+/// The hexadecimal digits, in lower case, of a key that looks like a derived one.
+pub(super) fn derived_digits(key: &str) -> Option<&[u8]> {
+    let digits = key.strip_prefix(DERIVED).filter(|_| key.len() == KEY_LENGTH)?.as_bytes();
+    digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')).then_some(digits)
 }
 
 /// Most names are in lower case already.

@@ -1,15 +1,15 @@
 //! A map that forgets what was not used for the longest time.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+
+use lru::LruCache;
+use rustc_hash::FxBuildHasher;
 
 /// A map bounded by the weight of its values, by file name.
 #[derive(Debug)]
 pub(super) struct Lru<V> {
-    entries: HashMap<Arc<str>, Entry<V>>,
-    /// Names by when they were last used, the oldest first.
-    order: BTreeMap<u64, Arc<str>>,
-    clock: u64,
+    // Whoever chats cannot choose the names: nearly all hold a cryptographic hash.
+    entries: LruCache<Arc<str>, Entry<V>, FxBuildHasher>,
     weight: usize,
     limit: usize,
 }
@@ -18,22 +18,21 @@ pub(super) struct Lru<V> {
 struct Entry<V> {
     value: V,
     weight: usize,
-    used: u64,
 }
 
 impl<V> Lru<V> {
     pub(super) fn new(limit: usize) -> Self {
-        Self { entries: HashMap::new(), order: BTreeMap::new(), clock: 0, weight: 0, limit }
+        Self { entries: LruCache::unbounded_with_hasher(FxBuildHasher), weight: 0, limit }
     }
 
     /// The value under `name`, which thereby becomes the most recently used one.
     pub(super) fn get(&mut self, name: &str) -> Option<&mut V> {
-        let entry = self.entries.get_mut(name)?;
-        let name = self.order.remove(&entry.used)?;
-        self.clock += 1;
-        entry.used = self.clock;
-        self.order.insert(entry.used, name);
-        Some(&mut entry.value)
+        self.entries.get_mut(name).map(|entry| &mut entry.value)
+    }
+
+    /// Whether there is a value under `name`, which thereby is not used.
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.entries.contains(name)
     }
 
     /// Puts a value in, or replaces it, and forgets others until the weight is within the limit.
@@ -43,16 +42,14 @@ impl<V> Lru<V> {
         if weight > self.limit {
             return;
         }
-        self.clock += 1;
-        self.order.insert(self.clock, name.clone());
-        self.entries.insert(name, Entry { value, weight, used: self.clock });
+        self.entries.put(name, Entry { value, weight });
         self.weight += weight;
         self.shrink();
     }
 
     /// Tells that the value under `name` has become heavier.
     pub(super) fn grow(&mut self, name: &str, by: usize) {
-        if let Some(entry) = self.entries.get_mut(name) {
+        if let Some(entry) = self.entries.peek_mut(name) {
             entry.weight += by;
             self.weight += by;
             self.shrink();
@@ -61,7 +58,7 @@ impl<V> Lru<V> {
 
     /// Tells that the value under `name` has become lighter.
     pub(super) fn ease(&mut self, name: &str, by: usize) {
-        if let Some(entry) = self.entries.get_mut(name) {
+        if let Some(entry) = self.entries.peek_mut(name) {
             let by = by.min(entry.weight);
             entry.weight -= by;
             self.weight -= by;
@@ -69,8 +66,7 @@ impl<V> Lru<V> {
     }
 
     pub(super) fn remove(&mut self, name: &str) -> Option<V> {
-        let entry = self.entries.remove(name)?;
-        self.order.remove(&entry.used);
+        let entry = self.entries.pop(name)?;
         self.weight -= entry.weight;
         Some(entry.value)
     }
@@ -81,13 +77,10 @@ impl<V> Lru<V> {
     }
 
     fn shrink(&mut self) {
-        while self.weight > self.limit {
-            let Some((_, oldest)) = self.order.pop_first() else {
-                break;
-            };
-            if let Some(entry) = self.entries.remove(&oldest) {
-                self.weight -= entry.weight;
-            }
+        while self.weight > self.limit
+            && let Some((_, entry)) = self.entries.pop_lru()
+        {
+            self.weight -= entry.weight;
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) struct Memory(Mutex<Lru<Remembered>>);
 
 #[derive(Debug)]
 struct Remembered {
-    messages: Vec<Arc<Message>>,
+    messages: Arc<Vec<Arc<Message>>>,
     summary: String,
     skip: u64,
     bytes: u64,
@@ -44,11 +44,12 @@ impl Memory {
         let modified = SystemTime::now();
         let mut sessions = self.lock();
         if let Some(session) = sessions.get(id.key()) {
-            session.messages.extend(messages);
+            Arc::make_mut(&mut session.messages).extend(messages);
             session.bytes += bytes as u64;
             session.modified = modified;
             sessions.grow(id.key(), weight);
         } else {
+            let messages = Arc::new(messages);
             let session =
                 Remembered { messages, summary: String::new(), skip: 0, bytes: bytes as u64, modified };
             sessions.insert(id.key().into(), session, weight + 2 * id.key().len());
@@ -62,7 +63,8 @@ impl Memory {
             return false;
         };
         let messages = usize::try_from(what.messages).map_or(usize::MAX, |n| n.min(session.messages.len()));
-        let gone: usize = session.messages.drain(..messages).map(|message| lines::cost(&message)).sum();
+        let gone: usize =
+            Arc::make_mut(&mut session.messages).drain(..messages).map(|message| lines::cost(&message)).sum();
         session.skip += messages as u64;
         let grown = what.summary.len();
         let gone = gone + std::mem::replace(&mut session.summary, what.summary).len();

@@ -18,8 +18,8 @@ use crate::chat::Message;
 /// The messages of a session.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    /// Oldest first.
-    pub messages: Vec<Arc<Message>>,
+    /// Oldest first. Shared with the store: a turn that only reads them copies nothing.
+    pub messages: Arc<Vec<Arc<Message>>>,
     /// A summary of what came before them; empty when nothing did.
     pub summary: String,
     /// Lines on disk that are no message: torn by a crash or damaged.

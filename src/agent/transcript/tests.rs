@@ -41,7 +41,8 @@ fn conversation(summary: &str) -> Transcript {
         said(User, "f"),
         said(Assistant, "g"),
     ];
-    let history = History { messages, summary: summary.to_owned(), skip: 7, omitted: 2, corrupt: 0 };
+    let history =
+        History { messages: messages.into(), summary: summary.to_owned(), skip: 7, omitted: 2, corrupt: 0 };
     let prompt = Some(Arc::new(Message::new(Role::System, "prompt")));
     Transcript::new(prompt, history, vec![Message::new(User, "now")])
 }
