@@ -120,7 +120,8 @@ impl Agent {
             sees: true,
             inbound,
         };
-        inner.turns.spawn(task.run(place));
+        // Boxed before it is spawned: a turn is some kilobytes, which each step of spawning and ending would copy.
+        inner.turns.spawn(Box::pin(task.run(place)));
         Ok(TurnHandle { progress: pieces, reply, cancel: cancel.drop_guard() })
     }
 }

@@ -3,6 +3,7 @@
 mod entry;
 mod keep;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -239,10 +240,13 @@ impl Task {
                 label: self.label,
             },
         };
-        let result = tokio::select! {
-            biased;
-            result = tokio::time::timeout(limit, turn::run(&work, guard, &mut transcript, joined)) => Some(result),
-            () = self.cancel.cancelled() => None,
+        let result = {
+            let turn = pin!(turn::run(&work, guard, &mut transcript, joined));
+            tokio::select! {
+                biased;
+                result = tokio::time::timeout(limit, turn) => Some(result),
+                () = self.cancel.cancelled() => None,
+            }
         };
         let result = result.map(|result| result.unwrap_or_else(|_| Err(turn_timeout(limit))));
         let forgotten = transcript.forgotten();

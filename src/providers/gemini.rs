@@ -4,6 +4,8 @@
 //! `body` writes requests, `contents` the conversation in them, `schema` what tools take; `assembly` puts an answer
 //! together.
 
+use std::pin::pin;
+
 use async_trait::async_trait;
 use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderName};
@@ -76,7 +78,7 @@ impl Provider for Gemini {
         let uri = if stream { &self.pieces } else { &self.whole };
         let body = Body { request, dialect: &self.dialect }.to_bytes();
         let mut exchange = connection.exchange(deltas, stream);
-        let result = exchange.run::<Answer>(connection.post(client, uri, body)).await;
+        let result = exchange.run::<Answer>(pin!(connection.post(client, uri, body))).await;
         result.map_err(|failed| failed.error)
     }
 }

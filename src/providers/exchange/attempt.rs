@@ -1,5 +1,6 @@
 //! One request with its answer, within its time limits.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -71,7 +72,7 @@ impl<'a> Exchange<'a> {
     /// Sends the request and reads the answer.
     pub(in crate::providers) async fn run<A: Assembly>(
         &mut self,
-        sending: impl Future<Output = Result<Answer, TransportError>>,
+        sending: Pin<&mut impl Future<Output = Result<Answer, TransportError>>>,
     ) -> Result<Completion, Failed> {
         let (error, refusal) = match self.head(sending).await {
             Ok(answer) if (200..300).contains(&answer.status) => match self.read::<A>(answer).await {
@@ -86,7 +87,7 @@ impl<'a> Exchange<'a> {
 
     async fn head(
         &mut self,
-        sending: impl Future<Output = Result<Answer, TransportError>>,
+        sending: Pin<&mut impl Future<Output = Result<Answer, TransportError>>>,
     ) -> Result<Answer, ProviderError> {
         match timeout_at(self.patience(self.limit), sending).await {
             Ok(answered) => answered.map_err(|error| self.reporter.unreachable(&error)),

@@ -1,5 +1,7 @@
 //! Asks a server the way it wants to be asked, which it tells by refusing.
 
+use std::pin::pin;
+
 use hyper::Uri;
 
 use super::assembly::Assembly;
@@ -22,7 +24,8 @@ pub(in crate::providers) async fn ask<A: Assembly, H: Copy>(
     let mut exchange = connection.exchange(deltas, stream);
     loop {
         let (habits, body) = write();
-        match exchange.run::<A>(connection.post(client, uri, body)).await {
+        let sending = pin!(connection.post(client, uri, body));
+        match exchange.run::<A>(sending).await {
             Err(failed) if learn(habits, &failed) => {}
             Err(failed) => return Err(failed.error),
             Ok(completion) => return Ok(completion),
