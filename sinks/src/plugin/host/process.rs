@@ -3,6 +3,7 @@
 //! Its standard input is the connection; it ends when that ends. Its memory and files are limited before anything of the
 //! plugin runs.
 
+use std::env;
 use std::ffi::{CString, OsString};
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
-    Resource, Rlimit, Signal, getpgrp, getpid, kill_process, kill_process_group, setrlimit,
+    Resource, Rlimit, Signal, getpgrp, getpid, getrlimit, kill_process, kill_process_group, setrlimit,
 };
 
 use super::serve;
@@ -44,9 +45,16 @@ pub struct HostOptions {
 /// # Errors
 /// When the process cannot be limited, the program cannot be run, or the connection is none.
 pub fn run(options: &HostOptions) -> io::Result<ExitCode> {
-    limit(options)?;
+    let limited = limit(options)?;
     if let Some((program, arguments)) = options.program.split_first() {
         return Err(Command::new(program).args(arguments).exec());
+    }
+    if limited {
+        // The allocator (docs/adr/0022-allocator.md) has claimed more than the limit, without use. It begins anew, and
+        // asks for less where it does not get as much.
+        let mut arguments = env::args_os();
+        let name = arguments.next().unwrap_or_default();
+        return Err(Command::new("/proc/self/exe").arg0(name).args(arguments).exec());
     }
     let name: String = options.name.chars().filter(char::is_ascii_graphic).take(LONGEST_NAME).collect();
     rustix::thread::set_name(&CString::new(name).unwrap_or_default())?;
@@ -57,16 +65,18 @@ pub fn run(options: &HostOptions) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn limit(options: &HostOptions) -> io::Result<()> {
+/// Says whether the memory was not limited before.
+fn limit(options: &HostOptions) -> io::Result<bool> {
     let memory = options.memory_mb.saturating_mul(1024 * 1024);
+    let before = getrlimit(Resource::Data).maximum;
     for (resource, most) in
         [(Resource::Data, memory), (Resource::Nofile, options.open_files), (Resource::Core, 0)]
     {
-        let hard = rustix::process::getrlimit(resource).maximum;
+        let hard = getrlimit(resource).maximum;
         let most = hard.map_or(most, |hard| hard.min(most));
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
-    Ok(())
+    Ok(before.is_none_or(|before| before > memory))
 }
 
 /// Waits until the gateway has closed the connection, and a little more.
