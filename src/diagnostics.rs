@@ -123,20 +123,18 @@ fn from_tracing(level: tracing::Level) -> Level {
     }
 }
 
-/// The component of a module's path.
+/// The component of a module's path. It makes no difference whether a folder is a module of the gateway or a crate of its
+/// own.
 fn component(target: &str) -> Component {
-    let mut parts = target.split("::");
-    match (parts.next(), parts.next()) {
-        (Some("picoclaw_sinks" | "picoclaw_telemetry"), _) => Component::Bus,
-        (Some("picoclaw"), Some(module)) => match module {
-            "config" => Component::Config,
-            "agent" => Component::Agent,
-            "providers" => Component::Provider,
-            "channels" => Component::Channel,
-            "tools" | "mcp" => Component::Tool,
-            "sessions" => Component::Session,
-            _ => Component::Main,
-        },
+    let module = target.strip_prefix("picoclaw").map(|path| path.trim_start_matches(['_', ':']));
+    match module.and_then(|path| path.split("::").next()) {
+        Some("sinks" | "telemetry") => Component::Bus,
+        Some("config") => Component::Config,
+        Some("agent") => Component::Agent,
+        Some("providers") => Component::Provider,
+        Some("channels") => Component::Channel,
+        Some("tools" | "mcp") => Component::Tool,
+        Some("sessions") => Component::Session,
         _ => Component::Main,
     }
 }
@@ -163,5 +161,23 @@ mod tests {
         assert_eq!(line.message.as_str(), "Disk slow.");
         assert_eq!(line.fields, [("path", Detail::new("/x")), ("n", Detail::new("3"))]);
         assert!(seen.try_next().is_none());
+    }
+
+    #[test]
+    fn folders_are_components_whether_they_are_crates_or_not() {
+        for (target, expected) in [
+            ("picoclaw", Component::Main),
+            ("picoclaw::jobs::service", Component::Main),
+            ("picoclaw::agent", Component::Agent),
+            ("picoclaw::channels::telegram", Component::Channel),
+            ("picoclaw_tools::toolbox", Component::Tool),
+            ("picoclaw_mcp::connection", Component::Tool),
+            ("picoclaw_config", Component::Config),
+            ("picoclaw::config", Component::Config),
+            ("picoclaw_sinks::runner", Component::Bus),
+            ("hyper::proto", Component::Main),
+        ] {
+            assert_eq!(component(target), expected, "{target}");
+        }
     }
 }

@@ -1,27 +1,24 @@
 //! PicoClaw: an AI-assistant gateway that can be monitored, truthfully.
-/// The configuration, which is a crate of its own.
+//!
+//! What few messages need, and what everybody needs, are crates of their own. They are known by the names of their folders.
+pub use picoclaw_chat as chat;
 pub use picoclaw_config as config;
+pub use picoclaw_mcp as mcp;
+pub use picoclaw_tools as tools;
+pub use picoclaw_tools::skills;
 
 pub mod agent;
 pub mod channels;
-pub mod chat;
 pub mod diagnostics;
 pub mod gateway;
-mod group;
 pub mod health;
 mod hex;
 pub mod hooks;
 pub mod http;
-mod http_client;
-pub mod image_type;
 pub mod jobs;
-pub mod mcp;
 pub mod media;
 pub mod pidfile;
 pub mod providers;
 pub mod quote;
 pub mod service;
 pub mod sessions;
-mod signals;
-pub mod skills;
-pub mod tools;

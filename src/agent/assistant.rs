@@ -18,7 +18,7 @@ use super::offer::Discoveries;
 use super::standing::Resting;
 use super::summary::Summaries;
 use super::team::{Agents, Team};
-use crate::channels::courier::Courier;
+use crate::chat::courier::Courier;
 use crate::sessions::Activity;
 
 /// How long cancelled turns may take to end.

@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use self::file::read;
 use super::models::{Candidate, Models};
+use crate::chat::image_type;
 use crate::chat::{MEDIA, Message};
-use crate::image_type;
 
 /// Most images in a request: the newest.
 const MOST: usize = 16;

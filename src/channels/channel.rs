@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::courier::{Attachment, Outgoing};
 use super::link::Link;
+use crate::chat::courier::{Attachment, Outgoing};
 use crate::http::inlets::Inlet;
 
 /// A part of a message that goes out in one request.

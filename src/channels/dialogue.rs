@@ -8,11 +8,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::channel::{Channel, Piece};
-use super::courier::Outgoing;
 use super::feedback::{self, Teller};
 use super::inbox::Kept;
 use super::link::Link;
 use crate::agent::{Chat, Conversation, Inbound, Refusal, ToolFeedback, TurnHandle};
+use crate::chat::courier::Outgoing;
 use crate::chat::{Message, Sampling};
 
 /// Messages of one channel that are being answered. More wait in the network, where it keeps them.

@@ -7,10 +7,10 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::channel::{Channel, Piece};
-use super::courier::Outgoing;
 use super::link::Link;
 use crate::agent::{Progress, ToolFeedback, TurnHandle};
 use crate::chat::ToolCall;
+use crate::chat::courier::Outgoing;
 
 /// Calls that wait to be told. A turn does not wait for a network: more are not told.
 const QUEUE: usize = 8;

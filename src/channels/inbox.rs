@@ -12,7 +12,7 @@ use std::io::Write;
 
 use super::ids::uuid;
 use super::picture::Picture;
-use crate::image_type;
+use crate::chat::image_type;
 
 /// Where they lie below the workspace.
 const FOLDER: &str = "media/inbound";

@@ -9,11 +9,11 @@ use picoclaw_telemetry::{Bus, Detail, Event, Label};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::courier::{DeliveryError, Outgoing, Receipt};
 use super::inbox::Inbox;
 use super::last_chat::LastChat;
 use super::outbound::Post;
 use crate::agent::{Assistant, Chat, Conversation, Inbound, Refusal, TurnHandle};
+use crate::chat::courier::{DeliveryError, Outgoing, Receipt};
 use crate::quote::quote;
 
 /// The gateway, as one channel sees it.

@@ -10,13 +10,13 @@ use picoclaw_telemetry::{Bus, Dimension, Event, Label};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::courier::{Courier, DeliveryError, Outgoing, Receipt};
 use super::kinds::{self, Surroundings};
 use super::last_chat::LastChat;
 use super::life::{self, GOODBYE};
 use super::link::Link;
 use super::outbound;
 use crate::agent::Assistant;
+use crate::chat::courier::{Courier, DeliveryError, Outgoing, Receipt};
 use crate::config::ChannelConfig;
 use crate::http::inlets::{Inlet, Inlets};
 

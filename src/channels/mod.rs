@@ -16,13 +16,11 @@
 //! * [`channel`]: what a channel is; [`link`]: what it has of the gateway.
 //! * `life`: runs a channel, and again after a pause when it broke off. `outbound`: its queue to the network.
 //! * [`last_chat`]: the chat in which a person last wrote.
-//! * [`courier`]: how tools and jobs send messages to chats.
 //! * `dialogue`: one message of a network, from its arrival to the answer. `feedback`: which tools are called meanwhile.
 //! * `manners`: who is answered, and how. `marker`: where an answer becomes several messages. `settings`, `allow`, `form`, `group`, `split`, [`inbox`], `picture`, `lenient`, `websocket`, `socket`, `wire`, `ids`: what channels share.
 
 mod allow;
 pub mod channel;
-pub mod courier;
 mod dialogue;
 pub mod discord;
 mod feedback;
@@ -55,7 +53,7 @@ pub mod webhook;
 mod websocket;
 mod wire;
 
-pub use courier::{Attachment, Courier, DeliveryError, Outgoing, Receipt};
+pub use crate::chat::courier::{Attachment, Courier, DeliveryError, Outgoing, Receipt};
 pub use inbox::Inbox;
 pub use kinds::Surroundings;
 pub use last_chat::LastChat;

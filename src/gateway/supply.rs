@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::plugin_tools::PluginTools;
-use crate::channels::courier::Courier;
+use crate::chat::courier::Courier;
 use crate::config::{Config, McpServerConfig, McpTransport, Paths, SecretString};
 use crate::mcp::{Artifacts, ServerSpec, Servers, Way};
 use crate::sessions::Stores;

@@ -1,8 +1,8 @@
 //! What a server's tool says.
 
+use crate::protocol::model::{CallToolResult, ContentBlock, ResourceContents};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use picoclaw_mcp::model::{CallToolResult, ContentBlock, ResourceContents};
 
 /// What a tool says: text, and things that are no text.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::answer::Answer;
-use crate::tools::ToolOutput;
+use picoclaw_tools::ToolOutput;
 
 /// The directory in the workspace.
 const DIRECTORY: &str = "mcp-results";

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use picoclaw_mcp::{HttpConfig, Listening, Session, over_http, over_streams};
+use crate::protocol::{HttpConfig, Listening, Session, over_http, over_streams};
 use reqwest::Client;
 use reqwest::header::{HeaderName, HeaderValue};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 
 use super::spec::Way;
 use super::variables;
-use crate::group::Group;
-use crate::http_client;
+use picoclaw_tools::http_client;
+use picoclaw_tools::process::Group;
 
 /// Largest message of a server, in bytes.
 const MAX_MESSAGE: usize = 8 << 20;
@@ -80,7 +80,7 @@ async fn program(server: &str, way: &Way, listening: Listening) -> Result<Connec
         file.map_or_else(|| Ok(Vec::new()), |file| variables::read(&file))
     };
     let more = tokio::task::spawn_blocking(prepare).await.map_err(|error| error.to_string())??;
-    crate::signals::heeded_by_programs();
+    picoclaw_tools::process::heeded_by_programs();
     let mut child = Command::new(command)
         .args(arguments)
         .env_clear()

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use picoclaw_mcp::model::Tool as McpTool;
-use picoclaw_mcp::{CallError, Peer, RoleClient};
+use crate::protocol::model::Tool as McpTool;
+use crate::protocol::{CallError, Peer, RoleClient};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -136,7 +136,7 @@ async fn live(
             observer.connected(&server.spec.name, server.tools().len(), began.elapsed());
             let connected = Instant::now();
             let cancel = session.cancellation_token();
-            let mut end = picoclaw_mcp::ended(session);
+            let mut end = crate::protocol::ended(session);
             let trouble = loop {
                 tokio::select! {
                     () = &mut end => break "it went away".to_owned(),
@@ -172,7 +172,7 @@ pub(super) async fn list(spec: &ServerSpec, peer: &Peer<RoleClient>) -> Result<A
     if !offers {
         return Ok(Arc::default());
     }
-    let listed = tokio::time::timeout(READY_WITHIN, picoclaw_mcp::tools(peer)).await;
+    let listed = tokio::time::timeout(READY_WITHIN, crate::protocol::tools(peer)).await;
     let mut tools = listed
         .map_err(|_| "it does not say which tools it has".to_owned())?
         .map_err(|error| format!("it does not say which tools it has: {}", spec.way.explain(&error)))?;
@@ -181,7 +181,7 @@ pub(super) async fn list(spec: &ServerSpec, peer: &Peer<RoleClient>) -> Result<A
 }
 
 async fn ping(server: &Server, peer: &Peer<RoleClient>) -> Result<(), String> {
-    match tokio::time::timeout(PONG_WITHIN, picoclaw_mcp::ping(peer)).await {
+    match tokio::time::timeout(PONG_WITHIN, crate::protocol::ping(peer)).await {
         // Also who does not know the question is there.
         Ok(Ok(()) | Err(CallError::McpError(_) | CallError::UnexpectedResponse)) => Ok(()),
         Ok(Err(error)) => Err(server.spec.way.explain(&error)),

@@ -31,11 +31,11 @@ pub async fn probe(spec: &ServerSpec, patience: Option<Duration>) -> Result<Offe
         let server = server.map_or_else(String::new, |server| format!("{} {}", server.name, server.version));
         let Connection { session, program } = connection;
         session.cancellation_token().cancel();
-        picoclaw_mcp::ended(session).await;
+        crate::protocol::ended(session).await;
         if let Some(program) = program {
             program.end().await;
         }
-        let described = |tool: &picoclaw_mcp::model::Tool| {
+        let described = |tool: &crate::protocol::model::Tool| {
             (tool_name(&spec.name, &tool.name), tool.description.clone().unwrap_or_default().into_owned())
         };
         Ok(Offered { server, tools: tools?.iter().map(described).collect() })

@@ -13,7 +13,7 @@ use super::artifacts::Artifacts;
 use super::keeper::{Server, keep};
 use super::spec::ServerSpec;
 use super::tool::ServerTool;
-use crate::tools::Tool;
+use picoclaw_tools::Tool;
 
 /// Who wants to know what happens to servers. Called from their tasks: it must not block.
 pub trait Observer: Send + Sync {

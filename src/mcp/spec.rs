@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::http_client::in_full;
+use picoclaw_tools::http_client::in_full;
 
 /// How a server is reached.
 #[derive(Clone, PartialEq, Eq)]

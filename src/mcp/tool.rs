@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use crate::protocol::CallError;
+use crate::protocol::model::{CallToolRequestParams, Tool as McpTool};
 use async_trait::async_trait;
-use picoclaw_mcp::CallError;
-use picoclaw_mcp::model::{CallToolRequestParams, Tool as McpTool};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::artifacts::Artifacts;
 use super::keeper::Server;
 use super::name::tool_name;
-use crate::chat::ToolSpec;
-use crate::tools::{Tool, ToolOutput};
+use picoclaw_chat::ToolSpec;
+use picoclaw_tools::{Tool, ToolOutput};
 
 /// Longest description that goes to a model, in bytes: each request pays for it.
 const MAX_DESCRIPTION: usize = 4 << 10;
@@ -72,7 +72,7 @@ impl Tool for ServerTool {
             }
         };
         let params = CallToolRequestParams::new(self.name.clone()).with_arguments(arguments);
-        match picoclaw_mcp::call(&peer, params).await {
+        match crate::protocol::call(&peer, params).await {
             Ok(result) => {
                 let answer = Answer::of(result);
                 self.artifacts.keep(&self.spec.name, answer, self.server.spec.max_inline_chars).await

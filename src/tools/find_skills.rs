@@ -7,8 +7,8 @@ use super::arguments::Arguments;
 use super::files::Workspace;
 use super::output::ToolOutput;
 use super::tool::Tool;
-use crate::chat::ToolSpec;
 use crate::skills::{Hit, Registries, Skill};
+use picoclaw_chat::ToolSpec;
 
 /// Most skills shown.
 const MAX_SHOWN: u64 = 20;

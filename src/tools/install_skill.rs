@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::arguments::Arguments;
 use super::output::ToolOutput;
 use super::tool::Tool;
-use crate::chat::ToolSpec;
 use crate::skills::{InstallError, Registries};
+use picoclaw_chat::ToolSpec;
 
 /// How long it may take: what it says of itself, then its archive.
 const PATIENCE: Duration = Duration::from_secs(130);

@@ -11,8 +11,8 @@ use super::caller::Caller;
 use super::files::Workspace;
 use super::output::ToolOutput;
 use super::tool::Tool;
-use crate::channels::courier::{Courier, Outgoing};
-use crate::chat::ToolSpec;
+use picoclaw_chat::ToolSpec;
+use picoclaw_chat::courier::{Courier, Outgoing};
 
 /// Longest text, in bytes; channels cut it as their networks need.
 const MAX_TEXT: usize = 32 << 10;
@@ -227,7 +227,7 @@ mod tests {
     use picoclaw_telemetry::words::ToolStatus::{Denied, Error, Success};
 
     use super::*;
-    use crate::channels::courier::{DeliveryError, Receipt};
+    use picoclaw_chat::courier::{DeliveryError, Receipt};
 
     #[derive(Default)]
     struct Noting(Mutex<Vec<(String, String, Outgoing)>>);

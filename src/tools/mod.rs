@@ -20,16 +20,23 @@
 //! Those for files are fenced to the workspace, unless an operator allows more. Names and arguments are those that
 //! existing session histories contain. A tool never fails as a Rust function: what went wrong is a text for the model,
 //! which can then try again.
+//!
+//! * [`skills`]: instructions for certain tasks, which models read with these tools.
+//! * [`process`]: the programs that tools and MCP servers are. [`http_client`]: the way out to addresses that an operator
+//!   has configured.
 
 mod arguments;
 mod caller;
 mod exec;
 mod files;
 mod find_skills;
+pub mod http_client;
 mod install_skill;
 mod message;
 mod output;
 mod patterns;
+pub mod process;
+pub mod skills;
 mod tool;
 mod tool_search;
 mod toolbox;

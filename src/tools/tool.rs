@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::caller::Caller;
 use super::output::ToolOutput;
-use crate::chat::ToolSpec;
+use picoclaw_chat::ToolSpec;
 
 /// Something that a model can call.
 ///

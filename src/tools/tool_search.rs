@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::arguments::Arguments;
 use super::output::ToolOutput;
 use super::tool::Tool;
-use crate::chat::ToolSpec;
+use picoclaw_chat::ToolSpec;
 
 /// Longest pattern and longest query, in characters.
 const MAX_PATTERN: usize = 200;

@@ -16,9 +16,9 @@ use super::tool::Tool;
 use super::tool_search::{ToolSearch, ToolSearchOptions};
 use super::web_fetch::{WebFetch, WebFetchOptions};
 use super::web_search::{Engine, WebSearch};
-use crate::channels::courier::Courier;
-use crate::chat::ToolSpec;
 use crate::skills::Registries;
+use picoclaw_chat::ToolSpec;
+use picoclaw_chat::courier::Courier;
 
 /// How messages are sent to chats.
 #[derive(Clone)]

@@ -30,14 +30,17 @@ fn crates_depend_in_one_direction() {
     program.extend(examples);
     allowed.insert("picoclaw", program);
     allowed.insert("picoclaw-cli", vec!["picoclaw-gateway", "picoclaw-sinks", "picoclaw-telemetry"]);
-    let gateway = ["picoclaw-config", "picoclaw-mcp", "picoclaw-sinks", "picoclaw-telemetry"];
-    allowed.insert("picoclaw-gateway", gateway.to_vec());
+    let mut gateway = vec!["picoclaw-chat", "picoclaw-config", "picoclaw-mcp", "picoclaw-tools"];
+    gateway.extend(["picoclaw-sinks", "picoclaw-telemetry"]);
+    allowed.insert("picoclaw-gateway", gateway);
+    allowed.insert("picoclaw-mcp", vec!["picoclaw-chat", "picoclaw-tools"]);
+    allowed.insert("picoclaw-tools", vec!["picoclaw-chat", "picoclaw-telemetry"]);
+    allowed.insert("picoclaw-chat", vec![]);
     for example in examples {
         allowed.insert(example, vec!["picoclaw-plugin"]);
     }
     allowed.insert("picoclaw-config", vec!["picoclaw-sinks", "picoclaw-telemetry"]);
     allowed.insert("picoclaw-sinks", vec!["picoclaw-telemetry", "picoclaw-plugin"]);
-    allowed.insert("picoclaw-mcp", vec![]);
     allowed.insert("picoclaw-telemetry", vec![]);
     // Also of itself: its tests play both sides.
     allowed.insert("picoclaw-plugin", vec!["picoclaw-plugin"]);

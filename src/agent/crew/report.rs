@@ -17,8 +17,8 @@ use super::super::assistant::Agent;
 use super::super::inbound::{Conversation, Inbound};
 use super::super::task::Task;
 use super::super::turn::Work;
-use crate::channels::courier::{Courier, Outgoing};
 use crate::chat::Sampling;
+use crate::chat::courier::{Courier, Outgoing};
 use crate::sessions::SessionId;
 
 impl Agent {

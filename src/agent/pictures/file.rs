@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use picoclaw_telemetry::words::ImageOutcome;
 
-use crate::image_type;
+use crate::chat::image_type;
 
 /// The image as a `data:` URL, and its size in bytes.
 ///

@@ -8,8 +8,8 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
 use crate::channels::channel::SendError;
-use crate::channels::courier::Attachment;
 use crate::channels::form;
+use crate::chat::courier::Attachment;
 use crate::config::SecretString;
 
 const CALL_TIME: Duration = Duration::from_secs(15);

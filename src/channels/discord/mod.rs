@@ -19,12 +19,12 @@ use self::api::{Api, ApiError};
 use self::session::Resumable;
 use super::Inbox;
 use super::channel::{self, Broken, Channel, Piece, SendError};
-use super::courier::Outgoing;
 use super::kinds::Surroundings;
 use super::link::Link;
 use super::manners::Manners;
 use super::settings::{self, SettingError};
 use super::split::split;
+use crate::chat::courier::Outgoing;
 use crate::config::{ChannelConfig, SecretString};
 
 const API: &str = "https://discord.com/api/v10";

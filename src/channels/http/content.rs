@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::request::Defect;
 use crate::channels::picture::{MOST, Picture};
 use crate::chat::Role;
-use crate::image_type;
+use crate::chat::image_type;
 use crate::quote::quote;
 
 /// The longest address of an image, in bytes.

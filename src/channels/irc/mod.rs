@@ -16,11 +16,11 @@ use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 
 use super::channel::{Broken, Channel, Piece, SendError};
-use super::courier::Outgoing;
 use super::kinds::Surroundings;
 use super::link::Link;
 use super::manners::Manners;
 use super::settings::{self, SettingError};
+use crate::chat::courier::Outgoing;
 use crate::config::{ChannelConfig, SecretString};
 
 /// Lines that wait for the connection.

@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use self::api::Api;
 use self::position::Position;
 use super::channel::{self, Broken, Channel, Piece, SendError};
-use super::courier::Outgoing;
 use super::ids::uuid;
 use super::kinds::Surroundings;
 use super::link::Link;
@@ -26,6 +25,7 @@ use super::manners::Manners;
 use super::settings::{self, SettingError};
 use super::split::split;
 use super::telegram::html;
+use crate::chat::courier::Outgoing;
 use crate::config::{ChannelConfig, SecretString};
 
 /// The longest text, in UTF-16 units: an event may have 64 KiB, and the text is in it twice.

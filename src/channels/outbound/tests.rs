@@ -6,8 +6,8 @@ use picoclaw_telemetry::{Dimension, Metric};
 
 use super::*;
 use crate::channels::channel::{Broken, Piece};
-use crate::channels::courier::Attachment;
 use crate::channels::link::Link;
+use crate::chat::courier::Attachment;
 use crate::http::testing::Fake;
 
 /// Fails as told, one entry per attempt, then takes everything.

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::agent::Reply;
-use crate::channels::courier::Attachment;
 use crate::channels::feedback::shortened;
 use crate::channels::inbox::kind_of;
 use crate::chat::ToolCall;
+use crate::chat::courier::Attachment;
 
 /// A frame of a client.
 #[derive(Debug, Default, Deserialize)]

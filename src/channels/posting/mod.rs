@@ -19,11 +19,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::channel::{self, Broken, Channel, Piece, SendError};
-use super::courier::Outgoing;
 use super::kinds::Surroundings;
 use super::link::Link;
 use super::settings::{self, SettingError};
 use super::split::split;
+use crate::chat::courier::Outgoing;
 use crate::config::{ChannelConfig, SecretString};
 
 /// The target of messages for nobody else.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::API;
 use crate::channels::channel::SendError;
-use crate::channels::courier::Attachment;
+use crate::chat::courier::Attachment;
 use crate::config::SecretString;
 
 const CALL_TIME: Duration = Duration::from_secs(15);

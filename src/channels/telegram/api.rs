@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::channels::channel::SendError;
-use crate::channels::courier::Attachment;
 use crate::channels::form;
+use crate::chat::courier::Attachment;
 use crate::config::SecretString;
 
 /// How long a call may take that does not wait for messages.

@@ -30,12 +30,12 @@ use self::offset::Offset;
 use self::update::Sent;
 use super::Inbox;
 use super::channel::{self, Broken, Channel, Piece, SendError};
-use super::courier::{Attachment, Outgoing};
 use super::kinds::Surroundings;
 use super::link::Link;
 use super::manners::Manners;
 use super::settings::{self, SettingError};
 use super::split::split;
+use crate::chat::courier::{Attachment, Outgoing};
 use crate::config::{ChannelConfig, SecretString};
 
 const API: &str = "https://api.telegram.org";

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 /// A client that offers nothing and listens to one thing: that the tools have changed.
 #[derive(Clone, Debug)]
-pub struct Listening(pub Arc<Notify>);
+pub(crate) struct Listening(pub(crate) Arc<Notify>);
 
 impl ClientHandler for Listening {
     fn get_info(&self) -> ClientConfig {

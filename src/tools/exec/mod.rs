@@ -26,7 +26,7 @@ use super::caller::Caller;
 use super::files::Workspace;
 use super::output::ToolOutput;
 use super::tool::Tool;
-use crate::chat::ToolSpec;
+use picoclaw_chat::ToolSpec;
 
 /// What is kept of the output of a command that is waited for.
 const FOREGROUND: Room = Room { head: 16 << 10, tail: 48 << 10 };

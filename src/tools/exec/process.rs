@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::output::{Output, Room};
-use crate::group::Group;
+use crate::process::Group;
 
 /// How long a command that was asked to end may take.
 const MANNERS: Duration = Duration::from_secs(1);
@@ -71,7 +71,7 @@ impl Drop for Process {
 impl Process {
     /// Starts a command; must be called within a runtime.
     pub(super) fn start(start: &Start<'_>) -> io::Result<Self> {
-        crate::signals::heeded_by_programs();
+        crate::process::heeded_by_programs();
         let output = Arc::new(Mutex::new(Output::new(start.room)));
         let (child, reader, writer) =
             if start.terminal { with_terminal(start, &output)? } else { with_pipes(start, &output)? };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::arguments::Arguments;
 use super::super::output::ToolOutput;
 use super::keys;
-use crate::chat::ToolSpec;
+use picoclaw_chat::ToolSpec;
 
 /// Longest command, in bytes.
 const MAX_COMMAND: usize = 32 << 10;

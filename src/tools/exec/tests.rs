@@ -4,7 +4,7 @@ use std::path::Path;
 use picoclaw_telemetry::words::ToolStatus::{self, Denied, Error, Success, Timeout};
 
 use super::*;
-use crate::tools::{Patterns, Reach};
+use crate::{Patterns, Reach};
 
 struct Fixture {
     home: tempfile::TempDir,

@@ -35,12 +35,12 @@ fn colons(word: &str) -> Vec<&str> {
 }
 
 /// Whether a word starts in somebody's home.
-pub(in crate::tools) fn is_in_home(word: &str) -> bool {
+pub(crate) fn is_in_home(word: &str) -> bool {
     word.starts_with('~') || word.starts_with("$HOME")
 }
 
 /// Whether a word is one of the devices that every command may use.
-pub(in crate::tools) fn is_harmless(word: &str) -> bool {
+pub(crate) fn is_harmless(word: &str) -> bool {
     let name = word.strip_prefix("/dev/");
     name.is_some_and(|name| {
         matches!(

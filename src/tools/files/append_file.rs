@@ -9,7 +9,7 @@ use super::super::tool::Tool;
 use super::target::Target;
 use super::workspace::{Open, Workspace};
 use super::write_file::MAX_BYTES;
-use crate::chat::ToolSpec;
+use picoclaw_chat::ToolSpec;
 
 /// Adds text to the end of a file in the workspace.
 #[derive(Clone, Debug)]

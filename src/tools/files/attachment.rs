@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::super::output::ToolOutput;
 use super::workspace::Workspace;
-use crate::channels::courier::Attachment;
+use picoclaw_chat::courier::Attachment;
 
 impl Workspace {
     /// Reads a file that is to go out, if it is no larger than `most` bytes.
-    pub(in crate::tools) async fn attachment(&self, path: &str, most: u64) -> Result<Attachment, ToolOutput> {
+    pub(crate) async fn attachment(&self, path: &str, most: u64) -> Result<Attachment, ToolOutput> {
         let path = path.to_owned();
         self.with(move |open| {
             let file = open.read(&path)?.into_std();

@@ -9,7 +9,7 @@ use super::super::tool::Tool;
 use super::target::Target;
 use super::workspace::{Open, Workspace};
 use super::write_file::MAX_BYTES;
-use crate::chat::ToolSpec;
+use picoclaw_chat::ToolSpec;
 
 /// Largest file that is edited, before and after.
 const MAX_FILE: u64 = 8 << 20;

@@ -11,7 +11,7 @@ use super::super::output::ToolOutput;
 use super::super::tool::Tool;
 use super::reach::Access;
 use super::workspace::{Open, Workspace};
-use crate::chat::ToolSpec;
+use picoclaw_chat::ToolSpec;
 
 /// Most entries shown.
 const MAX_ENTRIES: usize = 1_000;

@@ -9,8 +9,8 @@ use super::super::arguments::Arguments;
 use super::super::output::ToolOutput;
 use super::super::tool::Tool;
 use super::workspace::{Open, Workspace};
-use crate::chat::ToolSpec;
-use crate::image_type;
+use picoclaw_chat::ToolSpec;
+use picoclaw_chat::image_type;
 
 /// How much of a file tells what it is, in bytes.
 const HEAD: u64 = 16;

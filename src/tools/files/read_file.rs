@@ -9,7 +9,7 @@ use super::super::arguments::Arguments;
 use super::super::output::ToolOutput;
 use super::super::tool::Tool;
 use super::workspace::{Open, Workspace};
-use crate::chat::ToolSpec;
+use picoclaw_chat::ToolSpec;
 
 /// How far into a file lines are counted.
 const MAX_SCAN: u64 = 64 << 20;

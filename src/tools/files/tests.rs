@@ -6,7 +6,7 @@ use picoclaw_telemetry::words::ToolStatus::{self, Denied, Error, Success};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::tools::{Patterns, Tool, ToolOutput};
+use crate::{Patterns, Tool, ToolOutput};
 
 struct Fixture {
     home: tempfile::TempDir,

@@ -54,7 +54,7 @@ impl Workspace {
 
     /// Whether a command may name these words, as far as they are paths, when it runs in this directory, whose absolute
     /// path this is.
-    pub(in crate::tools) async fn admit_command(
+    pub(crate) async fn admit_command(
         &self,
         directory: String,
         words: Vec<String>,

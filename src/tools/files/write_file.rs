@@ -10,7 +10,7 @@ use super::super::output::ToolOutput;
 use super::super::tool::Tool;
 use super::target::Target;
 use super::workspace::{Open, Workspace};
-use crate::chat::ToolSpec;
+use picoclaw_chat::ToolSpec;
 
 /// Most bytes written at once.
 pub(super) const MAX_BYTES: usize = 1 << 20;

@@ -22,7 +22,7 @@ pub(crate) use client::build as public_client;
 use super::arguments::Arguments;
 use super::output::ToolOutput;
 use super::tool::Tool;
-use crate::chat::ToolSpec;
+use picoclaw_chat::ToolSpec;
 
 /// Most characters handed to the model, whatever it asks for.
 const MAX_CHARS: usize = 200_000;

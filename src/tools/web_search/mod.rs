@@ -23,7 +23,7 @@ use self::hit::Found;
 use super::arguments::Arguments;
 use super::output::ToolOutput;
 use super::tool::Tool;
-use crate::chat::ToolSpec;
+use picoclaw_chat::ToolSpec;
 
 /// Most hits shown.
 const MAX_HITS: u64 = 10;

@@ -1,7 +1,7 @@
 //! Skills: directories with instructions for a certain kind of task, which a model reads when it has such a task.
 //!
 //! * `skill`: what a skill says of itself. Everybody who lists skills asks
-//!   [`Workspace::skills`](crate::tools::Workspace::skills), which reads them within the tools' fence.
+//!   [`Workspace::skills`](crate::Workspace::skills), which reads them within the tools' fence.
 //! * [`Registries`]: where skills come from; `web`: the way there.
 //! * [`builtin()`]: those that come with the gateway.
 //! * [`Package`]: a skill on its way into a workspace, checked and bounded; `zip`: reading archives.

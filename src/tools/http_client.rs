@@ -8,12 +8,12 @@ use rustls::{ClientConfig, RootCertStore};
 
 /// A client that follows no redirect: one would carry keys to a server that nobody configured. The environment's proxies
 /// are used.
-pub(crate) fn client(connect_timeout: Duration) -> Result<Client, reqwest::Error> {
+pub fn client(connect_timeout: Duration) -> Result<Client, reqwest::Error> {
     client_through(connect_timeout, "")
 }
 
 /// The same through this proxy, instead of those of the environment, unless its address is empty.
-pub(crate) fn client_through(connect_timeout: Duration, proxy: &str) -> Result<Client, reqwest::Error> {
+pub fn client_through(connect_timeout: Duration, proxy: &str) -> Result<Client, reqwest::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
     let tls = ClientConfig::builder_with_provider(provider)
@@ -32,7 +32,7 @@ pub(crate) fn client_through(connect_timeout: Duration, proxy: &str) -> Result<C
 }
 
 /// An error with its causes; what says the same twice is said once.
-pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
+pub fn in_full(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     for cause in std::iter::successors(error.source(), |cause| cause.source()) {
         let cause = cause.to_string();

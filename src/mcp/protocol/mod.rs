@@ -14,20 +14,20 @@ use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::async_rw::AsyncRwTransport;
 use tokio::process::{ChildStdin, ChildStdout};
 
-pub use client::Listening;
-pub use rmcp::model;
-pub use rmcp::service::{Peer, RoleClient, ServiceError as CallError};
-pub use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig as HttpConfig;
+pub(crate) use client::Listening;
+pub(crate) use rmcp::model;
+pub(crate) use rmcp::service::{Peer, RoleClient, ServiceError as CallError};
+pub(crate) use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig as HttpConfig;
 
 use model::{CallToolRequestParams, CallToolResult, ClientRequest, PingRequest, Tool};
 
 /// A connection that was made. Dropping it closes it.
-pub type Session = RunningService<RoleClient, Listening>;
+pub(crate) type Session = RunningService<RoleClient, Listening>;
 /// What is going on.
-pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Connects to a program over its standard streams. Messages of more than `longest` bytes end the connection.
-pub fn over_streams(
+pub(crate) fn over_streams(
     output: ChildStdout,
     input: ChildStdin,
     longest: usize,
@@ -38,7 +38,7 @@ pub fn over_streams(
 }
 
 /// Connects to a URL with streamable HTTP.
-pub fn over_http(
+pub(crate) fn over_http(
     client: Client,
     config: HttpConfig,
     listening: Listening,
@@ -48,17 +48,17 @@ pub fn over_http(
 }
 
 /// Completes when the connection has ended, from whichever side.
-pub fn ended(session: Session) -> Pending<'static, ()> {
+pub(crate) fn ended(session: Session) -> Pending<'static, ()> {
     Box::pin(async move { drop(session.waiting().await) })
 }
 
 /// All tools that a server offers.
-pub fn tools(peer: &Peer<RoleClient>) -> Pending<'_, Result<Vec<Tool>, ServiceError>> {
+pub(crate) fn tools(peer: &Peer<RoleClient>) -> Pending<'_, Result<Vec<Tool>, ServiceError>> {
     Box::pin(peer.list_all_tools())
 }
 
 /// Calls a tool.
-pub fn call(
+pub(crate) fn call(
     peer: &Peer<RoleClient>,
     request: CallToolRequestParams,
 ) -> Pending<'_, Result<CallToolResult, ServiceError>> {
@@ -66,7 +66,7 @@ pub fn call(
 }
 
 /// Asks whether the server is there.
-pub fn ping(peer: &Peer<RoleClient>) -> Pending<'_, Result<(), ServiceError>> {
+pub(crate) fn ping(peer: &Peer<RoleClient>) -> Pending<'_, Result<(), ServiceError>> {
     let request = ClientRequest::PingRequest(PingRequest::default());
     Box::pin(async move { peer.send_request(request).await.map(drop) })
 }

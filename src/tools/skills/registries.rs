@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::package::{InstallError, Package, is_name};
 use super::web::Web;
-use crate::tools::AllowedHosts;
+use crate::AllowedHosts;
 
 /// Where they are unless somebody says otherwise.
 const GITHUB: &str = "https://github.com";

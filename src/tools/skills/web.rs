@@ -7,7 +7,7 @@ use reqwest::header::{AUTHORIZATION, LOCATION};
 use reqwest::{Client, Response, Url};
 
 use crate::http_client::in_full;
-use crate::tools::{AllowedHosts, public_client};
+use crate::{AllowedHosts, public_client};
 
 /// How long connecting may take, and all of a request.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

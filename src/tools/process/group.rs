@@ -9,7 +9,7 @@ const MAX_DESCENDANTS: usize = 4096;
 
 /// A process that leads a group of its own. Dropping this kills the group, and what was started below it and left it.
 #[derive(Debug)]
-pub(crate) struct Group {
+pub struct Group {
     leader: Pid,
     // Whether the leader is still ours: once it was waited for, its number may become somebody else's.
     reaped: bool,
@@ -17,18 +17,18 @@ pub(crate) struct Group {
 
 impl Group {
     /// The group that the process of this number leads.
-    pub(crate) fn of(leader: u32) -> Option<Self> {
+    pub fn of(leader: u32) -> Option<Self> {
         Some(Self { leader: Pid::from_raw(i32::try_from(leader).ok()?)?, reaped: false })
     }
 
     /// Asks all of the group to end.
-    pub(crate) fn terminate(&self) {
+    pub fn terminate(&self) {
         // Nobody is there any more if it fails, which is what was wanted.
         let _ = kill_process_group(self.leader, Signal::TERM);
     }
 
     /// Everything that was started below the leader and is still there.
-    pub(crate) fn descendants(&self) -> Descendants {
+    pub fn descendants(&self) -> Descendants {
         let mut found = BTreeSet::new();
         let mut open = vec![self.leader.as_raw_pid()];
         while let Some(pid) = open.pop() {
@@ -42,14 +42,14 @@ impl Group {
     }
 
     /// Kills what is left after the leader has ended and was waited for.
-    pub(crate) fn sweep(&mut self) {
+    pub fn sweep(&mut self) {
         self.reaped = true;
         // While a member lives the number stays taken; without one there is nothing to kill.
         let _ = kill_process_group(self.leader, Signal::KILL);
     }
 
     /// Kills all of it at once.
-    pub(crate) fn kill(&self) {
+    pub fn kill(&self) {
         let descendants = self.descendants();
         let _ = kill_process_group(self.leader, Signal::KILL);
         descendants.kill();
@@ -66,11 +66,11 @@ impl Drop for Group {
 
 /// Processes by their numbers.
 #[derive(Debug)]
-pub(crate) struct Descendants(BTreeSet<i32>);
+pub struct Descendants(BTreeSet<i32>);
 
 impl Descendants {
     /// Kills them; who has ended meanwhile is gone.
-    pub(crate) fn kill(&self) {
+    pub fn kill(&self) {
         for pid in self.0.iter().filter_map(|pid| Pid::from_raw(*pid)) {
             let _ = kill_process(pid, Signal::KILL);
         }

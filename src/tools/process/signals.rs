@@ -14,7 +14,7 @@ const INHERITED: [(u32, fn() -> SignalKind); 3] =
 ///
 /// A program begins with what its parent ignores ignored, but with what its parent handles at its default. So the signals
 /// that are ignored are handled from now on, by nobody: for this process that is the same.
-pub(crate) fn heeded_by_programs() {
+pub fn heeded_by_programs() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let ignored = fs::read_to_string("/proc/self/status").map_or(0, |status| ignored(&status));
@@ -22,7 +22,7 @@ pub(crate) fn heeded_by_programs() {
             if ignored & (1 << (number - 1)) != 0
                 && let Err(error) = signal(kind())
             {
-                tracing::warn!(number, %error, "Programs that are started will ignore a signal.");
+                tracing::warn!(target: "picoclaw::signals", number, %error, "Programs that are started will ignore a signal.");
             }
         }
     });

@@ -1,6 +1,12 @@
 //! The words of a conversation, in the shape in which sessions store them and providers receive them.
 //!
 //! A [`Message`] is one line of a session's JSONL file, compatible with the format of the existing PicoClaw.
+//!
+//! * [`courier`]: how tools and jobs send messages to chats.
+//! * [`image_type`]: which files are images that providers take.
+
+pub mod courier;
+pub mod image_type;
 
 use std::ops::Deref;
 use std::sync::OnceLock;
