@@ -174,7 +174,7 @@ mod tests {
             ("picoclaw_mcp::connection", Component::Tool),
             ("picoclaw_config", Component::Config),
             ("picoclaw::config", Component::Config),
-            ("picoclaw_sinks::runner", Component::Bus),
+            ("picoclaw_telemetry::bus", Component::Bus),
             ("hyper::proto", Component::Main),
         ] {
             assert_eq!(component(target), expected, "{target}");

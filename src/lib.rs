@@ -1,6 +1,8 @@
 //! PicoClaw: an AI-assistant gateway that can be monitored, truthfully.
 //!
-//! What few messages need, and what everybody needs, are crates of their own. They are known by the names of their folders.
+//! This is what messages run through. The crates that it stands on are known here by the names of their folders; chat
+//! networks, jobs, hooks, and what puts everything together, are crates that stand on this one.
+
 pub use picoclaw_chat as chat;
 pub use picoclaw_config as config;
 pub use picoclaw_mcp as mcp;
@@ -8,14 +10,11 @@ pub use picoclaw_tools as tools;
 pub use picoclaw_tools::skills;
 
 pub mod agent;
-pub mod channels;
 pub mod diagnostics;
-pub mod gateway;
 pub mod health;
-mod hex;
-pub mod hooks;
+pub mod hex;
 pub mod http;
-pub mod jobs;
+pub mod ids;
 pub mod media;
 pub mod pidfile;
 pub mod providers;

@@ -3,6 +3,9 @@
 //! A conversation shows a file when one of its lines, from where it begins now, names it. A file is older than every
 //! line that names it, so conversations that were written last before it came need not be read.
 
+pub mod inbox;
+pub mod picture;
+
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -10,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
+
+pub use inbox::Inbox;
 
 /// The folders of a workspace that are looked through.
 const FOLDERS: [&str; 2] = ["media/inbound", "mcp-results"];

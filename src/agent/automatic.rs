@@ -15,7 +15,7 @@ use crate::chat::{FunctionCall, Message, Role, Sampling, ToolCall};
 use crate::tools::{Caller, ToolOutput};
 
 /// The channel on whose behalf the gateway itself acts. It is local: whoever may change jobs may do so at the terminal.
-const CHANNEL: &str = crate::channels::http::CLI_CHANNEL;
+const CHANNEL: &str = crate::http::channel::CLI_CHANNEL;
 
 impl Agent {
     /// Asks in a conversation and waits for the whole answer. It is not counted as a message of a person.

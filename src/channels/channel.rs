@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::link::Link;
-use crate::chat::courier::{Attachment, Outgoing};
-use crate::http::inlets::Inlet;
+use picoclaw::chat::courier::{Attachment, Outgoing};
+use picoclaw::http::inlets::Inlet;
 
 /// A part of a message that goes out in one request.
 #[derive(Clone, Debug, PartialEq, Eq)]

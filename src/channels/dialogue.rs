@@ -9,11 +9,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::channel::{Channel, Piece};
 use super::feedback::{self, Teller};
-use super::inbox::Kept;
 use super::link::Link;
-use crate::agent::{Chat, Conversation, Inbound, Refusal, ToolFeedback, TurnHandle};
-use crate::chat::courier::Outgoing;
-use crate::chat::{Message, Sampling};
+use picoclaw::agent::{Chat, Conversation, Inbound, Refusal, ToolFeedback, TurnHandle};
+use picoclaw::chat::courier::Outgoing;
+use picoclaw::chat::{Message, Sampling};
+use picoclaw::media::inbox::Kept;
 
 /// Messages of one channel that are being answered. More wait in the network, where it keeps them.
 const MOST: usize = 64;

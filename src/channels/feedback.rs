@@ -8,9 +8,9 @@ use tokio::time::{sleep, timeout};
 
 use super::channel::{Channel, Piece};
 use super::link::Link;
-use crate::agent::{Progress, ToolFeedback, TurnHandle};
-use crate::chat::ToolCall;
-use crate::chat::courier::Outgoing;
+use picoclaw::agent::{Progress, ToolFeedback, TurnHandle};
+use picoclaw::chat::ToolCall;
+use picoclaw::chat::courier::Outgoing;
 
 /// Calls that wait to be told. A turn does not wait for a network: more are not told.
 const QUEUE: usize = 8;
@@ -102,7 +102,7 @@ impl Teller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::FunctionCall;
+    use picoclaw::chat::FunctionCall;
 
     #[test]
     fn a_line_is_short_and_plain() {

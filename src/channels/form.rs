@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::channels::ids::uuid;
-use crate::chat::courier::Attachment;
+use picoclaw::chat::courier::Attachment;
+use picoclaw::ids::uuid;
 
 /// The content type and the body of a form with these fields and a file.
 pub(super) fn encode(fields: &[(&str, String)], field: &str, file: &Attachment) -> (String, Vec<u8>) {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::Inbox;
 use super::channel::Channel;
 use super::discord::DiscordChannel;
 use super::irc::IrcChannel;
@@ -14,9 +13,10 @@ use super::settings::SettingError;
 use super::slack::SlackChannel;
 use super::telegram::TelegramChannel;
 use super::webhook::WebhookChannel;
-use crate::config::ChannelConfig;
-use crate::http::Observer;
-use crate::providers::HttpClients;
+use picoclaw::config::ChannelConfig;
+use picoclaw::http::Observer;
+use picoclaw::media::Inbox;
+use picoclaw::providers::HttpClients;
 
 /// What channels are built with.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ mod tests {
     use picoclaw_telemetry::words::HttpRejection;
 
     use super::*;
-    use crate::config::CHANNEL_TYPES;
+    use picoclaw::config::CHANNEL_TYPES;
 
     struct Deaf;
 

@@ -62,10 +62,10 @@ mod tests {
     use picoclaw_telemetry::{Bus, Dimension, Metric};
 
     use super::*;
-    use crate::channels::channel::{Piece, SendError};
-    use crate::channels::last_chat::LastChat;
-    use crate::channels::outbound;
-    use crate::http::testing::Fake;
+    use crate::channel::{Piece, SendError};
+    use crate::last_chat::LastChat;
+    use crate::outbound;
+    use crate::testing::Silent;
 
     /// Runs as long as told each time, the last time until it is stopped.
     struct Moody {
@@ -102,7 +102,7 @@ mod tests {
             "net",
             label,
             bus.clone(),
-            Arc::new(Fake::default()),
+            Arc::new(Silent::default()),
             post,
             LastChat::new(std::path::Path::new("/nowhere")),
         ));

@@ -9,12 +9,12 @@ use picoclaw_telemetry::{Bus, Detail, Event, Label};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::inbox::Inbox;
 use super::last_chat::LastChat;
 use super::outbound::Post;
-use crate::agent::{Assistant, Chat, Conversation, Inbound, Refusal, TurnHandle};
-use crate::chat::courier::{DeliveryError, Outgoing, Receipt};
-use crate::quote::quote;
+use picoclaw::agent::{Assistant, Chat, Conversation, Inbound, Refusal, TurnHandle};
+use picoclaw::chat::courier::{DeliveryError, Outgoing, Receipt};
+use picoclaw::media::inbox::Inbox;
+use picoclaw::quote::quote;
 
 /// The gateway, as one channel sees it.
 pub struct Link {

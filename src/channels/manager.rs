@@ -15,10 +15,10 @@ use super::last_chat::LastChat;
 use super::life::{self, GOODBYE};
 use super::link::Link;
 use super::outbound;
-use crate::agent::Assistant;
-use crate::chat::courier::{Courier, DeliveryError, Outgoing, Receipt};
-use crate::config::ChannelConfig;
-use crate::http::inlets::{Inlet, Inlets};
+use picoclaw::agent::Assistant;
+use picoclaw::chat::courier::{Courier, DeliveryError, Outgoing, Receipt};
+use picoclaw::config::ChannelConfig;
+use picoclaw::http::inlets::{Inlet, Inlets};
 
 /// The channels. Cheap to clone; all clones are the same.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use super::dialogue::Dialogue;
 use super::group::GroupTrigger;
 use super::link::Link;
 use super::settings::{self, SettingError};
-use crate::config::ChannelConfig;
+use picoclaw::config::ChannelConfig;
 
 /// Who is answered, when, and what stands in until then.
 pub(super) struct Manners {

@@ -1,9 +1,9 @@
 //! The mark with which a model asks for several messages instead of one, where `split_on_marker` allows it.
 
-use crate::chat::courier::Outgoing;
+use picoclaw::chat::courier::Outgoing;
 
 /// The mark, without the spaces that models put into it.
-pub(crate) const MARKER: &str = "<|[SPLIT]|>";
+pub const MARKER: &str = "<|[SPLIT]|>";
 
 /// Whether a text begins with the mark.
 enum Begins {
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn files_go_with_the_last_message_and_the_first_one_answers() {
-        let file = crate::chat::courier::Attachment {
+        let file = picoclaw::chat::courier::Attachment {
             name: "a".into(),
             mime: "text/plain".into(),
             bytes: "x".into(),

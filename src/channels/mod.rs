@@ -1,8 +1,7 @@
 //! Channels: the ways by which messages reach the agent and answers come back.
 //!
-//! A channel speaks its own protocol to the outside and [`Assistant`](crate::agent::Assistant) to the inside.
+//! A channel speaks its own protocol to the outside and [`Assistant`](picoclaw::agent::Assistant) to the inside.
 //!
-//! * [`http`]: the OpenAI-compatible channel, which is always there.
 //! * [`pico`]: the WebSocket of the web page.
 //! * [`telegram`]: bots, by long polling.
 //! * [`discord`]: a bot, over the gateway of the network.
@@ -17,7 +16,7 @@
 //! * `life`: runs a channel, and again after a pause when it broke off. `outbound`: its queue to the network.
 //! * [`last_chat`]: the chat in which a person last wrote.
 //! * `dialogue`: one message of a network, from its arrival to the answer. `feedback`: which tools are called meanwhile.
-//! * `manners`: who is answered, and how. `marker`: where an answer becomes several messages. `settings`, `allow`, `form`, `group`, `split`, [`inbox`], `picture`, `lenient`, `websocket`, `socket`, `wire`, `ids`: what channels share.
+//! * `manners`: who is answered, and how. `marker`: where an answer becomes several messages. `settings`, `allow`, `form`, `group`, `split`, `lenient`, `websocket`, `socket`, `wire`: what channels share.
 
 mod allow;
 pub mod channel;
@@ -26,9 +25,6 @@ pub mod discord;
 mod feedback;
 mod form;
 mod group;
-pub mod http;
-mod ids;
-pub mod inbox;
 pub mod irc;
 pub mod kinds;
 pub mod last_chat;
@@ -42,21 +38,20 @@ pub mod matrix;
 mod outbound;
 pub mod pico;
 pub mod pico_client;
-mod picture;
 pub mod posting;
 mod settings;
 pub mod slack;
 mod socket;
 mod split;
 pub mod telegram;
+#[cfg(test)]
+mod testing;
 pub mod webhook;
 mod websocket;
 mod wire;
 
-pub use crate::chat::courier::{Attachment, Courier, DeliveryError, Outgoing, Receipt};
-pub use inbox::Inbox;
 pub use kinds::Surroundings;
 pub use last_chat::LastChat;
 pub use manager::Channels;
-pub(crate) use marker::MARKER;
+pub use marker::MARKER;
 pub use settings::SettingError;

@@ -9,10 +9,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::channel::{Channel, Piece, SendError};
-use super::ids::uuid;
 use super::marker;
-use crate::agent::Assistant;
-use crate::chat::courier::{DeliveryError, Outgoing, Receipt};
+use picoclaw::agent::Assistant;
+use picoclaw::chat::courier::{DeliveryError, Outgoing, Receipt};
+use picoclaw::ids::uuid;
 
 /// Messages that wait for a channel.
 const QUEUE: usize = 16;

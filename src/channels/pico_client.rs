@@ -16,14 +16,14 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::channel::{Broken, Channel, Piece, SendError};
 use super::dialogue::{Dialogue, Heard as Message};
-use super::ids::uuid;
 use super::kinds::Surroundings;
 use super::link::Link;
 use super::manners::Manners;
 use super::settings::{self, SettingError};
 use super::socket::{Heard, Socket};
-use crate::agent::Chat;
-use crate::config::{ChannelConfig, SecretString};
+use picoclaw::agent::Chat;
+use picoclaw::config::{ChannelConfig, SecretString};
+use picoclaw::ids::uuid;
 
 /// What chats are called: this and the server's name of the session.
 const PREFIX: &str = "pico_client:";

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::group::GroupTrigger;
 use super::kinds::Surroundings;
-use crate::config::{ChannelConfig, SecretString};
+use picoclaw::config::{ChannelConfig, SecretString};
 
 /// A setting that cannot be used: its path below `channel_list.<name>`, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -32,7 +32,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) fn check() -> anyhow::Result<ExitCode> {
-    let result = picoclaw::gateway::load(&Environment::process(), None);
+    let result = picoclaw_gateway::load(&Environment::process(), None);
     let report = result.as_ref().map_or_else(Report::from, Report::from);
     say(report.to_string().trim_end());
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -7,9 +7,9 @@ use picoclaw_sinks::registry::known_types;
 
 use super::say;
 use picoclaw::config::{self, Environment};
-use picoclaw::jobs::schedule::time;
-use picoclaw::jobs::{Clock, Job, JobStore, Payload, Schedule, SystemClock, new_id};
 use picoclaw::pidfile;
+use picoclaw_jobs::schedule::time;
+use picoclaw_jobs::{Clock, Job, JobStore, Payload, Schedule, SystemClock, new_id};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

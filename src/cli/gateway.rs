@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use picoclaw::config::Environment;
-use picoclaw::gateway::{Options, run as run_gateway};
+use picoclaw_gateway::{Options, run as run_gateway};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::target::Target;
 use super::{ask, complain, say, small_runtime};
 use picoclaw::config::{self, Environment, Loaded};
-use picoclaw::gateway::sink_context;
+use picoclaw_gateway::sink_context;
 
 /// How long a gateway may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

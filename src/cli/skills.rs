@@ -11,11 +11,11 @@ use serde_json::json;
 
 use super::say;
 use picoclaw::config::{self, Config, Environment};
-use picoclaw::gateway::registries;
 use picoclaw::skills::{
     Builtin, FILE, Hit, InstallError, Package, Registries, Skill, builtin, is_name, remove,
 };
 use picoclaw::tools::Workspace;
+use picoclaw_gateway::registries;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::target::Target;
 use super::{ask, complain, say, small_runtime};
 use picoclaw::config::{self, Environment, Loaded, McpTransport, Paths};
-use picoclaw::jobs::JobStore;
 use picoclaw::pidfile;
+use picoclaw_jobs::JobStore;
 
 /// How long a gateway may take to answer before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(3);

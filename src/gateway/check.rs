@@ -14,12 +14,12 @@ use picoclaw_telemetry::words::HttpRejection;
 use picoclaw_telemetry::{Bus, PluginRegistry, SinkRegistry};
 
 use super::{parts, setup};
-use crate::channels::kinds;
-use crate::config::{self, Checked, Config, ConfigErrors, Environment, Loaded, ModelConfig, Persistence};
-use crate::health::Judge;
-use crate::http::Observer;
-use crate::providers::{self, HttpClients};
-use crate::tools::AllowedHosts;
+use picoclaw::config::{self, Checked, Config, ConfigErrors, Environment, Loaded, ModelConfig, Persistence};
+use picoclaw::health::Judge;
+use picoclaw::http::Observer;
+use picoclaw::providers::{self, HttpClients};
+use picoclaw::tools::AllowedHosts;
+use picoclaw_channels::kinds;
 
 /// Reads and checks the configuration. A workspace that is `in_use` already is not tried: its disk may be full for the
 /// moment.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::config::{Config, Loaded};
+use picoclaw::config::{Config, Loaded};
 
 /// The values that are in force, whatever the file says by now, by the path of their setting.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::parts::Parts;
 use super::reload::Reload;
-use crate::config::{Environment, Paths};
+use picoclaw::config::{Environment, Paths};
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a file must be quiet before it is read: an editor may still be writing.

@@ -7,10 +7,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::parts::Parts;
-use crate::config::Config;
-use crate::jobs::service::Service;
-use crate::jobs::{AgentWorld, CronTool, Heartbeat, JobStore, Jobs, Limits, SystemClock};
-use crate::tools::Tool;
+use picoclaw::config::Config;
+use picoclaw::tools::Tool;
+use picoclaw_jobs::service::Service;
+use picoclaw_jobs::{AgentWorld, CronTool, Heartbeat, JobStore, Jobs, Limits, SystemClock};
 
 /// How long a turn of a job may take when turns have no limit.
 const LONGEST_TURN: Duration = Duration::from_secs(60 * 60);

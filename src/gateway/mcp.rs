@@ -8,9 +8,9 @@ use picoclaw_telemetry::{Bus, Detail, Dimension, Event, Label};
 use tokio::sync::Notify;
 
 use super::parts::Parts;
-use crate::config::{Config, Paths};
-use crate::health::Phase;
-use crate::mcp::{Observer, Servers};
+use picoclaw::config::{Config, Paths};
+use picoclaw::health::Phase;
+use picoclaw::mcp::{Observer, Servers};
 
 /// Tells the bus what happens to servers, and the follower when their tools are others.
 pub(super) struct McpOnBus {

@@ -8,8 +8,8 @@ use picoclaw_telemetry::words::Outcome;
 use tokio_util::sync::CancellationToken;
 
 use super::parts::Parts;
-use crate::config::{Config, Persistence};
-use crate::media::{Places, sweep};
+use picoclaw::config::{Config, Persistence};
+use picoclaw::media::{Places, sweep};
 
 /// The shortest pause between two looks.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -43,7 +43,7 @@ pub(super) async fn keep(parts: Arc<Parts>, stop: CancellationToken) {
     }
 }
 
-fn places(config: &Config, paths: &crate::config::Paths) -> Places {
+fn places(config: &Config, paths: &picoclaw::config::Paths) -> Places {
     let agents = config.agents().into_iter().map(|agent| paths.of_agent(&agent.id()));
     let mut all: Vec<_> =
         agents.chain([paths.clone()]).map(|own| (own.workspace, own.sessions_dir)).collect();

@@ -17,19 +17,20 @@ use super::routes::Guards;
 use super::setup::SetupError;
 use super::supply::Supply;
 use super::team;
-use crate::agent::{Agent, Assistant, Team};
-use crate::channels::http::access::Access;
-use crate::channels::http::{CHANNEL, CLI_CHANNEL, HttpChannel, Settings};
-use crate::channels::{Channels, Inbox, Surroundings};
-use crate::config::{Config, Environment, Loaded, Paths};
-use crate::health::{Judge, Watched};
-use crate::hooks::Chain;
-use crate::http::admin::Token;
-use crate::http::body::BodyLimits;
-use crate::http::endpoints::Endpoints;
-use crate::http::inlets::Inlets;
-use crate::providers::HttpClients;
-use crate::service::Notifier;
+use picoclaw::agent::{Agent, Assistant, Team};
+use picoclaw::config::{Config, Environment, Loaded, Paths};
+use picoclaw::health::{Judge, Watched};
+use picoclaw::http::admin::Token;
+use picoclaw::http::body::BodyLimits;
+use picoclaw::http::channel::access::Access;
+use picoclaw::http::channel::{CHANNEL, CLI_CHANNEL, HttpChannel, Settings};
+use picoclaw::http::endpoints::Endpoints;
+use picoclaw::http::inlets::Inlets;
+use picoclaw::media::Inbox;
+use picoclaw::providers::HttpClients;
+use picoclaw::service::Notifier;
+use picoclaw_channels::{Channels, Surroundings};
+use picoclaw_hooks::Chain;
 
 /// Everything that a reload touches.
 pub(super) struct Parts {
@@ -47,7 +48,7 @@ pub(super) struct Parts {
     pub(super) environment: Environment,
     pub(super) debug: bool,
     /// The scheduled jobs, of the workspace with which the gateway started.
-    pub(super) jobs: crate::jobs::JobStore,
+    pub(super) jobs: picoclaw_jobs::JobStore,
     pub(super) fixed: Fixed,
     /// Where the store was opened.
     pub(super) sessions_dir: PathBuf,
@@ -118,7 +119,7 @@ pub(super) fn settings(config: &Config, operator: Option<Token>) -> Settings {
 }
 
 /// What channels are built with.
-pub(super) fn surroundings(loaded: &Loaded, observer: Arc<dyn crate::http::Observer>) -> Surroundings {
+pub(super) fn surroundings(loaded: &Loaded, observer: Arc<dyn picoclaw::http::Observer>) -> Surroundings {
     Surroundings { inbox: Inbox::new(&loaded.paths.workspace), clients: HttpClients::new(), observer }
 }
 
@@ -152,7 +153,7 @@ pub(super) fn watched(loaded: &Loaded, bus: &Bus, sinks: &[SinkConfig]) -> Watch
     let channels = loaded.config.channel_list.iter().filter(|(name, channel)| channel.runs(name));
     let channels = [CHANNEL, CLI_CHANNEL].into_iter().chain(channels.map(|(name, _)| name.as_str()));
     let names: BTreeSet<&str> =
-        loaded.config.models().map(crate::config::ModelConfig::provider_name).collect();
+        loaded.config.models().map(picoclaw::config::ModelConfig::provider_name).collect();
     Watched {
         providers: names.into_iter().map(|name| bus.vocabulary().declare(Provider, name).as_str()).collect(),
         mcp_servers: loaded.config.tools.mcp.used().map(|(name, _)| name.to_owned()).collect(),
@@ -166,7 +167,7 @@ pub(super) fn watched(loaded: &Loaded, bus: &Bus, sinks: &[SinkConfig]) -> Watch
 /// Tells the bus what the HTTP server sees.
 pub(super) struct OnBus(pub(super) Bus);
 
-impl crate::http::Observer for OnBus {
+impl picoclaw::http::Observer for OnBus {
     fn rejected(&self, reason: HttpRejection) {
         self.0.emit(picoclaw_telemetry::Event::HttpRejected { reason });
     }

@@ -10,9 +10,9 @@ use picoclaw_sinks::plugin::tools::ToolPlugin;
 use picoclaw_telemetry::SinkStats;
 use serde_json::Value;
 
-use crate::chat::ToolSpec;
-use crate::config::Config;
-use crate::tools::{Tool, ToolOutput};
+use picoclaw::chat::ToolSpec;
+use picoclaw::config::Config;
+use picoclaw::tools::{Tool, ToolOutput};
 
 /// The longest name of a tool that models of all providers take.
 const LONGEST_NAME: usize = 64;

@@ -11,11 +11,11 @@ use super::parts::{self, Parts};
 use super::plugin_tools::PluginTools;
 use super::supply::Supply;
 use super::{check, mcp, plugin_tools, routes, team};
-use crate::agent::commands;
-use crate::config::{self, Loaded};
-use crate::health::Phase;
-use crate::hooks::Chain;
-use crate::http::admin::{ReloadError, Reloaded, Reloader};
+use picoclaw::agent::commands;
+use picoclaw::config::{self, Loaded};
+use picoclaw::health::Phase;
+use picoclaw::http::admin::{ReloadError, Reloaded, Reloader};
+use picoclaw_hooks::Chain;
 
 const STOPPING: &str = "the gateway is stopping; the next start reads the configuration";
 

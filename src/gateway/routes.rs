@@ -9,12 +9,12 @@ use picoclaw_telemetry::health::HealthSource;
 use picoclaw_telemetry::sink::{Endpoint, EndpointRequest, EndpointResponse, Route};
 
 use super::parts::OnBus;
-use crate::config::{Config, HEALTH_SINK, HealthDetails, SecretString};
-use crate::health::Judge;
-use crate::http::admin::Token;
-use crate::http::endpoints::{EndpointTable, PathTaken};
-use crate::http::guard::{Guarded, ScrapeAccess};
-use crate::http::readiness::{LiveEndpoint, ReadyEndpoint};
+use picoclaw::config::{Config, HEALTH_SINK, HealthDetails, SecretString};
+use picoclaw::health::Judge;
+use picoclaw::http::admin::Token;
+use picoclaw::http::endpoints::{EndpointTable, PathTaken};
+use picoclaw::http::guard::{Guarded, ScrapeAccess};
+use picoclaw::http::readiness::{LiveEndpoint, ReadyEndpoint};
 
 /// The table for this configuration. The main port serves all of it; a port of their own only the probes, which are left
 /// out where they are switched off. A health sink's answer at their path goes before the plain one. What sinks answer
@@ -143,7 +143,7 @@ mod tests {
     async fn health_is_told_also_when_its_sink_cannot() {
         let table =
             table_of(&json!({}), vec![route("/health", "newrelic", "sink newrelic is being restarted")]);
-        let endpoints = crate::http::endpoints::Endpoints::new(table.unwrap());
+        let endpoints = picoclaw::http::endpoints::Endpoints::new(table.unwrap());
         let answer = endpoints.find("/health").unwrap().ask(EndpointRequest::default()).await;
         assert_eq!((answer.status, answer.content_type), (503, "application/json"));
         let document: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();

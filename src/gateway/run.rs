@@ -20,20 +20,20 @@ use super::signals::{self, Signals};
 use super::supply::Supply;
 use super::welcome::Listening;
 use super::{greeting, hot_reload, media, plugin_tools, rest, routes, setup, shutdown, team};
-use crate::agent::Agent;
-use crate::channels::http::{CHANNEL, CLI_CHANNEL, HttpChannel};
-use crate::channels::{Channels, LastChat};
-use crate::config::{Environment, Loaded, Severity};
-use crate::health::{self, Judge, Phase};
-use crate::http::admin::{Admin, Reloader, Token};
-use crate::http::body::Room;
-use crate::http::endpoints::{EndpointTable, Endpoints};
-use crate::http::inlets::Inlets;
-use crate::http::{self, Bound, Limits};
-use crate::mcp::Servers;
-use crate::pidfile::{PidFile, PidRecord, new_token};
-use crate::service::{self, Notifier};
-use crate::sessions::Stores;
+use picoclaw::agent::Agent;
+use picoclaw::config::{Environment, Loaded, Severity};
+use picoclaw::health::{self, Judge, Phase};
+use picoclaw::http::admin::{Admin, Reloader, Token};
+use picoclaw::http::body::Room;
+use picoclaw::http::channel::{CHANNEL, CLI_CHANNEL, HttpChannel};
+use picoclaw::http::endpoints::{EndpointTable, Endpoints};
+use picoclaw::http::inlets::Inlets;
+use picoclaw::http::{self, Bound, Limits};
+use picoclaw::mcp::Servers;
+use picoclaw::pidfile::{PidFile, PidRecord, new_token};
+use picoclaw::service::{self, Notifier};
+use picoclaw::sessions::Stores;
+use picoclaw_channels::{Channels, LastChat};
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]
@@ -62,8 +62,8 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     signals::end_at_second().context("listening for a second signal")?;
     let token = new_token().context("making the token of the pid file")?;
     // Before the port is tried: a gateway that runs is a better answer than a port in use.
-    if let Some(other) = crate::pidfile::running(&loaded.paths.pid_file) {
-        return Err(crate::pidfile::PidError::Running { pid: other.pid }.into());
+    if let Some(other) = picoclaw::pidfile::running(&loaded.paths.pid_file) {
+        return Err(picoclaw::pidfile::PidError::Running { pid: other.pid }.into());
     }
     let gateway = &loaded.config.gateway;
     let bound = http::bind(&gateway.host, gateway.port).await?;
@@ -158,7 +158,7 @@ async fn start(
         masker: Arc::clone(&masker),
         started: Instant::now(),
     };
-    crate::diagnostics::install(&bus, Level::Debug);
+    picoclaw::diagnostics::install(&bus, Level::Debug);
     let supervisor = Supervisor::start(&sinks, context)?;
     bus.emit(Event::GatewayStart { version: env!("CARGO_PKG_VERSION"), pid: std::process::id() });
     tell_warnings(&loaded);
@@ -169,7 +169,7 @@ async fn start(
     mcp::configure(&mcp, &bus, config, &loaded.paths);
     let plugins = plugin_tools::start(config, &masker, &PluginTools::default()).await;
     plugin_registry.replace(plugins.stats());
-    let jobs = crate::jobs::JobStore::new(&loaded.paths.workspace);
+    let jobs = picoclaw_jobs::JobStore::new(&loaded.paths.workspace);
     let cron = super::jobs::cron_tool(config, &jobs);
     let inlets = Inlets::default();
     let channels = Channels::new(bus.clone(), inlets.clone(), LastChat::new(&loaded.paths.workspace));
@@ -178,7 +178,7 @@ async fn start(
     team::open_sessions(config, &loaded.paths, &stores).await?;
     judge.watch_sessions(stores.clone());
     let supply = Supply { plugins, cron, courier, mcp: Some(mcp), stores, ..Supply::default() };
-    let hooks = crate::hooks::Chain::start(&config.hooks, &loaded.paths.workspace, &bus);
+    let hooks = picoclaw_hooks::Chain::start(&config.hooks, &loaded.paths.workspace, &bus);
     let team = team::team(&bus, config, &loaded.paths, &masker, &supply, hooks.as_ref())?;
     let session_window = Duration::from_secs(60 * config.telemetry.session_active_minutes);
     let turns = config.agents.defaults.parallel_turns();
@@ -239,16 +239,17 @@ fn serve(
     stop: &CancellationToken,
 ) -> tokio::task::JoinHandle<()> {
     let parts = &started.parts;
-    let routes = http::routes::gateway(
-        parts.endpoints.clone(),
-        Arc::clone(&started.admin),
-        Arc::clone(&parts.channel),
-        parts.inlets.clone(),
-    );
-    let main = http::serve(main, routes, started.limits, Arc::clone(&started.observer) as _, stop.clone());
+    let handlers = http::Handlers {
+        endpoints: parts.endpoints.clone(),
+        admin: Arc::clone(&started.admin),
+        channel: Arc::clone(&parts.channel),
+        inlets: parts.inlets.clone(),
+    };
+    let observer = Arc::clone(&started.observer) as _;
+    let main = http::serve_gateway(main, handlers, started.limits, observer, stop.clone());
     let probes = probes.map(|listeners| {
-        let routes = http::routes::probes(parts.endpoints.clone());
-        http::serve(listeners, routes, started.limits, Arc::new(Unobserved), stop.clone())
+        let endpoints = parts.endpoints.clone();
+        http::serve_probes(listeners, endpoints, started.limits, Arc::new(Unobserved), stop.clone())
     });
     tokio::spawn(async move {
         match probes {

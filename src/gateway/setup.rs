@@ -7,18 +7,18 @@ use std::time::Duration;
 use picoclaw_telemetry::{Bus, Dimension};
 
 use super::supply::Supply;
-use crate::agent::{
+use picoclaw::agent::{
     Candidate, ContextLimits, CrewLimits, Limits, ModelTable, Pictures, Routing, Standing, Terms,
     ToolFeedback,
 };
-use crate::config::{
+use picoclaw::config::{
     Config, ECHO, ModelConfig, Paths, PriceConfig, ReadFileMode, SearchEngineConfig, SecretString,
     SkillRegistryConfig, SteeringMode, ThinkingLevel, ToolSchemaTransform,
 };
-use crate::providers::{self, HttpClients, ModelSpec, Price, Thinking};
-use crate::sessions;
-use crate::skills::{Registries, Registry, RegistryOptions};
-use crate::tools::{
+use picoclaw::providers::{self, HttpClients, ModelSpec, Price, Thinking};
+use picoclaw::sessions;
+use picoclaw::skills::{Registries, Registry, RegistryOptions};
+use picoclaw::tools::{
     AllowedHosts, Denials, ExecOptions, Messages, Patterns, Reach, ReadFileOptions, SearchEngine,
     SearchEngineKind, ToolSearchOptions, ToolboxOptions, WebFetchOptions, command_environment,
 };
@@ -34,7 +34,7 @@ pub enum SetupError {
     Closed(PathBuf),
     /// An entry of the list of private hosts.
     #[error("tools.web.private_host_whitelist: {0}")]
-    Hosts(#[from] crate::tools::InvalidHost),
+    Hosts(#[from] picoclaw::tools::InvalidHost),
 }
 
 /// How a model searches for tools that it is not shown.
@@ -50,8 +50,8 @@ pub(super) fn tool_search(config: &Config) -> ToolSearchOptions {
 /// How sessions are kept.
 pub fn session_options(config: &Config) -> sessions::Options {
     let persistence = match config.session.persistence {
-        crate::config::Persistence::Durable => sessions::Persistence::Durable,
-        crate::config::Persistence::Memory => sessions::Persistence::Memory,
+        picoclaw::config::Persistence::Durable => sessions::Persistence::Durable,
+        picoclaw::config::Persistence::Memory => sessions::Persistence::Memory,
     };
     sessions::Options { persistence, ..sessions::Options::default() }
 }
@@ -278,7 +278,7 @@ fn messages(config: &Config, supply: &Supply) -> Option<Messages> {
 ///
 /// # Errors
 /// When an entry of the list of private hosts is none.
-pub fn registries(config: &Config) -> Result<Option<Registries>, crate::tools::InvalidHost> {
+pub fn registries(config: &Config) -> Result<Option<Registries>, picoclaw::tools::InvalidHost> {
     let configured = &config.tools.skills.registries;
     let registry = |config: &SkillRegistryConfig| {
         let token = config.auth_token.expose().to_owned();
@@ -300,7 +300,7 @@ pub(super) fn tool_options(
     paths: &Paths,
     private: Vec<PathBuf>,
     supply: &Supply,
-) -> Result<ToolboxOptions, crate::tools::InvalidHost> {
+) -> Result<ToolboxOptions, picoclaw::tools::InvalidHost> {
     let tools = &config.tools;
     let web_fetch = (tools.web_fetch.enabled && tools.web.enabled)
         .then(|| {

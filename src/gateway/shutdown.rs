@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::greeting;
 use super::parts::Parts;
-use crate::channels::http::{CHANNEL, CLI_CHANNEL};
-use crate::health::Phase;
-use crate::sessions::Stores;
+use picoclaw::health::Phase;
+use picoclaw::http::channel::{CHANNEL, CLI_CHANNEL};
+use picoclaw::sessions::Stores;
 
 /// How long turns in flight may go on when the gateway stops.
 const TURNS_PATIENCE: Duration = Duration::from_secs(10);

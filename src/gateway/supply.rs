@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::plugin_tools::PluginTools;
-use crate::chat::courier::Courier;
-use crate::config::{Config, McpServerConfig, McpTransport, Paths, SecretString};
-use crate::mcp::{Artifacts, ServerSpec, Servers, Way};
-use crate::sessions::Stores;
-use crate::tools::{BackgroundCommands, Tool, command_environment};
+use picoclaw::chat::courier::Courier;
+use picoclaw::config::{Config, McpServerConfig, McpTransport, Paths, SecretString};
+use picoclaw::mcp::{Artifacts, ServerSpec, Servers, Way};
+use picoclaw::sessions::Stores;
+use picoclaw::tools::{BackgroundCommands, Tool, command_environment};
 
 /// What the toolbox is filled with beside the built-in tools. Cheap to clone.
 #[derive(Clone, Default)]

@@ -7,16 +7,16 @@ use picoclaw_telemetry::Bus;
 
 use super::setup::{SetupError, limits, meant, models, pictures, tool_options, tool_search};
 use super::supply::Supply;
-use crate::agent::{
+use picoclaw::agent::{
     CrewTools, CrewWish, Dispatch, Fellow, Member, ModelChoice, Prompt, Redact, Rule, Team, When,
 };
-use crate::channels::MARKER;
-use crate::config::{
+use picoclaw::config::{
     AgentConfig, AgentDefaults, AgentModel, Config, DispatchRule, Paths, agent_id, known_dimensions,
 };
-use crate::hooks::Chain;
-use crate::sessions::{Recovery, SessionStore, StoreError, Stores};
-use crate::tools::{Reach, Toolbox};
+use picoclaw::sessions::{Recovery, SessionStore, StoreError, Stores};
+use picoclaw::tools::{Reach, Toolbox};
+use picoclaw_channels::MARKER;
+use picoclaw_hooks::Chain;
 
 /// The agents of a configuration, `supply` being tools beyond the built-in ones. The secrets that `masker` knows do not
 /// reach a model through a tool's result. `hooks` may watch and change what they do. Their sessions are open already, see [`open_sessions`].
@@ -193,11 +193,11 @@ fn dispatch(config: &Config, agents: &[AgentConfig]) -> Dispatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::Patterns;
+    use picoclaw::tools::Patterns;
 
     #[test]
     fn the_opening_says_how_far_file_tools_reach() {
-        let environment = crate::config::Environment::new("/nowhere");
+        let environment = picoclaw::config::Environment::new("/nowhere");
         let paths = Paths::find(&environment).unwrap();
         assert!(
             opening(&AgentConfig::default(), &paths, &Reach::default())

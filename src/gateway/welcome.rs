@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use picoclaw_telemetry::sink::Route;
 
-use crate::config::Config;
+use picoclaw::config::Config;
 
 /// Where the gateway listens.
 #[derive(Clone, Debug, Default)]

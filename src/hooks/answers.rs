@@ -5,10 +5,10 @@ use std::time::Duration;
 use picoclaw_telemetry::words::ToolStatus;
 use serde_json::{Map, Value, json};
 
-use crate::agent::hooks::{At, LlmAsk};
-use crate::chat::{FunctionCall, Message, ToolCall, ToolSpec};
-use crate::providers::Completion;
-use crate::tools::ToolOutput;
+use picoclaw::agent::hooks::{At, LlmAsk};
+use picoclaw::chat::{FunctionCall, Message, ToolCall, ToolSpec};
+use picoclaw::providers::Completion;
+use picoclaw::tools::ToolOutput;
 
 /// What a hook decided.
 #[derive(Clone, Debug, PartialEq)]

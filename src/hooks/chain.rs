@@ -15,11 +15,11 @@ use super::answers::{self, Decision};
 use super::hook::Hook;
 use super::observer::{Interest, observe};
 use super::process::Program;
-use crate::agent::hooks::{Abort, At, BeforeTool, Hooks, LlmAsk, Stage};
-use crate::chat::ToolCall;
-use crate::config::{HookProcess, HooksConfig, Intercept};
-use crate::providers::Completion;
-use crate::tools::ToolOutput;
+use picoclaw::agent::hooks::{Abort, At, BeforeTool, Hooks, LlmAsk, Stage};
+use picoclaw::chat::ToolCall;
+use picoclaw::config::{HookProcess, HooksConfig, Intercept};
+use picoclaw::providers::Completion;
+use picoclaw::tools::ToolOutput;
 
 /// All hooks. Dropping it ends them.
 pub struct Chain {

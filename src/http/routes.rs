@@ -11,14 +11,14 @@ use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use super::admin::Admin;
+use super::channel::HttpChannel;
 use super::endpoints::{self, Endpoints};
 use super::inlets::{self, Call, Inlet, Inlets};
 use super::observer::ConnInfo;
 use super::reply;
-use crate::channels::http::HttpChannel;
 
 /// Everything that the gateway serves on its main port.
-pub fn gateway(
+pub(super) fn gateway(
     endpoints: Endpoints,
     admin: Arc<Admin>,
     channel: Arc<HttpChannel>,
@@ -75,7 +75,7 @@ fn channels(
 }
 
 /// Only the endpoints for probes, as the table in use names them: for a listener that probes reach and nobody else.
-pub fn probes(
+pub(super) fn probes(
     endpoints: Endpoints,
 ) -> impl Filter<Extract = (Response,), Error = Infallible, Future: Send> + Clone + Send + Sync + 'static {
     table(move |path| endpoints.find_probe(path)).or(nothing()).unify()

@@ -19,7 +19,7 @@ use super::admin::{Admin, Reloader, Token};
 use super::body::Room;
 use super::inlets::Inlets;
 use super::{Drained, EndpointTable, Endpoints, Limits, Observer, bind, routes, serve};
-use crate::channels::http::{HttpChannel, Settings};
+use crate::http::channel::{HttpChannel, Settings};
 
 /// No test waits longer for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::clock::Clock;
 use super::schedule::time;
 use super::world::World;
-use crate::agent::Conversation;
+use picoclaw::agent::Conversation;
 
 /// How long after the start the first one comes.
 const FIRST: Duration = Duration::from_secs(1);

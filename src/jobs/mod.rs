@@ -33,7 +33,7 @@ pub use store::{JobStore, StoreError};
 pub use tool::CronTool;
 pub use world::{AgentWorld, World};
 
-use crate::hex::Hex;
+use picoclaw::hex::Hex;
 
 /// An id for a new job: 16 hexadecimal digits, without a dash, which separates it from the number of a run.
 ///

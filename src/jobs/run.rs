@@ -8,8 +8,8 @@ use super::job::Job;
 use super::schedule::time;
 use super::service::Limits;
 use super::world::World;
-use crate::agent::Conversation;
-use crate::hex::Hex;
+use picoclaw::agent::Conversation;
+use picoclaw::hex::Hex;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

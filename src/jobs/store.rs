@@ -154,7 +154,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::jobs::{Job, Payload, Schedule};
+    use crate::{Job, Payload, Schedule};
 
     fn job(id: String) -> Job {
         Job::new(id, "n", Schedule::every(1000), Payload::default(), 0)

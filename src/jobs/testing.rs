@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::world::World;
-use crate::agent::Conversation;
+use picoclaw::agent::Conversation;
 
 /// A clock that goes with tokio's, which tests stop and advance.
 pub(super) struct TestClock {

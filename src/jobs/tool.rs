@@ -13,8 +13,8 @@ use super::document::{ChangeError, Document};
 use super::job::{Job, Payload};
 use super::schedule::{Schedule, time};
 use super::store::{JobStore, StoreError};
-use crate::chat::ToolSpec;
-use crate::tools::{Caller, Tool, ToolOutput};
+use picoclaw::chat::ToolSpec;
+use picoclaw::tools::{Caller, Tool, ToolOutput};
 
 /// The longest name that is made of a message.
 const LONGEST_NAME: usize = 30;

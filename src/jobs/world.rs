@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use picoclaw_telemetry::words::{Origin, ToolStatus};
 use serde_json::json;
 
-use crate::agent::{Agent, Conversation};
-use crate::channels::{Courier, Outgoing};
+use picoclaw::agent::{Agent, Conversation};
+use picoclaw::chat::courier::{Courier, Outgoing};
 
 /// Channels through which answers go to whoever asked and to nobody else.
 const ANSWERS_ONLY: [&str; 5] = ["", "cli", "http", "system", "subagent"];

@@ -29,10 +29,19 @@ fn crates_depend_in_one_direction() {
     let mut program = vec!["picoclaw-cli", "picoclaw-sinks", "picoclaw-telemetry"];
     program.extend(examples);
     allowed.insert("picoclaw", program);
-    allowed.insert("picoclaw-cli", vec!["picoclaw-gateway", "picoclaw-sinks", "picoclaw-telemetry"]);
-    let mut gateway = vec!["picoclaw-chat", "picoclaw-config", "picoclaw-mcp", "picoclaw-tools"];
-    gateway.extend(["picoclaw-sinks", "picoclaw-telemetry"]);
+    let (core, telemetry) = ("picoclaw-core", "picoclaw-telemetry");
+    allowed
+        .insert("picoclaw-cli", vec!["picoclaw-gateway", "picoclaw-jobs", core, "picoclaw-sinks", telemetry]);
+    let parts = ["picoclaw-channels", "picoclaw-hooks", "picoclaw-jobs"];
+    let mut gateway = vec![core, "picoclaw-sinks", telemetry];
+    gateway.extend(parts);
     allowed.insert("picoclaw-gateway", gateway);
+    for part in parts {
+        allowed.insert(part, vec![core, telemetry]);
+    }
+    let below =
+        ["picoclaw-chat", "picoclaw-config", "picoclaw-mcp", "picoclaw-tools", "picoclaw-sinks", telemetry];
+    allowed.insert(core, below.to_vec());
     allowed.insert("picoclaw-mcp", vec!["picoclaw-chat", "picoclaw-tools"]);
     allowed.insert("picoclaw-tools", vec!["picoclaw-chat", "picoclaw-telemetry"]);
     allowed.insert("picoclaw-chat", vec![]);

@@ -7,10 +7,10 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
-use crate::channels::channel::SendError;
-use crate::channels::form;
-use crate::chat::courier::Attachment;
-use crate::config::SecretString;
+use crate::channel::SendError;
+use crate::form;
+use picoclaw::chat::courier::Attachment;
+use picoclaw::config::SecretString;
 
 const CALL_TIME: Duration = Duration::from_secs(15);
 /// How long a file may be under way.

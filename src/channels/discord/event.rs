@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use crate::agent::Chat;
-use crate::channels::inbox::{Offered, kind_of};
+use picoclaw::agent::Chat;
+use picoclaw::media::inbox::{Offered, kind_of};
 
 /// Somebody.
 #[derive(Debug, Default, Deserialize)]

@@ -17,15 +17,15 @@ use serde_json::{Value, json};
 
 use self::api::{Api, ApiError};
 use self::session::Resumable;
-use super::Inbox;
 use super::channel::{self, Broken, Channel, Piece, SendError};
 use super::kinds::Surroundings;
 use super::link::Link;
 use super::manners::Manners;
 use super::settings::{self, SettingError};
 use super::split::split;
-use crate::chat::courier::Outgoing;
-use crate::config::{ChannelConfig, SecretString};
+use picoclaw::chat::courier::Outgoing;
+use picoclaw::config::{ChannelConfig, SecretString};
+use picoclaw::media::Inbox;
 
 const API: &str = "https://discord.com/api/v10";
 /// The longest message in characters.
@@ -99,7 +99,7 @@ impl Channel for DiscordChannel {
     ) -> Result<Option<String>, SendError> {
         for id in [Some(chat), replace].into_iter().flatten() {
             if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
-                let id = crate::quote::quote(id);
+                let id = picoclaw::quote::quote(id);
                 return Err(SendError::Final(format!("{id} is no id of Discord: expected digits")));
             }
         }

@@ -9,12 +9,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::Discord;
 use super::api::ApiError;
 use super::event::Message;
-use crate::channels::channel::Broken;
-use crate::channels::dialogue::{Dialogue, Heard as Incoming};
-use crate::channels::inbox::{LARGEST_FILE, MOST_FILES};
-use crate::channels::lenient;
-use crate::channels::link::Link;
-use crate::channels::socket::{Heard, Socket};
+use crate::channel::Broken;
+use crate::dialogue::{Dialogue, Heard as Incoming};
+use crate::lenient;
+use crate::link::Link;
+use crate::socket::{Heard, Socket};
+use picoclaw::media::inbox::{LARGEST_FILE, MOST_FILES};
 
 /// Messages in servers and in private, with their text.
 const INTENTS: u64 = 1 << 9 | 1 << 12 | 1 << 15;

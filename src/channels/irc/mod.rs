@@ -20,8 +20,8 @@ use super::kinds::Surroundings;
 use super::link::Link;
 use super::manners::Manners;
 use super::settings::{self, SettingError};
-use crate::chat::courier::Outgoing;
-use crate::config::{ChannelConfig, SecretString};
+use picoclaw::chat::courier::Outgoing;
+use picoclaw::config::{ChannelConfig, SecretString};
 
 /// Lines that wait for the connection.
 const ROOM: usize = 16;

@@ -11,11 +11,11 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::line::{Line, is_room, mention, same};
 use super::{Irc, Parcel};
-use crate::agent::Chat;
-use crate::channels::channel::{Broken, SendError};
-use crate::channels::dialogue::{Dialogue, Heard};
-use crate::channels::link::Link;
-use crate::channels::wire::{self, Wire};
+use crate::channel::{Broken, SendError};
+use crate::dialogue::{Dialogue, Heard};
+use crate::link::Link;
+use crate::wire::{self, Wire};
+use picoclaw::agent::Chat;
 
 /// How long connecting and registering may take, all in all.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -7,8 +7,8 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
-use crate::channels::channel::SendError;
-use crate::config::SecretString;
+use crate::channel::SendError;
+use picoclaw::config::SecretString;
 
 const CALL_TIME: Duration = Duration::from_secs(15);
 /// How long the server waits for something to tell, and how much longer it may take.

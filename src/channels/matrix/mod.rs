@@ -18,15 +18,15 @@ use serde_json::{Value, json};
 use self::api::Api;
 use self::position::Position;
 use super::channel::{self, Broken, Channel, Piece, SendError};
-use super::ids::uuid;
 use super::kinds::Surroundings;
 use super::link::Link;
 use super::manners::Manners;
 use super::settings::{self, SettingError};
 use super::split::split;
 use super::telegram::html;
-use crate::chat::courier::Outgoing;
-use crate::config::{ChannelConfig, SecretString};
+use picoclaw::chat::courier::Outgoing;
+use picoclaw::config::{ChannelConfig, SecretString};
+use picoclaw::ids::uuid;
 
 /// The longest text, in UTF-16 units: an event may have 64 KiB, and the text is in it twice.
 const LONGEST_TEXT: usize = 8000;

@@ -10,10 +10,10 @@ use tokio::time::sleep;
 use super::Matrix;
 use super::api::ApiError;
 use super::event::{Said, is_encrypted, said};
-use crate::agent::Chat;
-use crate::channels::channel::Broken;
-use crate::channels::dialogue::{Dialogue, Heard};
-use crate::channels::link::Link;
+use crate::channel::Broken;
+use crate::dialogue::{Dialogue, Heard};
+use crate::link::Link;
+use picoclaw::agent::Chat;
 
 /// The longest pause that a server is granted before it is asked again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);

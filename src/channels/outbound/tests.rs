@@ -5,10 +5,10 @@ use async_trait::async_trait;
 use picoclaw_telemetry::{Dimension, Metric};
 
 use super::*;
-use crate::channels::channel::{Broken, Piece};
-use crate::channels::link::Link;
-use crate::chat::courier::Attachment;
-use crate::http::testing::Fake;
+use crate::channel::{Broken, Piece};
+use crate::link::Link;
+use crate::testing::Silent;
+use picoclaw::chat::courier::Attachment;
 
 /// Fails as told, one entry per attempt, then takes everything.
 #[derive(Default)]
@@ -46,7 +46,7 @@ fn scene(failures: Vec<SendError>) -> Scene {
     let label = bus.vocabulary().declare(Dimension::Channel, "net");
     let network = Arc::new(Network { failures: Mutex::new(failures.into()), ..Network::default() });
     let (post, out) = queue("net", label, bus.clone());
-    tokio::spawn(work(Arc::clone(&network) as _, Arc::new(Fake { splits: true, ..Fake::default() }), out));
+    tokio::spawn(work(Arc::clone(&network) as _, Arc::new(Silent { splits: true }), out));
     Scene { network, post, bus, began: Instant::now() }
 }
 

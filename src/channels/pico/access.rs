@@ -2,8 +2,8 @@
 
 use hyper::header::{HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 
-use crate::http::admin::Token;
-use crate::http::inlets::Call;
+use picoclaw::http::admin::Token;
+use picoclaw::http::inlets::Call;
 
 /// The rules.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ mod tests {
     use hyper::header::AUTHORIZATION;
 
     use super::*;
-    use crate::http::ConnInfo;
+    use picoclaw::http::ConnInfo;
 
     fn call(query: Option<&str>, headers: &[(hyper::header::HeaderName, &str)]) -> Call {
         let address: SocketAddr = ([127, 0, 0, 1], 1).into();

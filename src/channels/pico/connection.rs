@@ -18,10 +18,10 @@ use super::conversation::{self, Heard};
 use super::frames::{self, ClientFrame};
 use super::registry::{Membership, Place, ROOM, ToClient};
 use super::{LONGEST_SESSION, Pico, SENDER, media};
-use crate::channels::link::Link;
-use crate::channels::websocket;
-use crate::http::takeover::{Socket, Takeover};
-use crate::quote::quote;
+use crate::link::Link;
+use crate::websocket;
+use picoclaw::http::takeover::{Socket, Takeover};
+use picoclaw::quote::quote;
 
 /// The largest frame of a client: a file of 20 MiB in base64, and some text.
 const LARGEST_FRAME: usize = 28 << 20;

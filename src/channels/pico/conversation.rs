@@ -8,12 +8,12 @@ use tokio::time::Instant;
 
 use super::frames;
 use super::{Pico, SENDER, nobody_there};
-use crate::agent::{Chat, Conversation, Inbound, Progress, Refusal, Reply, TurnError, TurnHandle};
-use crate::channels::ids::uuid;
-use crate::channels::link::Link;
-use crate::channels::marker;
-use crate::channels::picture::{Picture, fit_inline};
-use crate::chat::{Message, Sampling};
+use crate::link::Link;
+use crate::marker;
+use picoclaw::agent::{Chat, Conversation, Inbound, Progress, Refusal, Reply, TurnError, TurnHandle};
+use picoclaw::chat::{Message, Sampling};
+use picoclaw::ids::uuid;
+use picoclaw::media::picture::{Picture, fit_inline};
 
 /// A message of a client.
 pub(super) struct Heard {

@@ -5,11 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::agent::Reply;
-use crate::channels::feedback::shortened;
-use crate::channels::inbox::kind_of;
-use crate::chat::ToolCall;
-use crate::chat::courier::Attachment;
+use crate::feedback::shortened;
+use picoclaw::agent::Reply;
+use picoclaw::chat::ToolCall;
+use picoclaw::chat::courier::Attachment;
+use picoclaw::media::inbox::kind_of;
 
 /// A frame of a client.
 #[derive(Debug, Default, Deserialize)]
@@ -170,8 +170,8 @@ pub(super) fn error(code: &str, message: &str, request: Option<&str>) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::ContextUsage;
-    use crate::chat::{FinishReason, FunctionCall, Usage};
+    use picoclaw::agent::ContextUsage;
+    use picoclaw::chat::{FinishReason, FunctionCall, Usage};
 
     fn parsed(frame: &str) -> Value {
         let mut frame: Value = serde_json::from_str(frame).unwrap();

@@ -9,9 +9,9 @@ use serde_json::Value;
 use warp::reply::Response;
 
 use super::frames::ClientFrame;
-use crate::channels::ids::uuid;
-use crate::channels::picture::{self, MOST, Picture};
-use crate::chat::courier::Attachment;
+use picoclaw::chat::courier::Attachment;
+use picoclaw::ids::uuid;
+use picoclaw::media::picture::{self, MOST, Picture};
 
 /// The files of a message: `media` and `attachments` of its payload.
 ///

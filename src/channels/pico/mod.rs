@@ -34,16 +34,17 @@ use self::connection::Connection;
 use self::media::Shelf;
 use self::registry::Registry;
 use super::channel::{self, Broken, Channel, Piece, SendError};
-use super::ids::uuid;
 use super::link::Link;
 use super::settings::{self, SettingError, Streaming};
-use super::{Inbox, websocket};
-use crate::chat::courier::Outgoing;
-use crate::config::{ChannelConfig, SecretString};
-use crate::http::Observer;
-use crate::http::admin::Token;
-use crate::http::inlets::{Call, Inlet};
-use crate::http::takeover::Next;
+use super::websocket;
+use picoclaw::chat::courier::Outgoing;
+use picoclaw::config::{ChannelConfig, SecretString};
+use picoclaw::http::Observer;
+use picoclaw::http::admin::Token;
+use picoclaw::http::inlets::{Call, Inlet};
+use picoclaw::http::takeover::Next;
+use picoclaw::ids::uuid;
+use picoclaw::media::Inbox;
 
 /// Where its paths begin.
 pub const PREFIX: &str = "/pico/";

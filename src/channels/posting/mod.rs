@@ -23,8 +23,8 @@ use super::kinds::Surroundings;
 use super::link::Link;
 use super::settings::{self, SettingError};
 use super::split::split;
-use crate::chat::courier::Outgoing;
-use crate::config::{ChannelConfig, SecretString};
+use picoclaw::chat::courier::Outgoing;
+use picoclaw::config::{ChannelConfig, SecretString};
 
 /// The target of messages for nobody else.
 const DEFAULT: &str = "default";

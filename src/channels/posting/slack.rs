@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::table::{Part, aligned, parts};
-use crate::channels::slack::mrkdwn;
-use crate::channels::split::split;
+use crate::slack::mrkdwn;
+use crate::split::split;
 
 /// The longest message, in UTF-16 units. Slack takes 50 blocks, and a letter may be written as five.
 pub(super) const LONGEST: usize = 12_000;

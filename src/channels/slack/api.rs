@@ -8,9 +8,9 @@ use reqwest::{RequestBuilder, Response, Url};
 use serde_json::{Value, json};
 
 use super::API;
-use crate::channels::channel::SendError;
-use crate::chat::courier::Attachment;
-use crate::config::SecretString;
+use crate::channel::SendError;
+use picoclaw::chat::courier::Attachment;
+use picoclaw::config::SecretString;
 
 const CALL_TIME: Duration = Duration::from_secs(15);
 /// How long a file may be under way.

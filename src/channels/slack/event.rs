@@ -5,8 +5,8 @@ use std::collections::{HashSet, VecDeque};
 use serde::Deserialize;
 
 use super::format;
-use crate::agent::Chat;
-use crate::channels::inbox::{Offered, kind_of};
+use picoclaw::agent::Chat;
+use picoclaw::media::inbox::{Offered, kind_of};
 
 /// Events that are remembered, to know those that come again.
 const REMEMBERED: usize = 1000;

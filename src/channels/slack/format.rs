@@ -1,7 +1,7 @@
 //! From the Markdown that models write to Slack's `mrkdwn`.
 
 /// The text as Slack shows it.
-pub(in crate::channels) fn mrkdwn(markdown: &str) -> String {
+pub(crate) fn mrkdwn(markdown: &str) -> String {
     let mut in_code = false;
     let lines = markdown.lines().map(|line| {
         if line.trim_start().starts_with("```") {

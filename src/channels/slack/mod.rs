@@ -18,15 +18,15 @@ use serde_json::json;
 use self::api::Api;
 use self::event::Recent;
 pub(super) use self::format::mrkdwn;
-use super::Inbox;
 use super::channel::{self, Broken, Channel, Piece, SendError};
 use super::kinds::Surroundings;
 use super::link::Link;
 use super::manners::Manners;
 use super::settings::{self, SettingError};
 use super::split::split;
-use crate::chat::courier::Outgoing;
-use crate::config::{ChannelConfig, SecretString};
+use picoclaw::chat::courier::Outgoing;
+use picoclaw::config::{ChannelConfig, SecretString};
+use picoclaw::media::Inbox;
 
 const API: &str = "https://slack.com/api";
 /// The longest text that Slack recommends is 4000 characters; it cuts beyond 40,000.

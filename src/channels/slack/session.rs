@@ -9,12 +9,12 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::Slack;
 use super::api::ApiError;
 use super::event::Event;
-use crate::channels::channel::Broken;
-use crate::channels::dialogue::{Dialogue, Heard as Message};
-use crate::channels::inbox::{LARGEST_FILE, MOST_FILES};
-use crate::channels::lenient;
-use crate::channels::link::Link;
-use crate::channels::socket::{Heard, Socket};
+use crate::channel::Broken;
+use crate::dialogue::{Dialogue, Heard as Message};
+use crate::lenient;
+use crate::link::Link;
+use crate::socket::{Heard, Socket};
+use picoclaw::media::inbox::{LARGEST_FILE, MOST_FILES};
 
 /// How often Slack is asked for a sign of life, and how long it may be silent.
 const PING_PERIOD: Duration = Duration::from_secs(10);

@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::channels::channel::SendError;
-use crate::channels::form;
-use crate::chat::courier::Attachment;
-use crate::config::SecretString;
+use crate::channel::SendError;
+use crate::form;
+use picoclaw::chat::courier::Attachment;
+use picoclaw::config::SecretString;
 
 /// How long a call may take that does not wait for messages.
 const CALL_TIME: Duration = Duration::from_secs(15);

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 /// The text as HTML of the Bot API.
-pub(in crate::channels) fn html(markdown: &str) -> String {
+pub(crate) fn html(markdown: &str) -> String {
     let mut out = String::with_capacity(markdown.len() + markdown.len() / 8);
     let mut lines = markdown.lines().peekable();
     let mut quote: Vec<&str> = Vec::new();

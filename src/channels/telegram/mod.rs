@@ -28,15 +28,15 @@ use self::api::{Api, ApiError};
 pub(super) use self::format::html;
 use self::offset::Offset;
 use self::update::Sent;
-use super::Inbox;
 use super::channel::{self, Broken, Channel, Piece, SendError};
 use super::kinds::Surroundings;
 use super::link::Link;
 use super::manners::Manners;
 use super::settings::{self, SettingError};
 use super::split::split;
-use crate::chat::courier::{Attachment, Outgoing};
-use crate::config::{ChannelConfig, SecretString};
+use picoclaw::chat::courier::{Attachment, Outgoing};
+use picoclaw::config::{ChannelConfig, SecretString};
+use picoclaw::media::Inbox;
 
 const API: &str = "https://api.telegram.org";
 /// The longest text of a message in UTF-16 units, a little below Telegram's limit of 4096.
@@ -241,7 +241,7 @@ impl Place {
             (Ok(chat), Ok(thread)) => Ok(Self { chat, thread }),
             _ => Err(SendError::Final(format!(
                 "{} is no chat of Telegram: expected a number, or number/topic",
-                crate::quote::quote(address)
+                picoclaw::quote::quote(address)
             ))),
         }
     }

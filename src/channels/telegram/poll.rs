@@ -12,11 +12,11 @@ use tokio::time::sleep;
 use super::Telegram;
 use super::api::ApiError;
 use super::update::{FilePath, FileRef, Message, Update, User, without_mention};
-use crate::agent::Chat;
-use crate::channels::channel::Broken;
-use crate::channels::dialogue::{Dialogue, Heard};
-use crate::channels::inbox::{Inbox, Kept, LARGEST_FILE, MOST_FILES, Offered};
-use crate::channels::link::Link;
+use crate::channel::Broken;
+use crate::dialogue::{Dialogue, Heard};
+use crate::link::Link;
+use picoclaw::agent::Chat;
+use picoclaw::media::inbox::{Inbox, Kept, LARGEST_FILE, MOST_FILES, Offered};
 
 /// How long the last acknowledgement may take when the channel stops.
 const LAST_CALL: Duration = Duration::from_secs(2);

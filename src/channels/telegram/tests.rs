@@ -1,8 +1,8 @@
 use picoclaw_telemetry::words::HttpRejection;
 
 use super::*;
-use crate::http::Observer;
-use crate::providers::HttpClients;
+use picoclaw::http::Observer;
+use picoclaw::providers::HttpClients;
 
 struct Deaf;
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::channels::lenient;
+use crate::lenient;
 
 /// Something that happened.
 #[derive(Debug, Deserialize)]

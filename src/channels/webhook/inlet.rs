@@ -14,17 +14,17 @@ use warp::reply::Response;
 
 use super::sign::Distrust;
 use super::{Webhook, WebhookChannel, unix_time};
-use crate::agent::{Chat, Conversation, Inbound};
-use crate::channels::dialogue::Heard;
-use crate::channels::http::errors;
-use crate::channels::inbox::{LARGEST_FILE, MOST_FILES, kind_of};
-use crate::channels::link::Link;
-use crate::channels::marker;
-use crate::chat::{Message, Sampling};
-use crate::http::body::{self, BodyError, BodyLimits, Taken};
-use crate::http::inlets::{Call, Inlet};
-use crate::http::reply::{self, ApiError};
-use crate::quote::quote;
+use crate::dialogue::Heard;
+use crate::link::Link;
+use crate::marker;
+use picoclaw::agent::{Chat, Conversation, Inbound};
+use picoclaw::chat::{Message, Sampling};
+use picoclaw::http::body::{self, BodyError, BodyLimits, Taken};
+use picoclaw::http::channel::errors;
+use picoclaw::http::inlets::{Call, Inlet};
+use picoclaw::http::reply::{self, ApiError};
+use picoclaw::media::inbox::{LARGEST_FILE, MOST_FILES, kind_of};
+use picoclaw::quote::quote;
 
 /// The largest message: a file of 20 MiB in base64, and some text.
 pub(super) const LARGEST: usize = 28 << 20;

@@ -24,18 +24,18 @@ use serde::Deserialize;
 use serde_json::json;
 
 use self::sign::{ID, Key, SIGNATURE, Seen, TIMESTAMP};
-use super::Inbox;
 use super::allow::Allowed;
 use super::channel::{Broken, Channel, Piece, SendError};
 use super::dialogue::Dialogue;
-use super::ids::uuid;
 use super::kinds::Surroundings;
 use super::link::Link;
 use super::settings::{self, SettingError};
-use crate::config::{ChannelConfig, SecretString};
-use crate::http::Observer;
-use crate::http::body::Room;
-use crate::http::inlets::Inlet;
+use picoclaw::config::{ChannelConfig, SecretString};
+use picoclaw::http::Observer;
+use picoclaw::http::body::Room;
+use picoclaw::http::inlets::Inlet;
+use picoclaw::ids::uuid;
+use picoclaw::media::Inbox;
 
 /// What all messages that are being read may weigh together: one of the largest, whose size need not be known before.
 const ROOM: usize = inlet::LARGEST;

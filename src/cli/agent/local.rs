@@ -10,14 +10,14 @@ use tokio::time::timeout;
 
 use super::{Answering, Arguments, write_out};
 use picoclaw::agent::{Agent, Assistant, Conversation, Inbound, Progress};
-use picoclaw::channels::http::CLI_CHANNEL;
 use picoclaw::chat::{Message, Role, Sampling};
 use picoclaw::config::Loaded;
-use picoclaw::gateway::{
+use picoclaw::http::channel::CLI_CHANNEL;
+use picoclaw::sessions::Stores;
+use picoclaw_gateway::{
     PluginTools, Supply, console, cron_tool, open_sessions, plugin_tools, session_options, sink_context, team,
 };
-use picoclaw::jobs::JobStore;
-use picoclaw::sessions::Stores;
+use picoclaw_jobs::JobStore;
 
 /// How long the end may take.
 const PATIENCE: Duration = Duration::from_secs(5);

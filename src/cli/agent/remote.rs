@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use picoclaw_telemetry::words::FailureReason;
 
 use super::{Answering, Arguments, write_out};
-use picoclaw::channels::http::{CHANNEL_HEADER, CLI_CHANNEL, SESSION_HEADER};
 use picoclaw::chat::{Message, NO_TOOLS, Role, Sampling};
 use picoclaw::config::Loaded;
+use picoclaw::http::channel::{CHANNEL_HEADER, CLI_CHANNEL, SESSION_HEADER};
 use picoclaw::pidfile::PidRecord;
 use picoclaw::providers::{
     ChatRequest, Delta, Deltas, HttpClients, ModelSpec, Provider, ProviderError, build,

@@ -11,8 +11,8 @@ use super::super::target::Target;
 use super::super::{ask, say, small_runtime};
 use super::PATIENCE;
 use picoclaw::config::{self, Environment, Loaded, Paths};
-use picoclaw::jobs::JobStore;
 use picoclaw::pidfile;
+use picoclaw_jobs::JobStore;
 
 /// Prints one JSON object. The exit code is 0 when the configuration can be used and a gateway that runs answers.
 pub(super) fn print(environment: &Environment) -> anyhow::Result<ExitCode> {

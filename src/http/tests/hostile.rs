@@ -3,9 +3,9 @@ use std::time::Duration;
 use picoclaw_telemetry::words::{HttpRejection, Rejection};
 use tokio::io::AsyncWriteExt;
 
-use crate::channels::http::Settings;
 use crate::http::Limits;
 use crate::http::body::BodyLimits;
+use crate::http::channel::Settings;
 use crate::http::testing::{Gateway, PATIENCE, Setup, chat_request, json, message, status};
 
 fn impatient() -> Limits {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::jobs::Payload;
+use crate::Payload;
 
 const MINUTE: i64 = 60_000;
 const DAY: i64 = 24 * 60 * MINUTE;

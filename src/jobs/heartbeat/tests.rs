@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use picoclaw_telemetry::Metric;
 
 use super::*;
-use crate::jobs::testing::{TestClock, TestWorld};
+use crate::testing::{TestClock, TestWorld};
 
 struct Scene {
     home: tempfile::TempDir,

@@ -1,8 +1,8 @@
 use picoclaw_telemetry::Metric;
 
 use super::*;
-use crate::jobs::testing::{TestClock, TestWorld};
-use crate::jobs::{Payload, Schedule};
+use crate::testing::{TestClock, TestWorld};
+use crate::{Payload, Schedule};
 
 const T0: i64 = 1_800_000_000_000;
 

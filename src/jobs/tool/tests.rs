@@ -1,7 +1,7 @@
 use picoclaw_telemetry::words::ToolStatus;
 
 use super::*;
-use crate::jobs::testing::TestClock;
+use crate::testing::TestClock;
 
 const HERE: Caller<'_> = Caller { channel: "telegram", chat: "1" };
 const THERE: Caller<'_> = Caller { channel: "telegram", chat: "2" };

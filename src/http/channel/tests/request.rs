@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::channels::http::request::{ChatRequest, Defect};
+use crate::http::channel::request::{ChatRequest, Defect};
 
 fn parse(extra: &Value) -> Result<ChatRequest, Defect> {
     parse_with(extra, None)

@@ -1,9 +1,9 @@
 use picoclaw_telemetry::words::Rejection;
 
 use crate::agent::Conversation;
-use crate::channels::http::Settings;
-use crate::channels::http::access::Access;
 use crate::http::admin::Token;
+use crate::http::channel::Settings;
+use crate::http::channel::access::Access;
 use crate::http::testing::{Gateway, Setup, chat_request, json, message, status};
 
 #[tokio::test]

@@ -10,30 +10,32 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use std::io::Write;
 
-use super::ids::uuid;
 use super::picture::Picture;
 use crate::chat::image_type;
+use crate::ids::uuid;
 
 /// Where they lie below the workspace.
 const FOLDER: &str = "media/inbound";
 /// How many there are at most: the oldest goes first.
 const MOST: usize = 200;
 
-/// The largest file that is fetched, and how many of one message are.
-pub(super) const LARGEST_FILE: usize = 20 << 20;
-pub(super) const MOST_FILES: usize = 10;
+/// The largest file that is fetched, in bytes.
+pub const LARGEST_FILE: usize = 20 << 20;
+/// How many files of one message are fetched.
+pub const MOST_FILES: usize = 10;
 
 /// A file that a network offers.
-pub(super) struct Offered<'a> {
+pub struct Offered<'a> {
     /// The word for what it is: `image`, `file`, ...
-    pub(super) kind: &'a str,
-    pub(super) name: &'a str,
+    pub kind: &'a str,
+    /// Its name, as the network gives it.
+    pub name: &'a str,
     /// In bytes, if the network says.
-    pub(super) size: Option<usize>,
+    pub size: Option<usize>,
 }
 
 /// The word for a file of this media type.
-pub(super) fn kind_of(media_type: &str) -> &'static str {
+pub fn kind_of(media_type: &str) -> &'static str {
     match media_type.split('/').next() {
         Some("image") => "image",
         Some("audio") => "audio",
@@ -44,11 +46,11 @@ pub(super) fn kind_of(media_type: &str) -> &'static str {
 
 /// What became of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Kept {
+pub struct Kept {
     /// In words for the model.
-    pub(super) words: String,
+    pub words: String,
     /// Its path below the workspace if a model can look at it.
-    pub(super) image: Option<String>,
+    pub image: Option<String>,
 }
 
 impl Kept {
@@ -71,12 +73,12 @@ impl Inbox {
 
     /// The folder in another workspace, if one is given.
     #[must_use]
-    pub(super) fn within(&self, workspace: Option<PathBuf>) -> Self {
+    pub fn within(&self, workspace: Option<PathBuf>) -> Self {
         workspace.map_or_else(|| self.clone(), Self::new)
     }
 
     /// The workspace.
-    pub(super) fn workspace(&self) -> &Path {
+    pub fn workspace(&self) -> &Path {
         &self.workspace
     }
 
@@ -93,12 +95,12 @@ impl Inbox {
     }
 
     /// Keeps a file and says in words for the model where it is: `[image: media/inbound/...]`.
-    pub(super) async fn take(&self, channel: &str, kind: &str, name: &str, bytes: Bytes) -> Kept {
+    pub async fn take(&self, channel: &str, kind: &str, name: &str, bytes: Bytes) -> Kept {
         let is_image = image_type::of(&bytes).is_some();
         match self.keep(channel, name, bytes).await {
             Ok(path) => Kept { words: format!("[{kind}: {path}]"), image: Some(path).filter(|_| is_image) },
             Err(error) => {
-                tracing::warn!(channel, %error, "A file that somebody sent could not be kept.");
+                tracing::warn!(target: "picoclaw::channels::inbox", channel, %error, "A file that somebody sent could not be kept.");
                 Kept::not(kind, name, "which could not be stored")
             }
         }
@@ -106,7 +108,7 @@ impl Inbox {
 
     /// Keeps an image of a message, whose text then says where it is, and returns it as the session has it: the image
     /// itself if it is kept `inline`, else its path.
-    pub(super) async fn enclose(
+    pub async fn enclose(
         &self,
         channel: &str,
         picture: Picture,
@@ -121,7 +123,7 @@ impl Inbox {
     }
 
     /// Fetches a file unless it is too large, and keeps it.
-    pub(super) async fn fetch<E: Display>(
+    pub async fn fetch<E: Display>(
         &self,
         channel: &str,
         file: &Offered<'_>,
@@ -133,7 +135,7 @@ impl Inbox {
         match fetching.await {
             Ok(bytes) => self.take(channel, file.kind, file.name, bytes).await,
             Err(error) => {
-                tracing::warn!(channel, %error, "A file could not be fetched.");
+                tracing::warn!(target: "picoclaw::channels::inbox", channel, %error, "A file could not be fetched.");
                 Kept::not(file.kind, file.name, "which could not be fetched")
             }
         }

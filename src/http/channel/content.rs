@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::request::Defect;
-use crate::channels::picture::{MOST, Picture};
 use crate::chat::Role;
 use crate::chat::image_type;
+use crate::media::picture::{MOST, Picture};
 use crate::quote::quote;
 
 /// The longest address of an image, in bytes.

@@ -45,12 +45,12 @@ use self::access::{Access, Denied};
 use self::completion::Answer;
 use self::request::{ChatRequest, Defect};
 use crate::agent::{Assistant, Conversation, Inbound, TurnHandle};
-use crate::channels::inbox::Inbox;
-use crate::channels::picture::{Picture, fit_inline};
 use crate::chat::Message;
 use crate::http::body::{self, BodyError, BodyLimits, Room};
 use crate::http::reply::{self, ApiError};
 use crate::http::{ConnInfo, Observer};
+use crate::media::inbox::Inbox;
+use crate::media::picture::{Picture, fit_inline};
 use crate::quote::quote;
 
 /// What the configuration says about the channel.

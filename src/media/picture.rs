@@ -5,9 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 /// The largest image of a message, in bytes.
-pub(super) const LARGEST: usize = 20 << 20;
+pub const LARGEST: usize = 20 << 20;
 /// Images in one message.
-pub(super) const MOST: usize = 16;
+pub const MOST: usize = 16;
 /// Images that weigh more than this together, as `data:` URLs, are in the session by their paths only. Pages show the
 /// images of a session that are in it.
 const MOST_INLINE: usize = 4 << 20;
@@ -24,11 +24,13 @@ const TYPES: [(&str, &str); 6] = [
 
 /// An image that came inside a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Picture {
-    pub(super) name: String,
-    pub(super) bytes: Bytes,
+pub struct Picture {
+    /// What it is called: it came without a name.
+    pub name: String,
+    /// The image itself.
+    pub bytes: Bytes,
     /// As it came.
-    pub(super) url: String,
+    pub url: String,
 }
 
 impl Picture {
@@ -36,7 +38,7 @@ impl Picture {
     ///
     /// # Errors
     /// What is wrong with it, for the client.
-    pub(super) fn read(n: usize, url: &str) -> Result<Self, String> {
+    pub fn read(n: usize, url: &str) -> Result<Self, String> {
         let unsupported = || "only data URLs of jpeg, png, gif, webp and bmp images are taken".to_owned();
         let rest = url.strip_prefix("data:").ok_or_else(unsupported)?;
         let (mime, data) = rest.split_once(";base64,").ok_or_else(unsupported)?;
@@ -51,11 +53,11 @@ impl Picture {
 }
 
 /// Whether a file of this media type is an image that a browser shows.
-pub(super) fn is_shown(mime: &str) -> bool {
+pub fn is_shown(mime: &str) -> bool {
     TYPES.iter().any(|(known, _)| *known == mime)
 }
 
 /// Whether images of these lengths, as `data:` URLs, are kept in the session itself.
-pub(super) fn fit_inline(lengths: impl Iterator<Item = usize>) -> bool {
+pub fn fit_inline(lengths: impl Iterator<Item = usize>) -> bool {
     lengths.sum::<usize>() <= MOST_INLINE
 }

@@ -1,8 +1,8 @@
 use picoclaw_telemetry::words::{HttpRejection, Rejection};
 
-use crate::channels::http::Settings;
-use crate::channels::http::access::Access;
 use crate::http::admin::Token;
+use crate::http::channel::Settings;
+use crate::http::channel::access::Access;
 use crate::http::testing::{Gateway, Setup, json, message, status};
 
 async fn start(access: Access, host: &'static str) -> Gateway {

@@ -6,7 +6,7 @@ use crate::hex::Hex;
 ///
 /// # Panics
 /// Never on Linux: the system has random bytes once it has started.
-pub(super) fn uuid() -> String {
+pub fn uuid() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the system has random bytes");
     bytes[6] = bytes[6] & 0x0f | 0x40;

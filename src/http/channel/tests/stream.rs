@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
 
-use crate::channels::http::completion::Answer;
-use crate::channels::http::stream;
 use crate::http::body::Taken;
+use crate::http::channel::completion::Answer;
+use crate::http::channel::stream;
 use crate::http::testing::{Gateway, chat_request, message, status};
 
 /// The chunks of a chunked body, put together.
