@@ -22,6 +22,10 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::report::{Report, median};
 
+/// The program's own (docs/adr/0022-allocator.md), for all contestants.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Rounds of a comparison.
 const ROUNDS: usize = 7;
 

@@ -81,9 +81,9 @@ fn log_fields(line: &mut Line<'_>, log: &LogLine) {
                     line.field(name, Value::Millis(time));
                 }
                 _ if twin || is_fixed(name) || *name == "duration_ms" => {
-                    line.field(&format!("x_{name}"), Value::Text(value.as_str()));
+                    line.field(&escaped(&format!("x_{name}")), Value::Text(value.as_str()));
                 }
-                _ => line.field(name, Value::Text(value.as_str())),
+                _ => line.field(&escaped(name), Value::Text(value.as_str())),
             }
         }
     }
@@ -98,7 +98,14 @@ fn is_fixed(name: &str) -> bool {
     matches!(name, "time" | "level" | "component" | "message" | "kind" | "seq" | "truncated")
 }
 
-/// A line in the making.
+/// A name that others chose, as it may stand in a line.
+fn escaped(name: &str) -> String {
+    let mut escaped = Vec::with_capacity(name.len());
+    json_text::push(name, &mut escaped);
+    String::from_utf8(escaped).unwrap_or_default()
+}
+
+/// A line in the making. Names of fields are written as they are.
 struct Line<'a> {
     out: &'a mut Vec<u8>,
     masking: Masking,
@@ -139,7 +146,7 @@ impl<'a> Line<'a> {
 
     fn name(&mut self, name: &str) {
         self.out.extend_from_slice(b",\"");
-        json_text::push(name, self.out);
+        self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
     }
 
