@@ -65,7 +65,7 @@ pub fn run(options: &HostOptions) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says whether the memory was not limited before.
+/// Says whether the limit of memory is another than before.
 fn limit(options: &HostOptions) -> io::Result<bool> {
     let memory = options.memory_mb.saturating_mul(1024 * 1024);
     let before = getrlimit(Resource::Data).maximum;
@@ -76,7 +76,7 @@ fn limit(options: &HostOptions) -> io::Result<bool> {
         let most = hard.map_or(most, |hard| hard.min(most));
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
-    Ok(before.is_none_or(|before| before > memory))
+    Ok(getrlimit(Resource::Data).maximum != before)
 }
 
 /// Waits until the gateway has closed the connection, and a little more.
