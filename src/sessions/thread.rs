@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::directory::Directory;
@@ -33,7 +34,12 @@ enum Request {
 }
 
 /// What an append holds until it is answered.
-type Held = (OwnedSemaphorePermit, pending::Request);
+struct Held {
+    _room: OwnedSemaphorePermit,
+    _request: pending::Request,
+    /// Where whoever asked waits.
+    home: Handle,
+}
 
 /// How long appends may gather while others are about. A sync takes about as long.
 const GATHER: Duration = Duration::from_micros(500);
@@ -97,7 +103,8 @@ impl WriterThread {
         let permits = append.bytes.len().div_ceil(PERMIT).clamp(1, PERMITS);
         let permits = u32::try_from(permits).expect("clamped to a small number");
         let room = self.room.clone().acquire_many_owned(permits).await.map_err(|_| StoreError::Closed)?;
-        self.ask(|answer| Request::Append { append, answer, held: (room, request) }).await
+        let held = Held { _room: room, _request: request, home: Handle::current() };
+        self.ask(|answer| Request::Append { append, answer, held }).await
     }
 
     /// Moves the beginning of a conversation, durably, unless it is no longer at `since`.
@@ -254,11 +261,19 @@ impl<D: Disk> Worker<D> {
         }
         let results = self.writer.commit(batch);
         self.observe();
-        for ((answer, held), result) in answers.into_iter().zip(results) {
-            // Before whoever asked can look.
-            drop(held);
-            // Who asked may be gone; the append counts all the same.
-            let _ = answer.send(result);
+        let home = (answers.len() > 1).then(|| answers[0].1.home.clone());
+        let give = move || {
+            for ((answer, held), result) in answers.into_iter().zip(results) {
+                // Before whoever asked can look.
+                drop(held);
+                // Who asked may be gone; the append counts all the same.
+                let _ = answer.send(result);
+            }
+        };
+        match home {
+            // Each answer that crosses from thread to thread wakes the other one. So many cross at once.
+            Some(home) => drop(home.spawn(async move { give() })),
+            None => give(),
         }
     }
 
