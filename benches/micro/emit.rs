@@ -69,7 +69,7 @@ fn reader(bus: &Bus, reached: Arc<AtomicU64>) -> JoinHandle<()> {
         let mut ledger = subscription.start().ledger.clone();
         loop {
             match subscription.try_next() {
-                Some(Next::Record(record)) => ledger.apply(&record),
+                Some(Next::Record(record)) => ledger.apply(record),
                 Some(Next::Gap { checkpoint, .. }) => ledger = checkpoint.ledger,
                 Some(Next::Closed) => return,
                 None => {

@@ -15,9 +15,9 @@ use std::future::pending;
 use std::task::Poll;
 use std::time::SystemTime;
 
+use picoclaw_telemetry::Checkpoint;
 use picoclaw_telemetry::sink::{Cadence, EndpointRequest, EndpointResponse, Sink};
 use picoclaw_telemetry::stats::DropReason;
-use picoclaw_telemetry::{Checkpoint, Next};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -148,13 +148,12 @@ impl<'a> Runner<'a> {
     async fn take_up_to(&mut self, upto: u64) {
         let mut left = CHUNK;
         while !self.intake.has_reached(upto) {
-            let next = match self.intake.try_next() {
-                Some(next) => next,
-                // The bus counts an event an instant before it can be read.
-                None => self.intake.next().await,
-            };
-            self.take(next);
-            left -= 1;
+            let taken = self.intake.take(left, self.sink.as_mut(), self.account);
+            if taken == 0 {
+                // What the bus has counted can be read: there is no more.
+                break;
+            }
+            left -= taken;
             if left == 0 {
                 left = CHUNK;
                 self.taken();
@@ -163,10 +162,6 @@ impl<'a> Runner<'a> {
             }
         }
         self.taken();
-    }
-
-    fn take(&mut self, next: Next) {
-        self.intake.take(next, self.sink.as_mut(), self.account);
     }
 
     /// After records were taken in.
@@ -192,6 +187,7 @@ impl<'a> Runner<'a> {
     }
 
     fn note_buffered(&mut self) {
+        self.account.say();
         self.account.set_buffered(self.sink.buffered() + self.outbox.events());
     }
 

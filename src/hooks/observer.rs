@@ -59,7 +59,7 @@ pub(super) async fn observe(
             Next::Closed => return,
             Next::Gap { missed, .. } => missed,
             Next::Record(record) if !interest.covers(record.event.kind()) => 0,
-            Next::Record(record) => u64::from(!hook.tell(&envelope(&record, &agents), limit).await),
+            Next::Record(record) => u64::from(!hook.tell(&envelope(record, &agents), limit).await),
         };
         if dropped > 0 {
             events.bus().emit(Event::HookEventsDropped { hook: hook.label, count: dropped });
@@ -90,7 +90,7 @@ fn envelope(record: &Record, agents: &Agents) -> Value {
     let mut scope = Map::new();
     event.attributes(|name, fact| {
         let value = match fact {
-            Fact::Text(text) => json!(text),
+            Fact::Text(text) | Fact::Word(text) => json!(text),
             Fact::Count(number) => json!(number),
             Fact::Millis(time) => json!(time.as_secs_f64() * 1000.0),
         };

@@ -4,6 +4,12 @@
 //! is sent on a tokio broadcast channel. A subscriber that is too slow finds its oldest events overwritten; it is
 //! told how many ([`Next::Gap`]) together with a [`Checkpoint`] of the exact ledger, so its totals stay right.
 //! Emitting never waits for a subscriber.
+//!
+//! The channel carries pages of a few dozen records, for a lock, a wake-up and a reference count per record and
+//! subscriber cost more than what most subscribers do with it. A page is sent with its first record and read while it
+//! fills up, so no record waits for another.
+
+mod page;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +21,7 @@ use crate::event::Event;
 use crate::label::Vocabulary;
 use crate::ledger::Ledger;
 use crate::stats::Vitals;
+use page::Page;
 
 /// An event with its place in the stream.
 #[derive(Clone, Debug)]
@@ -43,7 +50,11 @@ struct Inner {
     // The std mutex: it is held for well under a microsecond and never across an await.
     core: Mutex<Core>,
     last_seq: AtomicU64,
+    /// The number of the last event that a subscriber can see, once the bus is closed.
+    end: AtomicU64,
     capacity: u64,
+    /// How many records a page holds.
+    page: usize,
     pressure: Notify,
     stirred: Notify,
     vocabulary: Vocabulary,
@@ -55,13 +66,20 @@ struct Core {
     ledger: Ledger,
     seq: u64,
     // `None` once the bus is closed: the receivers then see the end after the last record.
-    sender: Option<broadcast::Sender<Arc<Record>>>,
+    sender: Option<broadcast::Sender<Arc<Page>>>,
+    /// The page that was sent last. Records that nobody is there to see are on none.
+    page: Option<Arc<Page>>,
     /// Whether somebody waits for the next event.
     awaited: bool,
 }
 
 /// How many records the ring holds unless configured otherwise.
 pub const DEFAULT_CAPACITY: usize = 4096;
+
+/// Most records of a page.
+const LARGEST_PAGE: usize = 32;
+/// Least pages of a ring: what is overwritten at once is a small part of it.
+const PAGES: usize = 16;
 
 impl Default for Bus {
     fn default() -> Self {
@@ -73,11 +91,15 @@ impl Bus {
     /// A bus whose ring holds `capacity` records, rounded up to a power of two.
     pub fn new(capacity: usize) -> Self {
         let capacity = capacity.clamp(2, 1 << 20).next_power_of_two();
-        let (sender, _) = broadcast::channel(capacity);
+        let page = (capacity / PAGES).clamp(1, LARGEST_PAGE);
+        let (sender, _) = broadcast::channel(capacity / page);
+        let core = Core { ledger: Ledger::new(), seq: 0, sender: Some(sender), page: None, awaited: false };
         Self(Arc::new(Inner {
-            core: Mutex::new(Core { ledger: Ledger::new(), seq: 0, sender: Some(sender), awaited: false }),
+            core: Mutex::new(core),
             last_seq: AtomicU64::new(0),
+            end: AtomicU64::new(u64::MAX),
             capacity: capacity as u64,
+            page,
             pressure: Notify::new(),
             stirred: Notify::new(),
             vocabulary: Vocabulary::new(),
@@ -106,13 +128,8 @@ impl Bus {
         let record = Record { seq: core.seq, time: SystemTime::now(), event };
         core.ledger.apply(&record);
         let seq = record.seq;
+        core.send(record, self.0.page);
         self.0.last_seq.store(seq, Ordering::Release);
-        if let Some(sender) = &core.sender
-            && sender.receiver_count() > 0
-        {
-            // An error says that the last receiver has just gone, which is no loss to anyone.
-            let _ = sender.send(Arc::new(record));
-        }
         let awaited = std::mem::take(&mut core.awaited);
         drop(core);
         if awaited {
@@ -136,10 +153,13 @@ impl Bus {
     pub fn subscribe_after(&self, before: impl FnOnce(&Checkpoint)) -> Subscription {
         let core = self.lock();
         let receiver = core.sender.as_ref().map(broadcast::Sender::subscribe);
+        // It was sent before; what is still to come on it is for this subscription, too.
+        let page = core.page.clone();
         let checkpoint = Checkpoint { ledger: core.ledger.clone() };
         before(&checkpoint);
         drop(core);
-        Subscription { bus: self.clone(), receiver, start: checkpoint }
+        let position = checkpoint.ledger.seq();
+        Subscription { bus: self.clone(), receiver, page, position, start: checkpoint }
     }
 
     /// The exact numbers now.
@@ -159,7 +179,12 @@ impl Bus {
 
     /// Ends the stream: subscribers see what is left in the ring and then [`Next::Closed`].
     pub fn close(&self) {
-        self.lock().sender = None;
+        let mut core = self.lock();
+        if core.sender.take().is_some() {
+            core.page = None;
+            self.0.end.store(core.seq, Ordering::Release);
+        }
+        drop(core);
         self.0.pressure.notify_waiters();
         self.0.stirred.notify_waiters();
     }
@@ -204,17 +229,43 @@ impl Bus {
         self.0.pressure.notified()
     }
 
+    /// The number of the last event that a subscriber can see, if the bus is closed.
+    fn end(&self) -> u64 {
+        self.0.end.load(Ordering::Acquire)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Core> {
         // A panic cannot happen between the writes under this lock; should it, the numbers are still consistent.
         self.0.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Core {
+    /// Sends a record, with its page or on the one that was sent last, to whoever is there.
+    fn send(&mut self, record: Record, places: usize) {
+        let Some(sender) = &self.sender else { return };
+        if sender.receiver_count() == 0 {
+            self.page = None;
+            return;
+        }
+        match &self.page {
+            Some(page) if page.covers(record.seq) => page.put(record),
+            _ => {
+                let page = Arc::new(Page::new(record.seq, places));
+                page.put(record);
+                // An error says that the last receiver has just gone, which is no loss to anyone.
+                let _ = sender.send(Arc::clone(&page));
+                self.page = Some(page);
+            }
+        }
+    }
+}
+
 /// What a subscriber gets.
 #[derive(Debug)]
-pub enum Next {
+pub enum Next<'a> {
     /// The next record.
-    Record(Arc<Record>),
+    Record(&'a Record),
     /// Records were overwritten before they were read.
     Gap {
         /// How many.
@@ -230,7 +281,11 @@ pub enum Next {
 #[derive(Debug)]
 pub struct Subscription {
     bus: Bus,
-    receiver: Option<broadcast::Receiver<Arc<Record>>>,
+    receiver: Option<broadcast::Receiver<Arc<Page>>>,
+    /// The page with the next record, or the one before it.
+    page: Option<Arc<Page>>,
+    /// The number of the last record that was read or missed.
+    position: u64,
     start: Checkpoint,
 }
 
@@ -247,35 +302,75 @@ impl Subscription {
 
     /// How many records wait in the ring, overwritten ones included.
     pub fn backlog(&self) -> u64 {
-        self.receiver.as_ref().map_or(0, |receiver| receiver.len() as u64)
+        self.last().saturating_sub(self.position)
     }
 
     /// The next thing, waiting for it. Safe to cancel.
-    pub async fn next(&mut self) -> Next {
-        let Some(receiver) = &mut self.receiver else {
-            return Next::Closed;
-        };
-        match receiver.recv().await {
-            Ok(record) => Next::Record(record),
-            Err(broadcast::error::RecvError::Lagged(missed)) => self.gap(missed),
-            Err(broadcast::error::RecvError::Closed) => Next::Closed,
+    pub async fn next(&mut self) -> Next<'_> {
+        while !self.turn() {
+            self.bus.beyond(self.position).await;
         }
+        self.read()
     }
 
     /// The next thing, if there is one now.
-    pub fn try_next(&mut self) -> Option<Next> {
-        let Some(receiver) = &mut self.receiver else {
-            return Some(Next::Closed);
-        };
-        match receiver.try_recv() {
-            Ok(record) => Some(Next::Record(record)),
-            Err(broadcast::error::TryRecvError::Empty) => None,
-            Err(broadcast::error::TryRecvError::Lagged(missed)) => Some(self.gap(missed)),
-            Err(broadcast::error::TryRecvError::Closed) => Some(Next::Closed),
+    pub fn try_next(&mut self) -> Option<Next<'_>> {
+        self.turn().then(|| self.read())
+    }
+
+    /// The records after the last one that can be read without a look at the channel: there may be more.
+    pub fn rest(&mut self) -> impl Iterator<Item = &Record> {
+        let (page, position) = (self.page.as_deref(), &mut self.position);
+        std::iter::from_fn(move || {
+            let record = page?.get(*position + 1)?;
+            *position += 1;
+            Some(record)
+        })
+    }
+
+    /// Sees to it that the page with the next record is open. Says whether there is something to read.
+    fn turn(&mut self) -> bool {
+        let next = self.position + 1;
+        if let Some(page) = &self.page
+            && page.covers(next)
+        {
+            return page.get(next).is_some() || self.bus.end() < next;
+        }
+        let Some(receiver) = &mut self.receiver else { return true };
+        loop {
+            match receiver.try_recv() {
+                Ok(page) => {
+                    self.page = Some(page);
+                    return true;
+                }
+                // The page after the missed ones says how many records they had.
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(broadcast::error::TryRecvError::Empty) => return false,
+                Err(broadcast::error::TryRecvError::Closed) => return true,
+            }
         }
     }
 
-    fn gap(&self, missed: u64) -> Next {
-        Next::Gap { missed, checkpoint: Box::new(self.bus.checkpoint()) }
+    /// What [`Self::turn`] has found.
+    fn read(&mut self) -> Next<'_> {
+        let next = self.position + 1;
+        let Some(page) = &self.page else { return Next::Closed };
+        let missed = page.first().saturating_sub(next);
+        if missed > 0 {
+            self.position += missed;
+            return Next::Gap { missed, checkpoint: Box::new(self.bus.checkpoint()) };
+        }
+        match page.get(next) {
+            Some(record) => {
+                self.position = next;
+                Next::Record(record)
+            }
+            None => Next::Closed,
+        }
+    }
+
+    /// The number of the last event that it can see or miss.
+    fn last(&self) -> u64 {
+        self.bus.seq().min(self.bus.end())
     }
 }

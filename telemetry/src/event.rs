@@ -430,8 +430,10 @@ pub struct LogLine {
 /// The value of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
-    /// Text.
+    /// Text that somebody chose: it may hold anything.
     Text(&'a str),
+    /// A word of a closed set: letters, digits, `_` and `.`, so that there is nothing to escape or hide.
+    Word(&'static str),
     /// A number of things.
     Count(u64),
     /// A length of time, written in milliseconds.

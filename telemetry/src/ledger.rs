@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustc_hash::FxHasher;
 
 use crate::bus::Record;
+use crate::labels::{LabelSet, LabelValues};
 use crate::metric::{Metric, MetricInfo, MetricKind};
 
 /// Where the series of a metric are, by the key of their labels.
@@ -42,9 +43,6 @@ impl Index {
         self.near[at] = place;
     }
 }
-
-/// The label values of one series; unused places are empty.
-pub type LabelValues = [&'static str; 3];
 
 /// All counters, gauges and histograms at one moment of the event stream.
 #[derive(Clone, Debug)]
@@ -160,29 +158,29 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn declare(&mut self, metric: Metric, labels: Labels) {
-        self.families[metric as usize].row(labels);
+    pub(crate) fn declare(&mut self, metric: Metric, labels: impl LabelSet) {
+        self.families[metric as usize].place(labels);
     }
 
-    pub(crate) fn add(&mut self, metric: Metric, labels: Labels, n: u64) {
-        self.families[metric as usize].row(labels)[0] += n;
+    pub(crate) fn add(&mut self, metric: Metric, labels: impl LabelSet, n: u64) {
+        *self.families[metric as usize].number(labels) += n;
     }
 
-    pub(crate) fn set(&mut self, metric: Metric, labels: Labels, x: f64) {
-        self.families[metric as usize].row(labels)[0] = x.to_bits();
+    pub(crate) fn set(&mut self, metric: Metric, labels: impl LabelSet, x: f64) {
+        *self.families[metric as usize].number(labels) = x.to_bits();
     }
 
-    pub(crate) fn shift(&mut self, metric: Metric, labels: Labels, by: f64) {
-        let cell = &mut self.families[metric as usize].row(labels)[0];
-        *cell = (f64::from_bits(*cell) + by).to_bits();
+    pub(crate) fn shift(&mut self, metric: Metric, labels: impl LabelSet, by: f64) {
+        let number = self.families[metric as usize].number(labels);
+        *number = (f64::from_bits(*number) + by).to_bits();
     }
 
-    pub(crate) fn set_time(&mut self, metric: Metric, labels: Labels, time: SystemTime) {
+    pub(crate) fn set_time(&mut self, metric: Metric, labels: impl LabelSet, time: SystemTime) {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.set(metric, labels, since.as_secs_f64());
     }
 
-    pub(crate) fn observe(&mut self, metric: Metric, labels: Labels, time: Duration) {
+    pub(crate) fn observe(&mut self, metric: Metric, labels: impl LabelSet, time: Duration) {
         let MetricKind::Histogram(bounds) = metric.info().kind else {
             return;
         };
@@ -218,38 +216,32 @@ impl Family {
     }
 
     /// The numbers of a series, which begins to exist. A gauge of 0 has the same bits as a count of 0.
-    fn row(&mut self, labels: Labels) -> &mut [u64] {
-        let at = match self.index.get(labels.key) {
+    fn row(&mut self, labels: impl LabelSet) -> &mut [u64] {
+        let at = self.place(labels);
+        &mut self.numbers[at * self.width..][..self.width]
+    }
+
+    /// The number of a series that has one.
+    fn number(&mut self, labels: impl LabelSet) -> &mut u64 {
+        debug_assert_eq!(self.width, 1, "a histogram has more than one number");
+        let at = self.place(labels);
+        &mut self.numbers[at]
+    }
+
+    fn place(&mut self, labels: impl LabelSet) -> usize {
+        let at = match self.index.get(labels.key()) {
             Some(at) => at,
-            None => self.begin(labels),
+            None => self.begin(labels.key(), labels.values()),
         };
-        &mut self.numbers[at as usize * self.width..][..self.width]
+        at as usize
     }
 
     #[cold]
-    fn begin(&mut self, labels: Labels) -> u32 {
+    fn begin(&mut self, key: u32, values: LabelValues) -> u32 {
         let at = u32::try_from(self.labels.len()).expect("series are bounded");
-        Arc::make_mut(&mut self.index).insert(labels.key, at);
-        Arc::make_mut(&mut self.labels).push(labels.values);
+        Arc::make_mut(&mut self.index).insert(key, at);
+        Arc::make_mut(&mut self.labels).push(values);
         self.numbers.resize(self.numbers.len() + self.width, 0);
         at
-    }
-}
-
-/// The label values of a series with the key by which it is found: one byte a label.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Labels {
-    key: u32,
-    values: LabelValues,
-}
-
-impl Labels {
-    pub(crate) const NONE: Self = Self { key: 0, values: [""; 3] };
-
-    pub(crate) fn and(self, number: u8, value: &'static str) -> Self {
-        let mut values = self.values;
-        let place = values.iter().position(|v| v.is_empty()).expect("a metric has at most three labels");
-        values[place] = value;
-        Self { key: (self.key << 8) | u32::from(number), values }
     }
 }

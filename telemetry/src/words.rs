@@ -10,6 +10,9 @@ macro_rules! words {
         #[repr(u8)]
         pub enum $name { $($(#[$vmeta])* $variant,)+ }
 
+        // Whoever writes a word need not look for what must be escaped or hidden.
+        const _: () = { $(assert!(crate::words::is_plain($word), "letters, digits, `_` and `.` only");)+ };
+
         impl $name {
             /// Every word of the set, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
@@ -17,6 +20,16 @@ macro_rules! words {
             /// The word as it stands in labels, logs and configuration.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl crate::labels::LabelValue for $name {
+            fn number(self) -> u8 {
+                self as u8
+            }
+
+            fn text(self) -> &'static str {
+                self.as_str()
             }
         }
 
@@ -34,6 +47,17 @@ macro_rules! words {
             }
         }
     };
+}
+
+pub(crate) const fn is_plain(word: &str) -> bool {
+    let mut bytes = word.as_bytes();
+    while let [first, rest @ ..] = bytes {
+        if !matches!(first, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.') {
+            return false;
+        }
+        bytes = rest;
+    }
+    !word.is_empty()
 }
 
 /// A text that is no word of the set.

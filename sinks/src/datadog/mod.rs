@@ -27,6 +27,7 @@ mod transport;
 use std::time::Duration;
 
 use bytes::Bytes;
+use picoclaw_telemetry::event::Value;
 use picoclaw_telemetry::sink::{Batch, Cadence, Sink, Verdict};
 use picoclaw_telemetry::{Checkpoint, Event, Kind, Ledger, Metric, Record};
 
@@ -148,7 +149,7 @@ fn is_notable(event: &Event) -> bool {
 fn as_event(event: &Event) -> (String, String) {
     let mut text = String::new();
     event.attributes(|name, value| {
-        if let picoclaw_telemetry::event::Value::Text(value) = value {
+        if let Value::Text(value) | Value::Word(value) = value {
             text.push_str(&format!("{name}: {value}\n"));
         }
     });

@@ -162,7 +162,7 @@ fn options_are_checked() {
 fn drain_into(sink: &mut dyn Sink, subscription: &mut picoclaw_telemetry::Subscription) {
     while let Some(next) = subscription.try_next() {
         match next {
-            Next::Record(record) => drop(sink.record(&record)),
+            Next::Record(record) => drop(sink.record(record)),
             Next::Gap { missed, checkpoint } => sink.gap(missed, &checkpoint),
             Next::Closed => unreachable!(),
         }

@@ -4,6 +4,7 @@
 //! attributes in their order, `kind`; the writer, which knows the file, adds `seq` and closes the line. All values are
 //! strings or numbers: several log shippers cannot read anything else.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use picoclaw_telemetry::event::{LogLine, Value};
@@ -24,7 +25,11 @@ pub(super) fn push(record: &Record, clock: &mut Clock, masker: &Masker, out: &mu
     let mut line = Line::begin(record.time, clock, masker, out);
     line.word("level", event.level().as_str());
     line.word("component", event.component().as_str());
-    line.field("message", Value::Text(&event.message()));
+    match event.message() {
+        // Fixed sentences need no search for secrets.
+        Cow::Borrowed(fixed) if !matches!(event, Event::Log(_)) => line.sentence("message", fixed),
+        message => line.field("message", Value::Text(&message)),
+    }
     match event {
         Event::Log(log) => log_fields(&mut line, log),
         // The one event whose duration does not come first by itself.
@@ -122,9 +127,21 @@ impl<'a> Line<'a> {
         Self { out, masking: masker.masking(), start, truncated: false }
     }
 
-    /// A field whose value needs no escape.
+    /// A field whose value holds no secret and needs no escape.
     fn word(&mut self, name: &str, word: &str) {
         self.name(name);
+        self.quoted(word);
+    }
+
+    /// A field whose value holds no secret.
+    fn sentence(&mut self, name: &str, sentence: &str) {
+        self.name(name);
+        self.out.push(b'"');
+        json_text::push(sentence, self.out);
+        self.out.push(b'"');
+    }
+
+    fn quoted(&mut self, word: &str) {
         self.out.push(b'"');
         self.out.extend_from_slice(word.as_bytes());
         self.out.push(b'"');
@@ -139,6 +156,7 @@ impl<'a> Line<'a> {
         self.name(name);
         match value {
             Value::Text(text) => self.text(text, left - name.len() * json_text::GROWTH),
+            Value::Word(word) => self.quoted(word),
             Value::Count(n) => self.number(n),
             Value::Millis(time) => push_millis(time, self.out),
         }

@@ -29,6 +29,7 @@ pub(super) fn push(record: &Record, clock: &mut Clock, masker: &Masker, out: &mu
         out.push(b'=');
         match value {
             Value::Text(text) => push_value(&masker.mask(text), out),
+            Value::Word(word) => out.extend_from_slice(word.as_bytes()),
             Value::Count(n) => out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes()),
             Value::Millis(time) => line::push_millis(time, out),
         }

@@ -171,7 +171,7 @@ async fn no_quantile_is_above_the_slowest_response() {
     let mut reply = |sink: &mut dyn Sink, seconds: u64| {
         bus.emit(Event::ReplySent { channel, session: "s".into(), duration: Duration::from_secs(seconds) });
         let Some(Next::Record(record)) = subscription.try_next() else { panic!("no record") };
-        sink.record(&record);
+        sink.record(record);
     };
     let p95 = |sink: &mut dyn Sink| asked(sink).1["response_time_p95_ms"].as_f64().unwrap();
     let pass = async |sink: &mut dyn Sink, seconds: u64| {

@@ -43,6 +43,11 @@ pub(super) fn push(record: &Record, masker: &Masker, out: &mut Vec<u8>) {
                 push_short(key, out);
                 push_long(&masker.mask(text), out);
             }
+            TelemetryValue::Word(word) => {
+                out.push(TEXT);
+                push_short(key, out);
+                push_long(word, out);
+            }
             TelemetryValue::Count(n) => push_number(COUNT, key, n, out),
             TelemetryValue::Millis(time) => push_number(DURATION, key, nanos(time), out),
         }

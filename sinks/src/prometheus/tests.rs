@@ -201,7 +201,7 @@ fn records_after_the_checkpoint_are_folded_in() {
     sink.gap(0, seen.start());
     tracing_line(&bus);
     while let Some(picoclaw_telemetry::Next::Record(record)) = seen.try_next() {
-        assert_eq!(sink.record(&record), Verdict::Delivered);
+        assert_eq!(sink.record(record), Verdict::Delivered);
     }
     let response = sink.serve(&EndpointRequest::default());
     let text = String::from_utf8(response.body.to_vec()).unwrap();

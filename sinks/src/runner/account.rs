@@ -23,6 +23,15 @@ pub(crate) struct Account {
     mine: Waiting,
     /// Records taken in of which nobody has said yet what became of them.
     open: u64,
+    unsaid: Unsaid,
+}
+
+/// What is not in the statistics yet: nobody reads them between two records that are taken in at once.
+#[derive(Debug, Default)]
+struct Unsaid {
+    recorded: u64,
+    delivered: u64,
+    filtered: u64,
 }
 
 /// Also a task that is aborted leaves right numbers behind.
@@ -34,7 +43,7 @@ impl Drop for Account {
 
 impl Account {
     pub(crate) fn new(stats: Arc<SinkStats>, gauges: Arc<Gauges>) -> Self {
-        Self { stats, gauges, mine: Waiting::default(), open: 0 }
+        Self { stats, gauges, mine: Waiting::default(), open: 0, unsaid: Unsaid::default() }
     }
 
     pub(crate) fn stats(&self) -> &SinkStats {
@@ -43,17 +52,25 @@ impl Account {
 
     pub(crate) fn recorded(&mut self) {
         self.open += 1;
-        self.stats.add_recorded(1);
+        self.unsaid.recorded += 1;
     }
 
     pub(crate) fn delivered(&mut self, n: u64) {
         self.close(n);
-        self.stats.add_delivered(n);
+        self.unsaid.delivered += n;
     }
 
     pub(crate) fn filtered(&mut self) {
         self.close(1);
-        self.stats.add_filtered(1);
+        self.unsaid.filtered += 1;
+    }
+
+    /// Brings the statistics up to date: before anybody else has a turn.
+    pub(crate) fn say(&mut self) {
+        let Unsaid { recorded, delivered, filtered } = std::mem::take(&mut self.unsaid);
+        self.stats.add_recorded(recorded);
+        self.stats.add_delivered(delivered);
+        self.stats.add_filtered(filtered);
     }
 
     pub(crate) fn dropped(&mut self, reason: DropReason, n: u64) {
@@ -78,6 +95,7 @@ impl Account {
     pub(crate) fn abandon(&mut self, reason: DropReason) -> u64 {
         let lost = self.open;
         self.dropped(reason, lost);
+        self.say();
         self.set(Waiting::default());
         lost
     }
@@ -120,6 +138,8 @@ mod tests {
         new.set_backlog(7);
         assert_eq!((stats.buffered(), stats.backlog()), (6, 7));
         old.delivered(3);
+        old.say();
+        assert_eq!((stats.recorded(), stats.delivered()), (5, 3));
         old.set_buffered(2);
         assert_eq!(old.abandon(DropReason::Shutdown), 2);
         assert_eq!((stats.buffered(), stats.backlog()), (1, 7));

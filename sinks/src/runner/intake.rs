@@ -1,7 +1,7 @@
 //! The way in: from the bus to the sink.
 
 use picoclaw_telemetry::sink::{Sink, Verdict};
-use picoclaw_telemetry::{Bus, Checkpoint, Next, Subscription};
+use picoclaw_telemetry::{Bus, Checkpoint, Next, Record, Subscription};
 
 use super::{Account, Fence};
 use crate::filter::EventFilter;
@@ -13,21 +13,28 @@ use crate::gather::Drains;
 pub(crate) struct Intake {
     subscription: Subscription,
     drains: Drains,
-    filter: EventFilter,
     /// The number of the last event that was read or is known to be overwritten.
     position: u64,
+    gate: Gate,
+    closed: bool,
+}
+
+/// Which events are for this sink.
+#[derive(Debug)]
+struct Gate {
+    filter: EventFilter,
     /// Where a successor begins.
     fence: Fence,
-    /// The number of the last event for this sink, once it was told to stop.
+    /// The number of the last event, once the sink was told to stop.
     until: Option<u64>,
-    closed: bool,
 }
 
 impl Intake {
     /// What does not pass the filter is kept from sinks that carry records.
     pub(crate) fn new(subscription: Subscription, drains: Drains, filter: EventFilter, fence: Fence) -> Self {
         let position = subscription.start().ledger.seq();
-        Self { subscription, drains, filter, position, fence, until: None, closed: false }
+        let gate = Gate { filter, fence, until: None };
+        Self { subscription, drains, position, gate, closed: false }
     }
 
     pub(crate) fn bus(&self) -> &Bus {
@@ -41,28 +48,24 @@ impl Intake {
 
     /// The exact numbers now, without what belongs to a successor.
     pub(crate) fn numbers(&self) -> Checkpoint {
-        self.fence.checkpoint().cloned().unwrap_or_else(|| self.bus().checkpoint())
+        self.gate.fence.checkpoint().cloned().unwrap_or_else(|| self.bus().checkpoint())
     }
 
     /// Lets the sink see events up to where its successor begins, without one up to the last one now. Returns the number
     /// of the last.
     pub(crate) fn end(&mut self) -> u64 {
         let now = self.subscription.bus().seq();
-        *self.until.get_or_insert_with(|| self.fence.seq().unwrap_or(now))
+        *self.gate.until.get_or_insert_with(|| self.gate.fence.seq().unwrap_or(now))
     }
 
     /// Whether it was told to end.
     pub(crate) fn is_ending(&self) -> bool {
-        self.until.is_some() || self.fence.seq().is_some()
+        self.gate.until.is_some() || self.gate.fence.seq().is_some()
     }
 
     /// Whether there is nothing more to come.
     pub(crate) fn is_over(&self) -> bool {
-        self.closed || self.position >= self.last()
-    }
-
-    fn last(&self) -> u64 {
-        self.until.or_else(|| self.fence.seq()).unwrap_or(u64::MAX)
+        self.closed || self.position >= self.gate.last()
     }
 
     /// Counts what will not be taken in any more. Returns how many events that are.
@@ -84,7 +87,7 @@ impl Intake {
 
     /// How many events wait to be taken in.
     pub(crate) fn backlog(&self) -> u64 {
-        let left = self.last().saturating_sub(self.position);
+        let left = self.gate.last().saturating_sub(self.position);
         self.subscription.backlog().min(left)
     }
 
@@ -96,49 +99,63 @@ impl Intake {
         }
     }
 
-    /// Safe to cancel.
-    pub(crate) async fn next(&mut self) -> Next {
-        self.subscription.next().await
-    }
-
-    pub(crate) fn try_next(&mut self) -> Option<Next> {
-        self.subscription.try_next()
-    }
-
-    /// Hands over what was read, and counts it.
-    pub(crate) fn take(&mut self, next: Next, sink: &mut dyn Sink, account: &mut Account) {
-        match next {
-            Next::Closed => self.closed = true,
-            Next::Gap { missed, checkpoint } => {
-                // What a successor sees is not missed.
-                let mine = missed.min(self.last().saturating_sub(self.position));
-                self.position += missed;
-                if mine > 0 {
-                    account.lagged(mine);
-                    // Nor are its numbers this sink's.
-                    let beyond =
-                        self.fence.checkpoint().filter(|end| end.ledger.seq() < checkpoint.ledger.seq());
-                    sink.gap(mine, beyond.unwrap_or(&checkpoint));
-                }
-            }
-            Next::Record(record) => {
-                debug_assert_eq!(record.seq, self.position + 1, "the stream has no holes");
+    /// Hands over what can be read at once, at most `most` records, and counts it. Returns how many there were, a gap
+    /// being one; 0 when there is nothing to read.
+    pub(crate) fn take(&mut self, most: usize, sink: &mut dyn Sink, account: &mut Account) -> usize {
+        match self.subscription.try_next() {
+            None => return 0,
+            Some(Next::Closed) => self.closed = true,
+            Some(Next::Gap { missed, checkpoint }) => self.miss(missed, &checkpoint, sink, account),
+            Some(Next::Record(record)) => {
                 self.position = record.seq;
-                if record.seq > self.last() {
-                    return;
-                }
-                account.recorded();
-                if sink.carries_records() && !self.filter.passes(&record.event) {
-                    account.filtered();
-                    return;
-                }
-                match sink.record(&record) {
-                    Verdict::Delivered => account.delivered(1),
-                    Verdict::Buffered => {}
-                    Verdict::Filtered => account.filtered(),
-                    Verdict::Dropped(reason) => account.dropped(reason, 1),
-                }
+                self.gate.hand_over(record, sink, account);
             }
+        }
+        let mut taken = 1;
+        for record in self.subscription.rest().take(most - taken) {
+            debug_assert_eq!(record.seq, self.position + 1, "the stream has no holes");
+            self.position = record.seq;
+            self.gate.hand_over(record, sink, account);
+            taken += 1;
+        }
+        taken
+    }
+
+    fn miss(&mut self, missed: u64, now: &Checkpoint, sink: &mut dyn Sink, account: &mut Account) {
+        // What a successor sees is not missed.
+        let mine = missed.min(self.gate.last().saturating_sub(self.position));
+        self.position += missed;
+        if mine > 0 {
+            account.lagged(mine);
+            // Nor are its numbers this sink's.
+            let beyond = self.gate.fence.checkpoint().filter(|end| end.ledger.seq() < now.ledger.seq());
+            sink.gap(mine, beyond.unwrap_or(now));
+        }
+    }
+}
+
+impl Gate {
+    /// The number of the last event that is for this sink.
+    fn last(&self) -> u64 {
+        self.until.or_else(|| self.fence.seq()).unwrap_or(u64::MAX)
+    }
+
+    /// Hands a record over, if it is for this sink, and counts it. That is asked when the record was read, not before:
+    /// the fence is there before any record beyond it can be read.
+    fn hand_over(&self, record: &Record, sink: &mut dyn Sink, account: &mut Account) {
+        if record.seq > self.last() {
+            return;
+        }
+        account.recorded();
+        if sink.carries_records() && !self.filter.passes(&record.event) {
+            account.filtered();
+            return;
+        }
+        match sink.record(record) {
+            Verdict::Delivered => account.delivered(1),
+            Verdict::Buffered => {}
+            Verdict::Filtered => account.filtered(),
+            Verdict::Dropped(reason) => account.dropped(reason, 1),
         }
     }
 }
@@ -148,7 +165,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    use picoclaw_telemetry::{Event, Record, SinkStats};
+    use picoclaw_telemetry::{Event, SinkStats};
 
     /// Notes with which numbers it went on after each gap.
     #[derive(Default)]
@@ -185,8 +202,7 @@ mod tests {
         let successor = bus.subscribe_after(|checkpoint| fence.set(checkpoint));
         emit(20);
         while !intake.is_over() {
-            let next = intake.try_next().expect("there is more");
-            intake.take(next, &mut sink, &mut account);
+            assert!(intake.take(3, &mut sink, &mut account) > 0, "there is more");
         }
         assert_eq!(sink.0, [(7, 7)], "nothing of what the successor counts");
         assert_eq!((account.stats().lagged(), account.stats().recorded()), (7, 0));

@@ -49,11 +49,12 @@ impl Keeper {
                 Ok(finished) => return answer_drain(finished),
                 Err(error) => error,
             };
+            let lost = self.account.abandon(DropReason::Crashed);
             if self.account.stats().delivered() > delivered {
                 // What was lost before has been told by now.
                 crashed = 0;
             }
-            crashed += self.account.abandon(DropReason::Crashed);
+            crashed += lost;
             if intake.is_ending() {
                 // A successor may be at work. Whoever waits for the end learns it from the silence.
                 intake.give_up(&mut self.account);

@@ -5,7 +5,7 @@ use super::{AttemptOutcome, Cost, Event, LlmResponse, NO_TURN, Value};
 impl Event {
     /// Calls `visit` with each attribute, in a fixed order. Absent facts are left out.
     pub fn attributes<'a>(&'a self, mut visit: impl FnMut(&'static str, Value<'a>)) {
-        use Value::{Count, Millis, Text};
+        use Value::{Count, Millis, Text, Word};
         match self {
             Self::GatewayStart { version, pid } => {
                 visit("version", Text(version));
@@ -17,8 +17,8 @@ impl Event {
             }
             Self::GatewayShutdown { cause } => visit("cause", Text(cause.as_str())),
             Self::HealthChanged { from, to, issues } => {
-                visit("from", Text(from.as_str()));
-                visit("to", Text(to.as_str()));
+                visit("from", Word(from.as_str()));
+                visit("to", Word(to.as_str()));
                 visit("issues", Text(issues.as_str()));
             }
             Self::ReloadStarted => {}
@@ -30,7 +30,7 @@ impl Event {
                 visit("duration_ms", Millis(*duration));
                 visit("error", Text(error.as_str()));
             }
-            Self::HttpRejected { reason } => visit("reason", Text(reason.as_str())),
+            Self::HttpRejected { reason } => visit("reason", Word(reason.as_str())),
             Self::ChannelStarted { channel }
             | Self::ChannelStopped { channel }
             | Self::ChannelRemoved { channel } => {
@@ -46,7 +46,7 @@ impl Event {
             }
             Self::MessageRejected { channel, reason, error } => {
                 visit("channel", Text(channel.as_str()));
-                visit("reason", Text(reason.as_str()));
+                visit("reason", Word(reason.as_str()));
                 if let Some(error) = error {
                     visit("error", Text(error.as_str()));
                 }
@@ -93,7 +93,7 @@ impl Event {
             Self::TurnStart { turn, origin, agent, channel, session } => {
                 visit("session_id", Text(session.as_str()));
                 visit("turn", Count(*turn));
-                visit("origin", Text(origin.as_str()));
+                visit("origin", Word(origin.as_str()));
                 visit("agent_id", Text(agent.as_str()));
                 visit("channel", Text(channel.as_str()));
             }
@@ -101,10 +101,10 @@ impl Event {
                 visit("session_id", Text(end.session.as_str()));
                 visit("duration_ms", Millis(end.duration));
                 visit("turn", Count(end.turn));
-                visit("origin", Text(end.origin.as_str()));
+                visit("origin", Word(end.origin.as_str()));
                 visit("agent_id", Text(end.agent.as_str()));
                 visit("channel", Text(end.channel.as_str()));
-                visit("status", Text(end.status.as_str()));
+                visit("status", Word(end.status.as_str()));
                 visit("iterations", Count(u64::from(end.iterations)));
                 visit("input_tokens", Count(end.tokens.input));
                 visit("output_tokens", Count(end.tokens.output));
@@ -119,28 +119,28 @@ impl Event {
             Self::ImagesShown { turn, outcome, images, session } => {
                 visit("session_id", Text(session.as_str()));
                 visit("turn", Count(*turn));
-                visit("outcome", Text(outcome.as_str()));
+                visit("outcome", Word(outcome.as_str()));
                 visit("images", Count(*images));
             }
             Self::MediaRemoved { outcome, files } => {
-                visit("outcome", Text(outcome.as_str()));
+                visit("outcome", Word(outcome.as_str()));
                 visit("files", Count(*files));
             }
             Self::TurnRouted { route, session } => {
                 visit("session_id", Text(session.as_str()));
-                visit("route", Text(route.as_str()));
+                visit("route", Word(route.as_str()));
             }
             Self::CommandRun { command, channel, session, duration } => {
                 visit("session_id", Text(session.as_str()));
                 visit("duration_ms", Millis(*duration));
-                visit("command", Text(command.as_str()));
+                visit("command", Word(command.as_str()));
                 visit("channel", Text(channel.as_str()));
             }
             Self::ContextCompacted { trigger, outcome, duration, messages, error, session } => {
                 visit("session_id", Text(session.as_str()));
                 visit("duration_ms", Millis(*duration));
-                visit("trigger", Text(trigger.as_str()));
-                visit("outcome", Text(outcome.as_str()));
+                visit("trigger", Word(trigger.as_str()));
+                visit("outcome", Word(outcome.as_str()));
                 visit("messages", Count(*messages));
                 if let Some(error) = error {
                     visit("error", Text(error.as_str()));
@@ -160,7 +160,7 @@ impl Event {
                 visit("provider", Text(provider.as_str()));
                 visit("model", Text(model.as_str()));
                 visit("attempt", Count(u64::from(*attempt)));
-                visit("reason", Text(reason.as_str()));
+                visit("reason", Word(reason.as_str()));
                 visit("delay_ms", Millis(*delay));
             }
             Self::LlmSkipped { turn, provider, model, reason, remaining, session } => {
@@ -168,7 +168,7 @@ impl Event {
                 visit("turn", Count(*turn));
                 visit("provider", Text(provider.as_str()));
                 visit("model", Text(model.as_str()));
-                visit("reason", Text(reason.as_str()));
+                visit("reason", Word(reason.as_str()));
                 visit("remaining_ms", Millis(*remaining));
             }
             Self::LlmThrottled { turn, provider, model, delay, session } => {
@@ -181,7 +181,7 @@ impl Event {
             Self::CooldownStarted { provider, model, reason, delay, error } => {
                 visit("provider", Text(provider.as_str()));
                 visit("model", Text(model.as_str()));
-                visit("reason", Text(reason.as_str()));
+                visit("reason", Word(reason.as_str()));
                 visit("delay_ms", Millis(*delay));
                 visit("error", Text(error.as_str()));
             }
@@ -204,7 +204,7 @@ impl Event {
                     visit("turn", Count(*turn));
                 }
                 visit("tool", Text(tool.as_str()));
-                visit("status", Text(status.as_str()));
+                visit("status", Word(status.as_str()));
                 if let Some(error) = error {
                     visit("error", Text(error.as_str()));
                 }
@@ -239,7 +239,7 @@ impl Event {
             Self::SessionWrite { outcome, duration, bytes, error, session } => {
                 visit("session_id", Text(session.as_str()));
                 visit("duration_ms", Millis(*duration));
-                visit("outcome", Text(outcome.as_str()));
+                visit("outcome", Word(outcome.as_str()));
                 visit("bytes", Count(*bytes));
                 if let Some(error) = error {
                     visit("error", Text(error.as_str()));
@@ -257,7 +257,7 @@ impl Event {
                 visit("duration_ms", Millis(*duration));
                 visit("job", Text(job.as_str()));
                 visit("name", Text(name.as_str()));
-                visit("status", Text(status.as_str()));
+                visit("status", Word(status.as_str()));
                 if let Some(error) = error {
                     visit("error", Text(error.as_str()));
                 }
@@ -265,7 +265,7 @@ impl Event {
             Self::CronRunMissed { job, name, reason, late } => {
                 visit("job", Text(job.as_str()));
                 visit("name", Text(name.as_str()));
-                visit("reason", Text(reason.as_str()));
+                visit("reason", Word(reason.as_str()));
                 visit("late_ms", Millis(*late));
             }
             Self::CronJobsChanged { enabled, disabled, invalid } => {
@@ -276,7 +276,7 @@ impl Event {
             Self::CronStoreFailed { error } => visit("error", Text(error.as_str())),
             Self::HeartbeatEnd { outcome, duration, error } => {
                 visit("duration_ms", Millis(*duration));
-                visit("outcome", Text(outcome.as_str()));
+                visit("outcome", Word(outcome.as_str()));
                 if let Some(error) = error {
                     visit("error", Text(error.as_str()));
                 }
@@ -289,8 +289,8 @@ impl Event {
             Self::HookCall { hook, stage, outcome, duration, error } => {
                 visit("duration_ms", Millis(*duration));
                 visit("hook", Text(hook.as_str()));
-                visit("stage", Text(stage.as_str()));
-                visit("outcome", Text(outcome.as_str()));
+                visit("stage", Word(stage.as_str()));
+                visit("outcome", Word(outcome.as_str()));
                 if let Some(error) = error {
                     visit("error", Text(error.as_str()));
                 }
@@ -311,15 +311,15 @@ impl Event {
 
 impl LlmResponse {
     fn attributes<'a>(&'a self, mut visit: impl FnMut(&'static str, Value<'a>)) {
-        use Value::{Count, Millis, Text};
+        use Value::{Count, Millis, Text, Word};
         visit("session_id", Text(self.session.as_str()));
         visit("duration_ms", Millis(self.duration));
         visit("turn", Count(self.turn));
         visit("provider", Text(self.provider.as_str()));
         visit("model", Text(self.model.as_str()));
-        visit("outcome", Text(self.outcome.as_str()));
+        visit("outcome", Word(self.outcome.as_str()));
         if let AttemptOutcome::Failed(reason) = self.outcome {
-            visit("reason", Text(reason.as_str()));
+            visit("reason", Word(reason.as_str()));
         }
         if let Some(first) = self.first_token {
             visit("first_token_ms", Millis(first));
