@@ -78,7 +78,7 @@ impl Reload {
         parts.service.reload_began().await;
         let outcome = take_over(parts, running).await;
         parts.service.reload_ended().await;
-        super::rest::release_start();
+        drop(tokio::spawn(super::rest::release_start()));
         match outcome {
             Ok((changes, reloaded)) => {
                 let changes = Detail::from(changes);

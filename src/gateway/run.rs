@@ -108,7 +108,6 @@ pub async fn run(mut environment: Environment, options: Options) -> anyhow::Resu
     let address = Detail::from(listening.address());
     parts.bus.emit(Event::GatewayReady { address, elapsed: began.elapsed() });
     greeting::greet(&parts, &listening).await;
-    rest::release_start();
     if hot_reload {
         tokio::spawn(hot_reload::run(Arc::clone(&parts), watch));
     }
@@ -269,19 +268,18 @@ impl http::Observer for Unobserved {
 
 /// Sessions that were active before a restart are active still.
 async fn remember_sessions(agent: Agent, stores: Stores, window: Duration) {
+    let now = (SystemTime::now(), Instant::now());
+    let mut used = Vec::new();
     for store in stores.all() {
         match store.recent(window).await {
-            Ok(sessions) => {
-                let now = (SystemTime::now(), Instant::now());
-                let used = sessions.into_iter().filter_map(|session| {
-                    let age = now.0.duration_since(session.modified).unwrap_or_default();
-                    Some((session.key, now.1.checked_sub(age)?))
-                });
-                agent.remember_sessions(used).await;
-            }
+            Ok(sessions) => used.extend(sessions.into_iter().filter_map(|session| {
+                let age = now.0.duration_since(session.modified).unwrap_or_default();
+                Some((session.key, now.1.checked_sub(age)?))
+            })),
             Err(error) => tracing::warn!(%error, "Sessions of before the start could not be listed."),
         }
     }
+    agent.remember_sessions(used).await;
 }
 
 /// Speaks of what the configuration could have said better.
