@@ -11,7 +11,7 @@ use super::assistant::Agent;
 const MAX_PORTION: usize = 256;
 
 impl Agent {
-    /// Notes that a session was used, for example before a restart.
+    /// Notes that a session is used.
     pub fn touch(&self, key: &str, at: Instant) {
         let mut activity = self.0.activity.lock().unwrap_or_else(PoisonError::into_inner);
         // Under the lock, so that the gauge never sees an expiry before its activation.
@@ -21,12 +21,16 @@ impl Agent {
     }
 
     /// Notes that sessions were used before a restart, so many at a time that the sinks keep up.
-    pub async fn remember_sessions(&self, sessions: impl IntoIterator<Item = (String, Instant)>) {
-        for (n, (key, at)) in sessions.into_iter().enumerate() {
-            if n > 0 && n % self.portion() == 0 {
-                tokio::task::yield_now().await;
+    pub async fn remember_sessions(&self, mut sessions: Vec<(String, Instant)>) {
+        sessions.sort_unstable_by_key(|(_, at)| std::cmp::Reverse(*at));
+        for portion in sessions.chunks(self.portion()) {
+            for (key, at) in portion {
+                let mut activity = self.0.activity.lock().unwrap_or_else(PoisonError::into_inner);
+                if activity.recall(key, *at) {
+                    self.0.bus.emit(Event::SessionActivated { session: Detail::new(key) });
+                }
             }
-            self.touch(&key, at);
+            tokio::task::yield_now().await;
         }
     }
 

@@ -1,10 +1,10 @@
 //! From a configured model name to the providers that can answer for it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use picoclaw_telemetry::{Bus, Label};
+use rustc_hash::FxHashMap;
 
 use super::budget::Correction;
 use super::inbound::ModelInfo;
@@ -54,7 +54,8 @@ struct Named {
 /// The configured models.
 #[derive(Debug, Default)]
 pub struct ModelTable {
-    by_name: HashMap<String, Named>,
+    // The names are those of the configuration, whoever asks for them.
+    by_name: FxHashMap<String, Named>,
     order: Vec<String>,
 }
 

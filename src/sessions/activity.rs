@@ -1,9 +1,9 @@
 //! Which sessions were active lately.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
+use lru::LruCache;
+use rustc_hash::FxBuildHasher;
 use sha2::{Digest, Sha256};
 
 use super::id::derived_digits;
@@ -44,33 +44,30 @@ impl std::fmt::Display for SessionHash {
 pub struct Activity {
     window: Duration,
     capacity: usize,
-    last: FxHashMap<SessionHash, Instant>,
-    /// The same, the longest silent first.
-    order: BTreeSet<(Instant, SessionHash)>,
+    /// The last sign of life of each, in the order of these.
+    last: LruCache<SessionHash, Instant, FxBuildHasher>,
 }
 
 impl Activity {
     /// A session counts as active for `window` after its last sign of life.
     pub fn new(window: Duration) -> Self {
-        Self { window, capacity: MAX_SESSIONS, last: FxHashMap::default(), order: BTreeSet::new() }
+        Self { window, capacity: MAX_SESSIONS, last: LruCache::unbounded_with_hasher(FxBuildHasher) }
     }
 
     /// Notes a sign of life of the session with this key; says whether it was not active before.
     pub fn touch(&mut self, key: &str, now: Instant) -> bool {
+        self.last.put(SessionHash::of(key), now).is_none()
+    }
+
+    /// Notes a sign of life from before all that are known; says whether the session was not active.
+    pub fn recall(&mut self, key: &str, at: Instant) -> bool {
         let hash = SessionHash::of(key);
-        let before = self.last.get(&hash).copied();
-        if before.is_some_and(|before| before >= now) {
+        if self.last.contains(&hash) {
             return false;
         }
-        self.last.insert(hash, now);
-        self.order.insert((now, hash));
-        match before {
-            Some(before) => {
-                self.order.remove(&(before, hash));
-                false
-            }
-            None => true,
-        }
+        self.last.put(hash, at);
+        self.last.demote(&hash);
+        true
     }
 
     /// Forgets sessions whose window has passed, and those beyond what is remembered, and returns them: the longest
@@ -78,13 +75,12 @@ impl Activity {
     pub fn expire(&mut self, now: Instant, most: usize) -> Vec<SessionHash> {
         let mut expired = Vec::new();
         while expired.len() < most
-            && let Some(&(last, hash)) = self.order.first()
+            && let Some((&hash, &last)) = self.last.peek_lru()
         {
             if self.last.len() <= self.capacity && now.saturating_duration_since(last) < self.window {
                 break;
             }
-            self.order.pop_first();
-            self.last.remove(&hash);
+            self.last.pop_lru();
             expired.push(hash);
         }
         expired
@@ -108,18 +104,21 @@ mod tests {
         assert_eq!(activity.expire(start + 31 * MINUTE, 9), [SessionHash::of("b")]);
         assert_eq!(activity.last.len(), 1);
         assert_eq!(activity.expire(start + 40 * MINUTE, 9), [SessionHash::of("a")]);
-        assert!(activity.last.is_empty() && activity.order.is_empty());
+        assert!(activity.last.is_empty());
         assert!(activity.touch("a", start + 41 * MINUTE));
     }
 
     #[test]
-    fn an_older_sign_of_life_changes_nothing() {
-        let start = Instant::now();
+    fn what_is_recalled_expires_before_what_was_seen() {
+        let start = Instant::now() + MINUTE;
         let mut activity = Activity::new(MINUTE);
-        activity.touch("a", start + MINUTE);
-        assert!(!activity.touch("a", start));
-        assert_eq!(activity.expire(start + MINUTE, 9), []);
-        assert_eq!(activity.expire(start + 2 * MINUTE, 9), [SessionHash::of("a")]);
+        activity.touch("a", start);
+        assert!(!activity.recall("a", start - MINUTE / 2), "it is active already");
+        assert!(activity.recall("b", start - MINUTE / 4) && activity.recall("c", start - MINUTE / 2));
+        assert!(!activity.touch("b", start));
+        assert_eq!(activity.expire(start + MINUTE / 2, 9), [SessionHash::of("c")]);
+        let rest = [SessionHash::of("a"), SessionHash::of("b")];
+        assert_eq!(activity.expire(start + MINUTE, 9), rest);
     }
 
     #[test]
@@ -150,6 +149,6 @@ mod tests {
             activity.touch(key, start + Duration::from_millis(n as u64));
         }
         assert_eq!(activity.expire(start, 9), [SessionHash::of("a"), SessionHash::of("b")]);
-        assert_eq!((activity.last.len(), activity.order.len()), (2, 2));
+        assert_eq!(activity.last.len(), 2);
     }
 }

@@ -4,7 +4,6 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FlockOperation, flock, statat, syncfs};
 use rustix::io::Errno;
@@ -73,38 +72,35 @@ impl Directory {
         })
     }
 
-    /// The file if it exists, kept open.
-    fn existing(&mut self, name: &str) -> io::Result<Option<&File>> {
+    /// The file if it exists, kept open, and its inode.
+    fn existing(&mut self, name: &str) -> io::Result<Option<(&File, u64)>> {
+        match self.opened(name, &writable()) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The file, created if need be, and its inode.
+    fn file(&mut self, name: &str) -> io::Result<(&File, u64)> {
+        self.opened(name, writable().create(true))
+    }
+
+    fn opened(&mut self, name: &str, options: &OpenOptions) -> io::Result<(&File, u64)> {
         if name == self.journal_name {
-            return Ok(Some(&self.journal));
+            return Ok((&self.journal, self.journal_inode));
         }
         if let Some(at) = self.orphans.iter().position(|(orphan, _)| orphan == name) {
-            return Ok(Some(&self.orphans[at].1));
+            let file = &self.orphans[at].1;
+            return Ok((file, file.metadata()?.ino()));
         }
         if !self.open.contains(name) {
-            match writable().open(self.path.join(name)) {
-                Ok(file) => self.keep(name, file)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                Err(error) => return Err(error),
-            }
+            let file = options.open(self.path.join(name))?;
+            let inode = file.metadata()?.ino();
+            self.open.insert(name.into(), Open { file, inode }, 1);
         }
-        Ok(self.open.get(name).map(|open| &open.file))
-    }
-
-    /// The file, created if need be.
-    fn file(&mut self, name: &str) -> io::Result<&File> {
-        if self.existing(name)?.is_none() {
-            let file = writable().create(true).open(self.path.join(name))?;
-            self.keep(name, file)?;
-        }
-        self.existing(name)?.ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn keep(&mut self, name: &str, file: File) -> io::Result<()> {
-        let inode = file.metadata()?.ino();
-        let name: Arc<str> = name.into();
-        self.open.insert(name, Open { file, inode }, 1);
-        Ok(())
+        let open = self.open.get(name).ok_or(io::ErrorKind::NotFound)?;
+        Ok((&open.file, open.inode))
     }
 }
 
@@ -151,7 +147,7 @@ impl Disk for Directory {
     }
 
     fn read_at(&mut self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(file) = self.existing(name)? else {
+        let Some((file, _)) = self.existing(name)? else {
             return Err(io::ErrorKind::NotFound.into());
         };
         let mut read = 0;
@@ -166,8 +162,10 @@ impl Disk for Directory {
         Ok(read)
     }
 
-    fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file(name)?.write_all_at(bytes, offset)
+    fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<u64> {
+        let (file, inode) = self.file(name)?;
+        file.write_all_at(bytes, offset)?;
+        Ok(inode)
     }
 
     fn create(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -177,7 +175,7 @@ impl Disk for Directory {
     }
 
     fn cut(&mut self, name: &str, len: u64) -> io::Result<()> {
-        self.file(name)?.set_len(len)
+        self.file(name)?.0.set_len(len)
     }
 
     fn sync(&mut self, names: &[&str]) -> io::Result<()> {
@@ -185,7 +183,7 @@ impl Disk for Directory {
             return self.sync_all();
         }
         for name in names {
-            if let Some(file) = self.existing(name)? {
+            if let Some((file, _)) = self.existing(name)? {
                 file.sync_data()?;
             }
         }

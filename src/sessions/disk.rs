@@ -27,8 +27,8 @@ pub(super) trait Disk: Send + 'static {
     /// Fills the buffer from `offset` on, less at the end of the file; says how much.
     fn read_at(&mut self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes at `offset`, creating the file if need be.
-    fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Writes at `offset`, creating the file if need be. Returns which file that was: its inode.
+    fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<u64>;
 
     /// Makes a file have exactly these bytes, not atomically.
     fn create(&mut self, name: &str, bytes: &[u8]) -> io::Result<()>;

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
+use picoclaw_telemetry::json_text;
+
 use super::error::StoreError;
 use crate::chat::Message;
 
@@ -32,7 +34,7 @@ pub(super) fn encode(messages: &[Arc<Message>]) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::with_capacity(256 * messages.len());
     for message in messages {
         let start = bytes.len();
-        serde_json::to_writer(&mut bytes, message).expect("a message always serialises into memory");
+        push(message, &mut bytes);
         bytes.push(b'\n');
         let line = bytes.len() - start;
         if line > MAX_LINE {
@@ -40,6 +42,30 @@ pub(super) fn encode(messages: &[Arc<Message>]) -> Result<Vec<u8>, StoreError> {
         }
     }
     Ok(bytes)
+}
+
+/// Appends a message as JSON. Most have a text and little else.
+fn push(message: &Message, out: &mut Vec<u8>) {
+    let Message { role, content, model_name, created_at, reasoning_content, tool_calls, tool_call_id, other } =
+        message;
+    if reasoning_content.is_some() || !tool_calls.is_empty() || tool_call_id.is_some() || !other.is_empty() {
+        serde_json::to_writer(out, message).expect("a message always serialises into memory");
+        return;
+    }
+    let mut field = |name: &str, value: &str| {
+        out.extend_from_slice(name.as_bytes());
+        json_text::push(value, out);
+        out.push(b'"');
+    };
+    field("{\"role\":\"", role.as_str());
+    field(",\"content\":\"", content);
+    if let Some(model) = model_name {
+        field(",\"model_name\":\"", model);
+    }
+    if let Some(time) = created_at {
+        field(",\"created_at\":\"", time);
+    }
+    out.push(b'}');
 }
 
 /// Memory that messages take whose lines have this many bytes in all.
@@ -165,6 +191,32 @@ mod tests {
 
     fn message(text: &str) -> Arc<Message> {
         Arc::new(Message::new(Role::User, text))
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_is_what_serde_makes_of_a_message(content: String, model: Option<String>, time: Option<String>,
+            call: Option<String>, reasoning: Option<String>, role in 0..4usize) {
+            let role = [Role::System, Role::User, Role::Assistant, Role::Tool][role];
+            let message = Message { model_name: model, created_at: time, tool_call_id: call,
+                reasoning_content: reasoning, ..Message::new(role, content) };
+            let mut line = Vec::new();
+            push(&message, &mut line);
+            let fields = |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).unwrap();
+            prop_assert_eq!(fields(&line), serde_json::to_value(&message).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_plain_line_is_the_same_byte_for_byte() {
+        let message = Message {
+            model_name: Some("gpt".to_owned()),
+            created_at: Some("2026-01-02T03:04:05Z".to_owned()),
+            ..Message::new(Role::Assistant, "\"a\"\n\\ b ü \u{1}")
+        };
+        let mut line = Vec::new();
+        push(&message, &mut line);
+        assert_eq!(String::from_utf8(line).unwrap(), serde_json::to_string(&message).unwrap());
     }
 
     fn load_all(bytes: &[u8]) -> Loaded {

@@ -160,24 +160,25 @@ impl Disk for Simulated {
         Ok(read)
     }
 
-    fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<u64> {
         let mut state = self.0.lock().unwrap();
         let stopped = state.step();
         let faulty = stopped.is_ok() && state.faulty();
         let bytes = if stopped.is_ok() && !faulty { bytes } else { &bytes[..bytes.len() / 2] };
         if stopped.is_err() && state.fuel == Some(0) && !state.names.contains_key(name) {
-            return stopped;
+            return stopped.map(|()| 0);
         }
         let node = state.node(name);
         let (start, end) = (usize::try_from(offset).unwrap(), usize::try_from(offset).unwrap() + bytes.len());
         node.live.resize(node.live.len().max(end), 0);
         node.live[start..end].copy_from_slice(bytes);
-        if faulty { Err(io::ErrorKind::StorageFull.into()) } else { stopped }
+        let inode = state.names[name];
+        if faulty { Err(io::ErrorKind::StorageFull.into()) } else { stopped.map(|()| inode) }
     }
 
     fn create(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.cut(name, 0)?;
-        self.write_at(name, 0, bytes)
+        self.write_at(name, 0, bytes).map(drop)
     }
 
     fn cut(&mut self, name: &str, len: u64) -> io::Result<()> {

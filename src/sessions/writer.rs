@@ -2,9 +2,11 @@
 
 mod checkpoint;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::disk::{Disk, Stamp};
 use super::id::SessionId;
@@ -57,8 +59,8 @@ pub(super) struct Writer<D> {
     position: u64,
     /// Size of the journal at which a checkpoint is due.
     limit: u64,
-    /// What was written since the last checkpoint, by stem.
-    dirty: HashMap<Arc<str>, Dirty>,
+    /// What was written since the last checkpoint, by stem. Whoever chats cannot choose the stems.
+    dirty: FxHashMap<Arc<str>, Dirty>,
     /// New sessions whose metadata only the journal has.
     unpublished: Vec<Arc<str>>,
     /// The journal or the page cache may not hold what it should: nothing is acknowledged before a checkpoint.
@@ -93,17 +95,17 @@ struct Dirty {
 
 /// The file of a session's messages.
 pub(super) fn lines_file(stem: &str) -> String {
-    format!("{stem}.jsonl")
+    [stem, ".jsonl"].concat()
 }
 
 /// The file of a session's metadata.
 pub(super) fn meta_file(stem: &str) -> String {
-    format!("{stem}{META}")
+    [stem, META].concat()
 }
 
 /// Where a session's metadata is written before it takes its place.
 pub(super) fn staged_meta_file(stem: &str) -> String {
-    format!(".{stem}{META}.tmp")
+    [".", stem, META, ".tmp"].concat()
 }
 
 /// Whether a file is one of metadata.
@@ -130,7 +132,7 @@ impl<D: Disk> Writer<D> {
             epoch: last.unwrap_or(0),
             position: journal::HEADER,
             limit,
-            dirty: HashMap::new(),
+            dirty: FxHashMap::default(),
             unpublished: Vec::new(),
             // The first append writes the header of the new journal: a clean start need not wait for the disk.
             suspect: true,
@@ -170,11 +172,14 @@ impl<D: Disk> Writer<D> {
         }
         self.buffer.clear();
         self.buffer.shrink_to(KEEP_BUFFER);
-        let mut ends: HashMap<&str, u64> = HashMap::new();
+        let mut ends: FxHashMap<&str, u64> = FxHashMap::default();
+        let mut inodes = Vec::with_capacity(batch.len());
         let mut results: Vec<_> = batch
             .iter()
             .map(|append| {
-                let placed = self.place(append, ends.get(&*append.stem).copied()).map_err(Arc::new)?;
+                let placed = self.place(append, ends.get(&*append.stem).copied());
+                inodes.push(placed.as_ref().map_or(0, |(_, inode)| *inode));
+                let (placed, _) = placed.map_err(Arc::new)?;
                 ends.insert(&append.stem, placed.end);
                 Ok(placed)
             })
@@ -189,9 +194,9 @@ impl<D: Disk> Writer<D> {
                 }
             }
         }
-        for (append, result) in batch.iter().zip(&results) {
+        for ((append, result), inode) in batch.iter().zip(&results).zip(inodes) {
             if let Ok(placed) = result {
-                self.note(append, *placed);
+                self.note(append, *placed, inode);
             }
         }
         results
@@ -220,8 +225,8 @@ impl<D: Disk> Writer<D> {
         if due { self.checkpoint() } else { Ok(()) }
     }
 
-    /// Writes an append into the page cache and adds it to the buffer for the journal.
-    fn place(&mut self, append: &Append, end: Option<u64>) -> io::Result<Placed> {
+    /// Writes an append into the page cache and adds it to the buffer for the journal. Returns where, and into which file.
+    fn place(&mut self, append: &Append, end: Option<u64>) -> io::Result<(Placed, u64)> {
         let name = lines_file(&append.stem);
         let known = end.or_else(|| self.dirty.get(&append.stem).map(|dirty| dirty.stamp.len));
         let start = match known {
@@ -239,17 +244,20 @@ impl<D: Disk> Writer<D> {
         } else {
             &append.bytes
         };
-        if let Err(error) = self.disk.write_at(&name, start, bytes) {
-            self.take_back(&append.stem, start);
-            return Err(error);
-        }
+        let inode = match self.disk.write_at(&name, start, bytes) {
+            Ok(inode) => inode,
+            Err(error) => {
+                self.take_back(&append.stem, start);
+                return Err(error);
+            }
+        };
         journal::encode(&mut self.buffer, self.epoch, &Record { name: &name, offset: start, bytes });
         if start == 0 {
             let meta = Meta::updated(None, &append.id, true, append.lines, append.at).document();
             let name = meta_file(&append.stem);
             journal::encode(&mut self.buffer, self.epoch, &Record { name: &name, offset: 0, bytes: &meta });
         }
-        Ok(Placed { start, end: start + bytes.len() as u64 })
+        Ok((Placed { start, end: start + bytes.len() as u64 }, inode))
     }
 
     /// Makes the batch durable.
@@ -276,12 +284,7 @@ impl<D: Disk> Writer<D> {
     }
 
     /// Remembers a durable append for the next checkpoint.
-    fn note(&mut self, append: &Append, placed: Placed) {
-        let known = self.dirty.get(&append.stem).map(|dirty| dirty.stamp.inode);
-        let inode = match known {
-            Some(inode) if placed.start > 0 => inode,
-            _ => self.disk.stamp(&lines_file(&append.stem)).ok().flatten().map_or(0, |stamp| stamp.inode),
-        };
+    fn note(&mut self, append: &Append, placed: Placed, inode: u64) {
         let dirty = self.dirty.entry(append.stem.clone()).or_insert_with(|| Dirty::new(append));
         // The length that we wrote, not the one found: another writer's bytes must look foreign.
         dirty.stamp = Stamp { len: placed.end, inode };

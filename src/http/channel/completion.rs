@@ -91,11 +91,13 @@ impl From<Usage> for Tokens {
 
 /// A part that differs between processes and a number that differs within one.
 fn id() -> String {
-    static PROCESS: OnceLock<u64> = OnceLock::new();
+    static PROCESS: OnceLock<String> = OnceLock::new();
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    // Without a source of randomness the ids are still unique within the process.
-    let process = PROCESS.get_or_init(|| getrandom::u64().unwrap_or_else(|_| unix_time()));
-    format!("chatcmpl-{process:016x}{:08x}", NEXT.fetch_add(1, Relaxed))
+    let process = PROCESS.get_or_init(|| {
+        // Without a source of randomness the ids are still unique within the process.
+        format!("chatcmpl-{:016x}", getrandom::u64().unwrap_or_else(|_| unix_time()))
+    });
+    [process.as_str(), &NEXT.fetch_add(1, Relaxed).to_string()].concat()
 }
 
 #[cfg(test)]

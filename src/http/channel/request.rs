@@ -92,8 +92,10 @@ impl ChatRequest {
             let what = "in a session the gateway runs the tools and keeps what they give: leave messages of tools out";
             return Err(Defect::unsupported("messages", what));
         }
-        for (name, advice) in UNSUPPORTED {
-            if fields.remove(*name).is_some_and(|value| asks_for_something(&value)) {
+        for (name, value) in &fields {
+            if let Some((name, advice)) = UNSUPPORTED.iter().find(|(unsupported, _)| name == unsupported)
+                && asks_for_something(value)
+            {
                 return Err(Defect::unsupported(*name, advice));
             }
         }
@@ -107,9 +109,8 @@ impl ChatRequest {
         {
             return Err(Defect::unsupported("modalities", "the gateway answers with text only"));
         }
-        for name in DROPPED {
-            fields.remove(*name);
-        }
+        let unsupported = |name: &str| UNSUPPORTED.iter().any(|(unsupported, _)| *unsupported == name);
+        fields.retain(|name, _| !DROPPED.contains(&name.as_str()) && !unsupported(name));
 
         let stream = flag(&mut fields, "stream")?;
         let include_usage = match fields.remove("stream_options") {

@@ -211,13 +211,9 @@ impl WireMessage<'_> {
 
     /// As it is serialised. Most of a long conversation is plain messages, in every request again.
     fn write_plain(&self, out: &mut Vec<u8>) {
-        let start: &[u8] = match self.message.role {
-            Role::System => br#"{"role":"system","content":""#,
-            Role::User => br#"{"role":"user","content":""#,
-            Role::Assistant => br#"{"role":"assistant","content":""#,
-            Role::Tool => br#"{"role":"tool","content":""#,
-        };
-        out.extend_from_slice(start);
+        for part in ["{\"role\":\"", self.message.role.as_str(), "\",\"content\":\""] {
+            out.extend_from_slice(part.as_bytes());
+        }
         json_text::push(&self.message.content, out);
         out.extend_from_slice(b"\"}");
     }
