@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use hyper::Uri;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::Url;
 
 use super::attempt::Exchange;
@@ -49,11 +49,18 @@ impl Connection {
                 BuildError::new(spec, "proxy", "is no proxy's URL: write it as http://host:port")
             })?;
         }
+        let mut headers = headers(spec, own)?;
+        let https = url.scheme() == "https";
+        if !https && spec.proxy.is_none() {
+            // The client would write it anew for each request.
+            let host = url.authority().try_into().expect("a URL has no characters that a header cannot have");
+            headers.entry(HOST).or_insert(host);
+        }
         Ok(Self {
-            headers: headers(spec, own)?,
+            headers,
             streaming: spec.streaming,
             timeout: spec.request_timeout,
-            https: url.scheme() == "https",
+            https,
             proxy: spec.proxy.clone(),
             reporter: Reporter::new(spec, protocol, url),
             clients: clients.clone(),

@@ -17,7 +17,10 @@ async fn asks_as_the_protocol_says() {
 
     let request = server.requests()[0].clone();
     assert!(request.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{request}");
+    let host = format!("host: {}", server.address());
+    assert_eq!(request.matches("\r\nhost: ").count(), 1, "{request}");
     for header in [
+        host.as_str(),
         "authorization: Bearer sk-secret",
         "x-title: claw",
         concat!("user-agent: PicoClaw/", env!("CARGO_PKG_VERSION")),
@@ -37,11 +40,13 @@ async fn configured_headers_replace_the_own_ones() {
     let server = Server::saying([json_answer(OK).into()]).await;
     let mut spec = spec(&server);
     spec.user_agent = Some("Custom/1".into());
-    spec.custom_headers = vec![("authorization".into(), "Key abc".into())];
+    spec.custom_headers =
+        vec![("authorization".into(), "Key abc".into()), ("host".into(), "models.example".into())];
     ask(&*build(&spec), false).await.answer();
     let request = server.requests()[0].clone();
     assert!(request.contains("authorization: Key abc\r\n") && !request.contains("Bearer"), "{request}");
     assert!(request.contains("user-agent: Custom/1\r\n"), "{request}");
+    assert!(request.contains("host: models.example\r\n"), "{request}");
 }
 
 #[tokio::test]
