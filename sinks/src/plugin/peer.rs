@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::host::process::SUBCOMMAND;
+use super::host::process::{FRUGAL, SUBCOMMAND};
 use super::options::{Isolation, Limits, Options};
 use super::output::Output;
 
@@ -83,6 +83,7 @@ impl Launcher {
             .args(arguments)
             .env_clear()
             .env("PATH", PATH)
+            .env(FRUGAL.0, FRUGAL.1)
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(connection)))
             .stdout(Stdio::piped())

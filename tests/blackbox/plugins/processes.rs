@@ -7,6 +7,9 @@ use serde_json::json;
 
 use crate::support::{Gateway, Home, c_library, library, plugin, wait_for, with_sinks};
 
+/// Of a plugin that is a program; the host of a library has a word for its allocator, too.
+const ENVIRONMENT: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0";
+
 fn gateway(config: serde_json::Value) -> Gateway {
     let home = Home::new(json!({}));
     let options = json!({ "path": library(&home, "drill"), "config": config, "call_timeout_ms": 600_000 });
@@ -30,7 +33,8 @@ fn it_has_a_name_of_its_own_and_nothing_of_the_gateway() {
     assert_eq!(read("comm"), b"claw-sink-p\n");
     let arguments = String::from_utf8(read("cmdline")).unwrap();
     assert!(!arguments.contains("picoclaw"), "{arguments}");
-    assert_eq!(read("environ"), b"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\0");
+    let allocator = "MIMALLOC_ARENA_EAGER_COMMIT=0\0";
+    assert_eq!(String::from_utf8(read("environ")).unwrap(), format!("{allocator}{ENVIRONMENT}"));
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
     let targets: Vec<String> = descriptors
         .map(|entry| fs::read_link(entry.path()).unwrap_or_default().display().to_string())
@@ -47,8 +51,25 @@ fn it_has_a_name_of_its_own_and_nothing_of_the_gateway() {
     };
     assert_eq!(limit("Max data size"), (256 * 1024 * 1024).to_string());
     assert_eq!(limit("Max open files"), "256");
+    // What the host claims for itself is not there for the plugin.
+    let status = String::from_utf8(read("status")).unwrap();
+    let claimed = status.lines().find_map(|line| line.strip_prefix("VmData:")?.strip_suffix(" kB")).unwrap();
+    assert!(claimed.trim().parse::<u64>().unwrap() < 32 * 1024, "{claimed} kB of its 256 MiB are claimed");
     gateway.stop();
     assert!(!is_alive(pid));
+}
+
+#[test]
+fn a_program_has_nothing_of_the_gateways_environment() {
+    let home = Home::new(json!({}));
+    let file = home.join("environment");
+    let command = json!(["/bin/cp", "/proc/self/environ", file]);
+    home.configure(with_sinks(&[plugin("p", json!({ "command": command }))]));
+    let _gateway = Gateway::start_in(home);
+    let environment = wait_for("its environment", || {
+        fs::read_to_string(&file).ok().filter(|environment| environment.ends_with('\0'))
+    });
+    assert_eq!(environment, ENVIRONMENT);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 //! Its standard input is the connection; it ends when that ends. Its memory and files are limited before anything of the
 //! plugin runs.
 
-use std::env;
 use std::ffi::{CString, OsString};
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -13,13 +12,17 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
-    Resource, Rlimit, Signal, getpgrp, getpid, getrlimit, kill_process, kill_process_group, setrlimit,
+    Resource, Rlimit, Signal, getpgrp, getpid, kill_process, kill_process_group, setrlimit,
 };
 
 use super::serve;
 
 /// The subcommand under which the binary becomes such a process.
 pub const SUBCOMMAND: &str = "plugin-host";
+
+/// What the process must find in its environment, for its allocator (docs/adr/0022-allocator.md): to claim memory when it
+/// needs some. What it claims beforehand counts against the limit, and would not be there for the plugin.
+pub(crate) const FRUGAL: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
 
 /// How long the plugin may go on after the gateway is gone.
 const GRACE: Duration = Duration::from_secs(5);
@@ -45,16 +48,9 @@ pub struct HostOptions {
 /// # Errors
 /// When the process cannot be limited, the program cannot be run, or the connection is none.
 pub fn run(options: &HostOptions) -> io::Result<ExitCode> {
-    let limited = limit(options)?;
+    limit(options)?;
     if let Some((program, arguments)) = options.program.split_first() {
-        return Err(Command::new(program).args(arguments).exec());
-    }
-    if limited {
-        // The allocator (docs/adr/0022-allocator.md) has claimed more than the limit, without use. It begins anew, and
-        // asks for less where it does not get as much.
-        let mut arguments = env::args_os();
-        let name = arguments.next().unwrap_or_default();
-        return Err(Command::new("/proc/self/exe").arg0(name).args(arguments).exec());
+        return Err(Command::new(program).args(arguments).env_remove(FRUGAL.0).exec());
     }
     let name: String = options.name.chars().filter(char::is_ascii_graphic).take(LONGEST_NAME).collect();
     rustix::thread::set_name(&CString::new(name).unwrap_or_default())?;
@@ -65,18 +61,16 @@ pub fn run(options: &HostOptions) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says whether the limit of memory is another than before.
-fn limit(options: &HostOptions) -> io::Result<bool> {
+fn limit(options: &HostOptions) -> io::Result<()> {
     let memory = options.memory_mb.saturating_mul(1024 * 1024);
-    let before = getrlimit(Resource::Data).maximum;
     for (resource, most) in
         [(Resource::Data, memory), (Resource::Nofile, options.open_files), (Resource::Core, 0)]
     {
-        let hard = getrlimit(resource).maximum;
+        let hard = rustix::process::getrlimit(resource).maximum;
         let most = hard.map_or(most, |hard| hard.min(most));
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
-    Ok(getrlimit(Resource::Data).maximum != before)
+    Ok(())
 }
 
 /// Waits until the gateway has closed the connection, and a little more.
