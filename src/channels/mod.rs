@@ -1,4 +1,5 @@
-//! Channels: the ways by which messages reach the agent and answers come back.
+//! Channels: the ways by which messages reach the agent and answers come back. One is not here, because it is always there:
+//! the API of OpenAI, [`picoclaw::http::channel`].
 //!
 //! A channel speaks its own protocol to the outside and [`Assistant`](picoclaw::agent::Assistant) to the inside.
 //!

@@ -11,8 +11,8 @@ use serde_json::{Map, Value, json};
 use super::edit::{Editing, paths, tell_gateway};
 use super::say;
 use picoclaw::config::{self, ConfigFile, Environment, MASK};
-use picoclaw::mcp::{Offered, probe};
 use picoclaw_gateway::mcp_server;
+use picoclaw_mcp::{Offered, probe};
 
 /// Where they stand in the configuration.
 const SERVERS: [&str; 3] = ["tools", "mcp", "servers"];

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::parts::Parts;
 use picoclaw::config::{Config, Paths};
 use picoclaw::health::Phase;
-use picoclaw::mcp::{Observer, Servers};
+use picoclaw_mcp::{Observer, Servers};
 
 /// Tells the bus what happens to servers, and the follower when their tools are others.
 pub(super) struct McpOnBus {

@@ -29,11 +29,11 @@ use picoclaw::http::channel::{CHANNEL, CLI_CHANNEL, HttpChannel};
 use picoclaw::http::endpoints::{EndpointTable, Endpoints};
 use picoclaw::http::inlets::Inlets;
 use picoclaw::http::{self, Bound, Limits};
-use picoclaw::mcp::Servers;
 use picoclaw::pidfile::{PidFile, PidRecord, new_token};
 use picoclaw::service::{self, Notifier};
 use picoclaw::sessions::Stores;
 use picoclaw_channels::{Channels, LastChat};
+use picoclaw_mcp::Servers;
 
 /// What the command line says.
 #[derive(Clone, Debug, Default)]

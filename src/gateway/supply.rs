@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::plugin_tools::PluginTools;
 use picoclaw::chat::courier::Courier;
 use picoclaw::config::{Config, McpServerConfig, McpTransport, Paths, SecretString};
-use picoclaw::mcp::{Artifacts, ServerSpec, Servers, Way};
 use picoclaw::sessions::Stores;
 use picoclaw::tools::{BackgroundCommands, Tool, command_environment};
+use picoclaw_mcp::{Artifacts, ServerSpec, Servers, Way};
 
 /// What the toolbox is filled with beside the built-in tools. Cheap to clone.
 #[derive(Clone, Default)]

@@ -13,7 +13,7 @@ pub fn client(connect_timeout: Duration) -> Result<Client, reqwest::Error> {
 }
 
 /// The same through this proxy, instead of those of the environment, unless its address is empty.
-pub fn client_through(connect_timeout: Duration, proxy: &str) -> Result<Client, reqwest::Error> {
+pub(crate) fn client_through(connect_timeout: Duration, proxy: &str) -> Result<Client, reqwest::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
     let tls = ClientConfig::builder_with_provider(provider)

@@ -30,17 +30,16 @@ fn crates_depend_in_one_direction() {
     program.extend(examples);
     allowed.insert("picoclaw", program);
     let (core, telemetry) = ("picoclaw-core", "picoclaw-telemetry");
-    allowed
-        .insert("picoclaw-cli", vec!["picoclaw-gateway", "picoclaw-jobs", core, "picoclaw-sinks", telemetry]);
+    let cli = ["picoclaw-gateway", "picoclaw-jobs", "picoclaw-mcp", core, "picoclaw-sinks", telemetry];
+    allowed.insert("picoclaw-cli", cli.to_vec());
     let parts = ["picoclaw-channels", "picoclaw-hooks", "picoclaw-jobs"];
-    let mut gateway = vec![core, "picoclaw-sinks", telemetry];
+    let mut gateway = vec![core, "picoclaw-mcp", "picoclaw-sinks", telemetry];
     gateway.extend(parts);
     allowed.insert("picoclaw-gateway", gateway);
     for part in parts {
         allowed.insert(part, vec![core, telemetry]);
     }
-    let below =
-        ["picoclaw-chat", "picoclaw-config", "picoclaw-mcp", "picoclaw-tools", "picoclaw-sinks", telemetry];
+    let below = ["picoclaw-chat", "picoclaw-config", "picoclaw-tools", "picoclaw-sinks", telemetry];
     allowed.insert(core, below.to_vec());
     allowed.insert("picoclaw-mcp", vec!["picoclaw-chat", "picoclaw-tools"]);
     allowed.insert("picoclaw-tools", vec!["picoclaw-chat", "picoclaw-telemetry"]);

@@ -1,7 +1,7 @@
 //! The client's side of the Model Context Protocol: `rmcp` behind a few calls.
 //!
-//! The types are those of `rmcp`. What works with them is generated where it is first called, so all calls are here, and
-//! behind pointers: the crate is compiled for size.
+//! The types are those of `rmcp`. All calls of it are here, and behind pointers: what waits for an answer is large, and
+//! would be part of everything that waits for it.
 
 mod client;
 
