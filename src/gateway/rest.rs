@@ -1,8 +1,8 @@
-//! What the gateway does when it has nothing to do: it lets go of code that ran once.
+//! What the gateway does when it has nothing to do: it lets go of code that ran once, and of memory that is free.
 
 use std::time::Duration;
 
-use picoclaw_sinks::plugin::host::release_code;
+use picoclaw_sinks::plugin::host::{release_code, release_memory};
 use picoclaw_telemetry::Bus;
 
 /// How long whoever waits for the start goes first.
@@ -12,16 +12,19 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// How long nothing must have happened after that.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Lets go of the code soon after the start, once the gateway has settled, and then each time after something has happened and nothing more
-/// does. Health checks and scrapes are no events: what they need stays.
+/// Lets go of the code soon after the start, once the gateway has settled, and then each time after something has happened
+/// and nothing more does. Health checks and scrapes are no events: what they need stays.
 pub(super) async fn rest(bus: Bus) {
     tokio::time::sleep(STARTED).await;
     release_start().await;
     tokio::time::sleep(SETTLED).await;
+    release_memory();
     let mut released = release(&bus).await;
     let mut before = released;
     loop {
         tokio::time::sleep(QUIET).await;
+        // Also while much is going on: what is free now was needed by something larger.
+        release_memory();
         let now = bus.seq();
         if now != released && now == before {
             released = release(&bus).await;

@@ -1,5 +1,6 @@
 //! Whoever misbehaves is turned away and counted; others are answered meanwhile.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -211,4 +212,26 @@ fn large_requests_wait_for_room_and_are_all_answered() {
         callers.into_iter().map(|caller| caller.join().unwrap()).collect()
     });
     assert_eq!(statuses, [200; 8]);
+}
+
+#[test]
+fn memory_of_large_messages_is_given_back() {
+    let gateway = Gateway::start(json!({ "gateway": { "max_body_bytes": 16_000_000 } }));
+    let held = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", gateway.pid())).unwrap();
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.strip_suffix(" kB")).unwrap();
+        line.trim().parse::<u64>().unwrap()
+    };
+    let before = held();
+    let large = "x".repeat(6_000_000);
+    let body = json!({ "messages": [{ "role": "user", "content": large }] }).to_string();
+    std::thread::scope(|scope| {
+        let ask = || assert_eq!(gateway.post("/v1/chat/completions", &[], &body).status, 200);
+        for caller in [(); 4].map(|()| scope.spawn(ask)) {
+            caller.join().unwrap();
+        }
+    });
+    // Of the 24 MB of bodies, and what was made of them.
+    wait_for("the memory", || (held() < before + 8 * 1024).then_some(()));
 }
