@@ -44,7 +44,7 @@ pub(super) fn seconds(key: &str, value: f64, usual: f64) -> Result<Duration, Set
 /// A client for the network's server, over a proxy if one is configured.
 pub(super) fn client(around: &Surroundings, proxy: &SecretString) -> Result<reqwest::Client, SettingError> {
     let proxy = Some(proxy.expose().trim()).filter(|proxy| !proxy.is_empty());
-    around.clients.client_for_chats(proxy).map_err(|error| {
+    around.clients.client(proxy).map_err(|error| {
         SettingError::new("proxy", format!("not the address of a proxy: {}", error.without_url()))
     })
 }

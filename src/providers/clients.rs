@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use hyper::Uri;
 use hyper_util::client::legacy::{Client as Pool, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use reqwest::{Proxy, redirect};
 use rustls::{ClientConfig, RootCertStore};
 
-use super::transport::Client;
+use super::transport::{Client, Dial};
 
 /// How long connecting to a server may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,10 +34,10 @@ pub struct HttpClients {
 #[derive(Default)]
 struct Shared {
     tls: OnceLock<ClientConfig>,
-    plain: OnceLock<Client>,
-    secure: OnceLock<Client>,
-    // One per proxy of the configuration: as many as model entries at most.
-    proxied: Mutex<HashMap<String, Client>>,
+    secure: OnceLock<reqwest::Client>,
+    // One per plain server and one per proxy of the configuration: as many as model entries at most.
+    plain: Mutex<HashMap<Uri, Client>>,
+    proxied: Mutex<HashMap<String, reqwest::Client>>,
 }
 
 impl HttpClients {
@@ -45,35 +46,29 @@ impl HttpClients {
         Self::default()
     }
 
-    /// The client for a URL of this scheme, through this proxy.
+    /// The client of a plain `http` server without a proxy, which is asked under the name [`NAMELESS`].
+    ///
+    /// [`NAMELESS`]: super::transport::NAMELESS
+    pub(super) fn direct(&self, server: &Uri) -> Client {
+        let mut plain = self.shared.plain.lock().unwrap_or_else(PoisonError::into_inner);
+        plain.entry(server.clone()).or_insert_with(|| direct_client(server.clone())).clone()
+    }
+
+    /// The client for `https`, and for plain `http` through a proxy.
     ///
     /// # Errors
     /// The proxy's URL is not one, or the TLS library refuses its own defaults.
-    pub fn client(&self, https: bool, proxy: Option<&str>) -> Result<Client, reqwest::Error> {
-        match proxy {
-            None if https => cached(&self.shared.secure, || http_client(self.tls(), None)),
-            None => Ok(self.shared.plain.get_or_init(direct_client).clone()),
-            Some(url) => {
-                let mut proxied = self.shared.proxied.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(client) = proxied.get(url) {
-                    return Ok(client.clone());
-                }
-                let client = http_client(self.tls(), Some(Proxy::all(url)?))?;
-                proxied.insert(url.to_owned(), client.clone());
-                Ok(client)
-            }
+    pub fn client(&self, proxy: Option<&str>) -> Result<reqwest::Client, reqwest::Error> {
+        let Some(url) = proxy else {
+            return cached(&self.shared.secure, || http_client(self.tls(), None));
+        };
+        let mut proxied = self.shared.proxied.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = proxied.get(url) {
+            return Ok(client.clone());
         }
-    }
-
-    /// The client for the servers of chat networks: as for `https`, and for plain `http` too.
-    ///
-    /// # Errors
-    /// As [`client`](Self::client).
-    pub fn client_for_chats(&self, proxy: Option<&str>) -> Result<reqwest::Client, reqwest::Error> {
-        match self.client(true, proxy)? {
-            Client::Full(client) => Ok(client),
-            Client::Direct(_) => unreachable!("only plain http without a proxy goes directly"),
-        }
+        let client = http_client(self.tls(), Some(Proxy::all(url)?))?;
+        proxied.insert(url.to_owned(), client.clone());
+        Ok(client)
     }
 
     /// Clients that trust this authority alone, and no proxies of the environment: for servers in tests.
@@ -84,7 +79,7 @@ impl HttpClients {
         let clients = Self::new();
         let tls = clients.shared.tls.get_or_init(|| tls_config(roots)).clone();
         let direct = builder(tls).no_proxy().build().expect("a client");
-        clients.shared.secure.get_or_init(|| Client::Full(direct));
+        clients.shared.secure.get_or_init(|| direct);
         clients
     }
 
@@ -104,9 +99,9 @@ impl fmt::Debug for HttpClients {
 
 /// Two threads may build at the same time; the first one's client stays.
 fn cached(
-    cell: &OnceLock<Client>,
-    make: impl FnOnce() -> Result<Client, reqwest::Error>,
-) -> Result<Client, reqwest::Error> {
+    cell: &OnceLock<reqwest::Client>,
+    make: impl FnOnce() -> Result<reqwest::Client, reqwest::Error>,
+) -> Result<reqwest::Client, reqwest::Error> {
     if let Some(client) = cell.get() {
         return Ok(client.clone());
     }
@@ -122,7 +117,7 @@ fn tls_config(roots: RootCertStore) -> ClientConfig {
         .with_no_client_auth()
 }
 
-fn direct_client() -> Client {
+fn direct_client(server: Uri) -> Client {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -130,7 +125,7 @@ fn direct_client() -> Client {
         .pool_timer(TokioTimer::new())
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .build(connector);
+        .build(Dial { connector, server });
     Client::Direct(pool)
 }
 
@@ -145,13 +140,13 @@ fn builder(tls: ClientConfig) -> reqwest::ClientBuilder {
         .http1_only()
 }
 
-fn http_client(tls: ClientConfig, proxy: Option<Proxy>) -> Result<Client, reqwest::Error> {
+fn http_client(tls: ClientConfig, proxy: Option<Proxy>) -> Result<reqwest::Client, reqwest::Error> {
     let mut builder = builder(tls);
     if let Some(proxy) = proxy {
         // In place of the environment's.
         builder = builder.no_proxy().proxy(proxy);
     }
-    builder.build().map(Client::Full)
+    builder.build()
 }
 
 #[cfg(test)]
@@ -161,9 +156,9 @@ mod tests {
     #[test]
     fn root_certificates_are_loaded_by_the_first_https_client_only() {
         let clients = HttpClients::new();
-        clients.client(false, None).expect("plain");
+        clients.direct(&Uri::from_static("http://localhost"));
         assert!(clients.shared.tls.get().is_none());
-        clients.client(true, None).expect("secure");
+        clients.client(None).expect("secure");
         assert!(clients.shared.tls.get().is_some());
     }
 
@@ -171,10 +166,10 @@ mod tests {
     fn a_proxy_has_one_client_and_its_password_stays_hidden() {
         let clients = HttpClients::new();
         for _ in 0..2 {
-            clients.client(true, Some("http://user:hunter22@127.0.0.1:1")).expect("proxied");
+            clients.client(Some("http://user:hunter22@127.0.0.1:1")).expect("proxied");
         }
         assert_eq!(clients.shared.proxied.lock().unwrap().len(), 1);
         assert!(!format!("{clients:?}").contains("hunter22"));
-        assert!(clients.client(true, Some("::")).is_err());
+        assert!(clients.client(Some("::")).is_err());
     }
 }

@@ -8,7 +8,7 @@
 
 pub(super) use self::assembly::{Assembly, Fault, MAX_CALLS, Pieces, Step};
 pub(super) use self::attempt::Failed;
-pub(super) use self::connection::{Connection, endpoint, secret_header};
+pub(super) use self::connection::{Connection, endpoint, secret_header, uri};
 pub(super) use self::failure::ErrorBody;
 pub(super) use self::fields::{Fields, write};
 pub(super) use self::lessons::ask;

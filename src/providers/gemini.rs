@@ -15,7 +15,7 @@ use self::body::{Body, Dialect};
 use super::catalog::BuildError;
 use super::clients::HttpClients;
 use super::error::ProviderError;
-use super::exchange::{Connection, endpoint, secret_header};
+use super::exchange::{Connection, endpoint, secret_header, uri};
 use super::provider::{ChatRequest, Completion, Deltas, Provider};
 use super::spec::ModelSpec;
 
@@ -43,10 +43,7 @@ impl Gemini {
         let (url, whole) = endpoint(spec, api_base, &format!("/models/{model}:generateContent"))?;
         let (mut stream, _) = endpoint(spec, api_base, &format!("/models/{model}:streamGenerateContent"))?;
         stream.query_pairs_mut().append_pair("alt", "sse");
-        let pieces = stream
-            .as_str()
-            .parse()
-            .map_err(|error| BuildError::new(spec, "api_base", format!("is not a URL ({error})")))?;
+        let pieces = uri(spec, &stream)?;
         let mut headers = HeaderMap::new();
         if let Some(key) = spec.api_key.as_deref().filter(|key| !key.is_empty()) {
             headers.insert(HeaderName::from_static("x-goog-api-key"), secret_header(spec, "", key)?);

@@ -107,7 +107,7 @@ impl WebhookChannel {
         if !(1..=86_400).contains(&settings.tolerance_seconds) {
             return Err(SettingError::new("tolerance_seconds", "expected 1 to 86400 seconds"));
         }
-        let client = around.clients.client_for_chats(None);
+        let client = around.clients.client(None);
         let client = client.map_err(|error| SettingError::new("callback_url", error.to_string()))?;
         Ok(Self(Arc::new(Webhook {
             key,

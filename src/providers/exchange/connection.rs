@@ -14,7 +14,7 @@ use crate::providers::clients::HttpClients;
 use crate::providers::error::{ProviderError, excerpt};
 use crate::providers::provider::Deltas;
 use crate::providers::spec::ModelSpec;
-use crate::providers::transport::{Answer, Client, TransportError};
+use crate::providers::transport::{Answer, Client, NAMELESS, TransportError};
 
 /// The way to a server.
 ///
@@ -26,11 +26,19 @@ pub(in crate::providers) struct Connection {
     headers: HeaderMap,
     streaming: bool,
     timeout: Duration,
-    https: bool,
-    proxy: Option<String>,
+    way: Way,
     reporter: Reporter,
     clients: HttpClients,
     client: OnceLock<Client>,
+}
+
+/// How its server is reached.
+#[derive(Debug)]
+enum Way {
+    /// Plain HTTP to this server.
+    Direct(Uri),
+    /// With TLS, or through the proxy.
+    Full { proxy: Option<String> },
 }
 
 impl Connection {
@@ -50,18 +58,21 @@ impl Connection {
             })?;
         }
         let mut headers = headers(spec, own)?;
-        let https = url.scheme() == "https";
-        if !https && spec.proxy.is_none() {
-            // The client would write it anew for each request.
+        let way = if is_direct(spec, url) {
+            let problem = |error| BuildError::new(spec, "api_base", format!("is not a URL ({error})"));
+            let server = Uri::try_from(format!("http://{}", url.authority())).map_err(problem)?;
+            // The request's URI does not name it.
             let host = url.authority().try_into().expect("a URL has no characters that a header cannot have");
             headers.entry(HOST).or_insert(host);
-        }
+            Way::Direct(server)
+        } else {
+            Way::Full { proxy: spec.proxy.clone() }
+        };
         Ok(Self {
             headers,
             streaming: spec.streaming,
             timeout: spec.request_timeout,
-            https,
-            proxy: spec.proxy.clone(),
+            way,
             reporter: Reporter::new(spec, protocol, url),
             clients: clients.clone(),
             client: OnceLock::new(),
@@ -87,10 +98,13 @@ impl Connection {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = self
-            .clients
-            .client(self.https, self.proxy.as_deref())
-            .map_err(|error| self.reporter.unreachable(&error.into()))?;
+        let client = match &self.way {
+            Way::Direct(server) => self.clients.direct(server),
+            Way::Full { proxy } => {
+                let client = self.clients.client(proxy.as_deref());
+                Client::Full(client.map_err(|error| self.reporter.unreachable(&error.into()))?)
+            }
+        };
         Ok(self.client.get_or_init(|| client))
     }
 
@@ -111,11 +125,30 @@ pub(in crate::providers) fn endpoint(
     api_base: &str,
     path: &str,
 ) -> Result<(Url, Uri), BuildError> {
-    parse(api_base, path).map_err(|problem| BuildError::new(spec, "api_base", problem))
+    let url = parse(api_base, path).map_err(|problem| BuildError::new(spec, "api_base", problem))?;
+    let uri = uri(spec, &url)?;
+    Ok((url, uri))
 }
 
-fn parse(api_base: &str, path: &str) -> Result<(Url, Uri), String> {
-    const REMEDY: &str = "write it as http://host:port/v1 or https://host/v1";
+/// What a URL is to the HTTP client.
+pub(in crate::providers) fn uri(spec: &ModelSpec, url: &Url) -> Result<Uri, BuildError> {
+    let text = match url.query() {
+        _ if !is_direct(spec, url) => url.as_str().to_owned(),
+        None => format!("{NAMELESS}{}", url.path()),
+        Some(query) => format!("{NAMELESS}{}?{query}", url.path()),
+    };
+    text.parse()
+        .map_err(|error| BuildError::new(spec, "api_base", format!("is not a URL ({error}): {REMEDY}")))
+}
+
+/// Such a server is near, and there is nothing between us and it.
+fn is_direct(spec: &ModelSpec, url: &Url) -> bool {
+    url.scheme() == "http" && spec.proxy.is_none()
+}
+
+const REMEDY: &str = "write it as http://host:port/v1 or https://host/v1";
+
+fn parse(api_base: &str, path: &str) -> Result<Url, String> {
     let mut url = Url::parse(api_base).map_err(|error| format!("is not a URL ({error}): {REMEDY}"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(format!("is not the URL of an HTTP server: {REMEDY}"));
@@ -128,8 +161,7 @@ fn parse(api_base: &str, path: &str) -> Result<(Url, Uri), String> {
     let path = format!("{}{path}", url.path().trim_end_matches('/'));
     url.set_path(&path);
     url.set_fragment(None);
-    let uri = url.as_str().parse().map_err(|error| format!("is not a URL ({error}): {REMEDY}"))?;
-    Ok((url, uri))
+    Ok(url)
 }
 
 /// The value of a header that carries the key.
