@@ -122,6 +122,18 @@ impl Ledger {
         }
     }
 
+    /// Becomes equal to `other` within the memory that it has: for whoever does so again and again.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.seq = other.seq;
+        for (own, other) in self.families.iter_mut().zip(&other.families) {
+            if !Arc::ptr_eq(&own.labels, &other.labels) {
+                own.labels = Arc::clone(&other.labels);
+                own.index = Arc::clone(&other.index);
+            }
+            own.numbers.clone_from(&other.numbers);
+        }
+    }
+
     /// The series of a metric, in the order in which they appeared. Series are never removed or reordered, so a
     /// position identifies a series for the life of the process.
     pub fn series(&self, metric: Metric) -> impl ExactSizeIterator<Item = Series<'_>> {

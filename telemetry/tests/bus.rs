@@ -168,6 +168,7 @@ proptest! {
     fn every_subscriber_ends_up_with_the_exact_numbers(ring in 2usize..=1024, steps in steps()) {
         let bus = Bus::new(ring);
         let mut folders = vec![Folder::new(&bus)];
+        let mut copy = Ledger::new();
         for step in steps {
             match step {
                 Step::Emit(events) => {
@@ -182,6 +183,8 @@ proptest! {
                 Step::Subscribe if folders.len() < 5 => folders.push(Folder::new(&bus)),
                 Step::Subscribe => {}
             }
+            bus.inspect(|now| copy.copy_from(now));
+            prop_assert!(copy == bus.checkpoint().ledger, "the copy differs");
         }
         bus.close();
         for folder in &mut folders {

@@ -56,7 +56,8 @@ struct Missing {
 
 impl Missing {
     fn total(self) -> u64 {
-        self.by_reason().map(|(meaning, _)| meaning.missing).sum()
+        let Self { lagged, buffer_full, too_large, gave_up, crashed } = self;
+        lagged + buffer_full + too_large + gave_up + crashed
     }
 
     fn by_reason(self) -> impl Iterator<Item = (Meaning, &'static str)> {
@@ -135,9 +136,12 @@ impl Sink for JsonLog {
             return Verdict::Filtered;
         }
         let missing = self.after;
+        let total = missing.total();
         let encoder = &mut self.encoder;
-        let pushed = self.buffer.push(1 + missing.total(), |out| {
-            encoder.gaps(record.time, missing, out);
+        let pushed = self.buffer.push(1 + total, |out| {
+            if total > 0 {
+                encoder.gaps(record.time, missing, out);
+            }
             encoder.event(record, out);
         });
         match pushed {

@@ -4,11 +4,11 @@
 //! are forty at most, and whoever wants more asks `/metrics`. It
 //! has no `checks`: nri-flex would make attributes with the checks' names of it, which come and go with the
 //! configuration; `/ready` has the checks. Rates and quantiles are those of the last minutes, from samples of the
-//! exact ledger.
+//! bus's exact numbers (docs/adr/0024).
 
 mod sample;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use picoclaw_telemetry::metric::RESPONSE_BOUNDS;
@@ -67,6 +67,7 @@ pub fn build(config: &SinkConfig, index: usize, context: &Context) -> Result<Bui
 
 struct NewRelic {
     path: String,
+    /// The exact numbers when they were looked at last.
     ledger: Ledger,
     window: Window<Sample>,
     /// The longest response time since the last sample; `None` when events were missed since.
@@ -75,24 +76,23 @@ struct NewRelic {
 }
 
 impl Sink for NewRelic {
+    fn start(&mut self, checkpoint: &Checkpoint) {
+        self.window.push(Instant::now(), Sample::take(&checkpoint.ledger, &process::facts()));
+    }
+
     fn record(&mut self, record: &Record) -> Verdict {
-        if record.seq > self.ledger.seq()
-            && let Event::ReplySent { duration, .. } = &record.event
-        {
+        if let Event::ReplySent { duration, .. } = &record.event {
             self.slowest = self.slowest.map(|slowest| slowest.max(*duration));
         }
-        self.ledger.apply(record);
         Verdict::Delivered
     }
 
-    fn gap(&mut self, _: u64, checkpoint: &Checkpoint) {
-        self.ledger = checkpoint.ledger.clone();
-        let now = Instant::now();
-        if self.window.begin(now).is_none() {
-            self.window.push(now, Sample::take(&self.ledger, &process::facts()));
-        } else {
-            self.slowest = None;
-        }
+    fn gap(&mut self, _: u64, _: &Checkpoint) {
+        self.slowest = None;
+    }
+
+    fn tick(&mut self, _: SystemTime) {
+        self.context.bus.inspect(|now| self.ledger.copy_from(now));
     }
 
     fn cadence(&self) -> Cadence {

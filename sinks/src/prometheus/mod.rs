@@ -1,7 +1,7 @@
 //! The Prometheus exposition: the sink that is asked.
 //!
-//! It folds its own ledger, so a scrape never waits for anybody. The runner takes in everything up to the moment of
-//! the question first: what happened before a scrape is in it.
+//! The numbers are those of the bus, copied when somebody asks: what happened before a scrape is in it, and between two
+//! scrapes nothing is done that nobody looks at (docs/adr/0024).
 //!
 //! * `accept`: which format a client wants.
 //! * `encode`: our own encoder, which writes from cached prefixes and costs a fraction of the `prometheus` crate's.
@@ -64,6 +64,7 @@ pub fn build(config: &SinkConfig, index: usize, context: &Context) -> Result<Bui
 
 struct Prometheus {
     path: String,
+    /// The exact numbers of the last scrape.
     ledger: Ledger,
     context: Context,
     foreign: Registry,
@@ -73,14 +74,11 @@ struct Prometheus {
 }
 
 impl Sink for Prometheus {
-    fn record(&mut self, record: &Record) -> Verdict {
-        self.ledger.apply(record);
+    fn record(&mut self, _: &Record) -> Verdict {
         Verdict::Delivered
     }
 
-    fn gap(&mut self, _: u64, checkpoint: &Checkpoint) {
-        self.ledger = checkpoint.ledger.clone();
-    }
+    fn gap(&mut self, _: u64, _: &Checkpoint) {}
 
     fn endpoints(&self) -> Vec<String> {
         vec![self.path.clone()]
@@ -92,6 +90,7 @@ impl Sink for Prometheus {
             Format::Text => &mut self.text,
             Format::OpenMetrics => self.open_metrics.get_or_insert_with(|| Encoder::new(format)),
         };
+        self.context.bus.inspect(|now| self.ledger.copy_from(now));
         let body = encoder.encode(&self.ledger, &self.context, &self.foreign.gather());
         EndpointResponse { status: 200, content_type: format.content_type(), headers: Vec::new(), body }
     }
