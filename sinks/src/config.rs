@@ -108,7 +108,7 @@ pub struct Filter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct BufferConfig {
-    /// Most events that wait.
+    /// Most events that wait, beside those of a batch that is on its way.
     #[schemars(range(min = 1))]
     pub max_events: usize,
     /// Most bytes that wait.

@@ -60,15 +60,16 @@ pub fn visit(context: &Context, mut visit: impl FnMut(Metric, &[&str], SeriesVal
     for (metric, read) in counters {
         sinks.iter().for_each(|sink| visit(metric, &[&sink.name], Counter(read(sink))));
     }
-    let gauges: [(Metric, Read<f64>); 4] = [
-        (Metric::SinkLagEvents, |sink| sink.backlog() as f64),
+    let gauges: [(Metric, Read<f64>); 3] = [
         (Metric::SinkBufferEvents, |sink| sink.buffered() as f64),
         (Metric::SinkUp, |sink| f64::from(u8::from(sink.up()))),
         (Metric::SinkLastSuccess, SinkStats::last_success),
     ];
+    let running = || sinks.iter().filter(|sink| !sink.is_retired());
+    let seq = context.bus.seq();
+    running().for_each(|sink| visit(Metric::SinkLagEvents, &[&sink.name], Gauge(sink.backlog(seq) as f64)));
     for (metric, read) in gauges {
-        let running = sinks.iter().filter(|sink| !sink.is_retired());
-        running.for_each(|sink| visit(metric, &[&sink.name], Gauge(read(sink))));
+        running().for_each(|sink| visit(metric, &[&sink.name], Gauge(read(sink))));
     }
     for sink in &sinks {
         let flush = sink.flush();

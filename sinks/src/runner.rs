@@ -168,7 +168,8 @@ impl<'a> Runner<'a> {
     fn taken(&mut self) {
         let evicted = self.sink.evicted();
         self.account.dropped(DropReason::BufferFull, evicted);
-        self.account.set_backlog(self.intake.backlog());
+        self.account.set_left(self.intake.left());
+        self.account.stats().set_position(self.intake.position());
         if self.cadence == Cadence::EachDrain {
             self.seal(false);
         }

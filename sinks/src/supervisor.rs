@@ -7,6 +7,7 @@ mod check;
 mod conservation;
 mod entry;
 mod errors;
+mod gate;
 mod keeper;
 mod plan;
 mod reload;
@@ -32,6 +33,7 @@ pub use reload::Changes;
 pub use reopener::Reopener;
 
 use entry::Entry;
+use gate::Gate;
 
 /// What turns an entry of the configuration into a sink.
 pub type BuildSink = Arc<dyn Fn(&SinkConfig, usize, &Context) -> Result<Built, BuildError> + Send + Sync>;
@@ -88,7 +90,7 @@ impl Supervisor {
             .collect();
         let entries: Vec<_> = subscribed
             .into_iter()
-            .map(|(planned, input)| Entry::start(planned, &context, &build, input, None))
+            .map(|(planned, input)| Entry::start(planned, &context, &build, input, Gate::default(), None))
             .collect();
         let reopener = Reopener::default();
         reopener.reach(&entries);

@@ -300,11 +300,6 @@ impl Subscription {
         &self.bus
     }
 
-    /// How many records wait in the ring, overwritten ones included.
-    pub fn backlog(&self) -> u64 {
-        self.last().saturating_sub(self.position)
-    }
-
     /// The next thing, waiting for it. Safe to cancel.
     pub async fn next(&mut self) -> Next<'_> {
         while !self.turn() {
@@ -367,10 +362,5 @@ impl Subscription {
             }
             None => Next::Closed,
         }
-    }
-
-    /// The number of the last event that it can see or miss.
-    fn last(&self) -> u64 {
-        self.bus.seq().min(self.bus.end())
     }
 }

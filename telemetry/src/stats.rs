@@ -119,7 +119,8 @@ pub struct SinkStats {
     retries: AtomicU64,
     restarts: AtomicU64,
     buffered: AtomicU64,
-    backlog: AtomicU64,
+    left: AtomicU64,
+    position: AtomicU64,
     down: AtomicU64,
     last_success_ns: AtomicU64,
     retired: AtomicBool,
@@ -161,7 +162,8 @@ impl SinkStats {
             retries: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
             buffered: AtomicU64::new(0),
-            backlog: AtomicU64::new(0),
+            left: AtomicU64::new(0),
+            position: AtomicU64::new(0),
             down: AtomicU64::new(0),
             last_success_ns: AtomicU64::new(0),
             retired: AtomicBool::new(false),
@@ -222,14 +224,24 @@ impl SinkStats {
         self.buffered.store(n, Relaxed);
     }
 
-    /// Events in the ring that the sink had not seen when it last looked.
-    pub fn backlog(&self) -> u64 {
-        self.backlog.load(Relaxed)
+    /// Events up to number `seq` that the sink has not seen.
+    pub fn backlog(&self, seq: u64) -> u64 {
+        self.left() + seq.saturating_sub(self.position.load(Relaxed))
     }
 
-    /// Notes how many events wait in the ring.
-    pub fn set_backlog(&self, n: u64) {
-        self.backlog.store(n, Relaxed);
+    /// Notes up to which event the sink has seen or missed all: that of its successor, if it has one.
+    pub fn set_position(&self, seq: u64) {
+        self.position.fetch_max(seq, Relaxed);
+    }
+
+    /// Events that a predecessor has still to see: they are not its successor's.
+    pub fn left(&self) -> u64 {
+        self.left.load(Relaxed)
+    }
+
+    /// Notes how many events a predecessor has still to see.
+    pub fn set_left(&self, n: u64) {
+        self.left.store(n, Relaxed);
     }
 
     /// Whether the last send worked.
@@ -285,7 +297,7 @@ impl SinkStats {
         if self.retired.swap(false, Relaxed) {
             self.down.store(0, Relaxed);
             self.buffered.store(0, Relaxed);
-            self.backlog.store(0, Relaxed);
+            self.left.store(0, Relaxed);
         }
     }
 
@@ -354,14 +366,16 @@ mod tests {
         let stats = registry.entry("a");
         stats.add_delivered(3);
         stats.set_buffered(2);
-        stats.set_backlog(1);
+        stats.set_left(1);
+        stats.set_position(5);
+        assert_eq!((stats.backlog(7), stats.backlog(4)), (3, 1));
         stats.mark_down();
         registry.retire("a");
         registry.retire("unknown");
         assert!(stats.is_retired() && registry.all().len() == 1);
         let again = registry.entry("a");
         assert!(!again.is_retired() && again.up());
-        assert_eq!((again.delivered(), again.buffered(), again.backlog()), (3, 0, 0));
+        assert_eq!((again.delivered(), again.buffered(), again.backlog(5)), (3, 0, 0));
         again.mark_down();
         assert!(!registry.entry("a").up(), "asking for a sink that runs changes nothing");
     }

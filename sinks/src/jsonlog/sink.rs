@@ -33,8 +33,10 @@ pub(super) struct JsonLog {
     evicted: u64,
     /// How many batches were sealed.
     batches: u64,
-    /// How many records the sealed batch tells of.
+    /// How many records the sealed batch tells of, gap lines between events included.
     sealed: u64,
+    /// Missing before the oldest line of the sealed batch.
+    sealed_before: Missing,
     progress: Arc<Progress>,
 }
 
@@ -58,6 +60,15 @@ impl Missing {
     fn total(self) -> u64 {
         let Self { lagged, buffer_full, too_large, gave_up, crashed } = self;
         lagged + buffer_full + too_large + gave_up + crashed
+    }
+
+    fn add(&mut self, other: Self) {
+        let Self { lagged, buffer_full, too_large, gave_up, crashed } = other;
+        self.lagged += lagged;
+        self.buffer_full += buffer_full;
+        self.too_large += too_large;
+        self.gave_up += gave_up;
+        self.crashed += crashed;
     }
 
     fn by_reason(self) -> impl Iterator<Item = (Meaning, &'static str)> {
@@ -89,6 +100,7 @@ impl JsonLog {
             evicted: 0,
             batches: 0,
             sealed: 0,
+            sealed_before: Missing::default(),
             progress,
         }
     }
@@ -183,6 +195,7 @@ impl Sink for JsonLog {
         let mut frames = vec![block::first_frame(self.batches + 1)];
         let mut events = 0;
         let before = std::mem::take(&mut self.before);
+        self.sealed_before = before;
         self.gap_frame(before, &mut frames);
         if let Some(taken) = self.buffer.take(BATCH_BYTES) {
             events = taken.entries;
@@ -202,7 +215,13 @@ impl Sink for JsonLog {
 
     fn refused(&mut self, batch: Batch) -> u64 {
         let done = self.progress.of(&batch.frames);
-        self.before.gave_up += self.sealed.saturating_sub(done.records);
+        let mut untold = self.sealed.saturating_sub(done.records);
+        if done.records == 0 {
+            // Not even those before the batch were told of: they are missing for the reason that they had.
+            self.before.add(self.sealed_before);
+            untold -= self.sealed_before.total();
+        }
+        self.before.gave_up += untold;
         batch.events.saturating_sub(done.events)
     }
 

@@ -12,7 +12,8 @@ pub(crate) struct Gauges(Mutex<Waiting>);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Waiting {
     buffered: u64,
-    backlog: u64,
+    /// Of what is not a successor's.
+    left: u64,
 }
 
 /// Counts into the statistics under the sink's name, and remembers what this runner's share is.
@@ -87,8 +88,8 @@ impl Account {
         self.set(Waiting { buffered, ..self.mine });
     }
 
-    pub(crate) fn set_backlog(&mut self, backlog: u64) {
-        self.set(Waiting { backlog, ..self.mine });
+    pub(crate) fn set_left(&mut self, left: u64) {
+        self.set(Waiting { left, ..self.mine });
     }
 
     /// The end of a runner: what it still held is lost. Returns how much that was.
@@ -111,10 +112,10 @@ impl Account {
         }
         let mut all = self.gauges.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.buffered = all.buffered - self.mine.buffered + mine.buffered;
-        all.backlog = all.backlog - self.mine.backlog + mine.backlog;
+        all.left = all.left - self.mine.left + mine.left;
         // Under the lock, so that the later sum is also the later to be seen.
         self.stats.set_buffered(all.buffered);
-        self.stats.set_backlog(all.backlog);
+        self.stats.set_left(all.left);
         self.mine = mine;
     }
 }
@@ -135,16 +136,16 @@ mod tests {
         old.set_buffered(5);
         new.recorded();
         new.set_buffered(1);
-        new.set_backlog(7);
-        assert_eq!((stats.buffered(), stats.backlog()), (6, 7));
+        new.set_left(7);
+        assert_eq!((stats.buffered(), stats.left()), (6, 7));
         old.delivered(3);
         old.say();
         assert_eq!((stats.recorded(), stats.delivered()), (5, 3));
         old.set_buffered(2);
         assert_eq!(old.abandon(DropReason::Shutdown), 2);
-        assert_eq!((stats.buffered(), stats.backlog()), (1, 7));
+        assert_eq!((stats.buffered(), stats.left()), (1, 7));
         drop(new);
-        assert_eq!((stats.buffered(), stats.backlog()), (0, 0));
+        assert_eq!((stats.buffered(), stats.left()), (0, 0));
         assert_eq!((stats.recorded(), stats.delivered()), (6, 3));
         assert_eq!(stats.dropped(DropReason::Shutdown), 3);
     }

@@ -85,10 +85,14 @@ impl Intake {
         self.position >= upto || self.is_over()
     }
 
-    /// How many events wait to be taken in.
-    pub(crate) fn backlog(&self) -> u64 {
-        let left = self.gate.last().saturating_sub(self.position);
-        self.subscription.backlog().min(left)
+    /// The number of the last event that was taken in or missed.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// How many events before the beginning of a successor wait to be taken in.
+    pub(crate) fn left(&self) -> u64 {
+        self.gate.fence.seq().map_or(0, |end| end.saturating_sub(self.position))
     }
 
     /// Completes when there is something to take in. Safe to cancel.

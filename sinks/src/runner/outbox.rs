@@ -14,8 +14,10 @@ use super::{Account, Status};
 use crate::backoff;
 use crate::config::RetryConfig;
 
-/// How long a probe may take, and after which time a send without an end of its own means that the sink is down.
-const STUCK: Duration = Duration::from_secs(30);
+/// How long a probe may take.
+const PROBE: Duration = Duration::from_secs(30);
+/// After which time a send without an end of its own means that the sink is down: a disk that takes so long hangs.
+const STUCK: Duration = Duration::from_secs(10);
 
 type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
 
@@ -320,7 +322,7 @@ async fn work(mut transport: Box<dyn Transport>, mut what: What) -> Done {
     let began = Instant::now();
     let patience = match what {
         What::Sent { .. } => transport.patience(),
-        What::Probed | What::Reopened(_) => Some(STUCK),
+        What::Probed | What::Reopened(_) => Some(PROBE),
     };
     let action = async {
         match &mut what {

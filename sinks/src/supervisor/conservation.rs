@@ -48,7 +48,7 @@ pub enum Imbalance {
 /// # Errors
 /// When the numbers do not add up.
 pub fn conservation(stats: &SinkStats, emitted: u64) -> Result<(), Imbalance> {
-    let (recorded, lagged, backlog) = (stats.recorded(), stats.lagged(), stats.backlog());
+    let (recorded, lagged, backlog) = (stats.recorded(), stats.lagged(), stats.left());
     if emitted != recorded + lagged + backlog {
         return Err(Imbalance::Intake { sink: stats.name.clone(), emitted, recorded, lagged, backlog });
     }

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use super::gate::Gate;
 use super::keeper::Keeper;
 use super::plan::Planned;
 use super::{BuildSink, SinkState};
@@ -35,16 +36,19 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Starts a sink that was built, where `subscription` begins. It goes on in the place of `predecessor`, if any.
+    /// Starts a sink that was built, where `subscription` begins. It sends once `gate` is open, and goes on in the place
+    /// of `predecessor`, if any.
     pub(super) fn start(
         planned: Planned,
         context: &Context,
         build: &BuildSink,
         (subscription, drains): (Subscription, Drains),
+        gate: Gate,
         predecessor: Option<&Predecessor>,
     ) -> Self {
         let name = planned.config.name();
         let stats = context.sinks.entry(name);
+        stats.set_position(subscription.start().ledger.seq());
         let gauges = predecessor.map_or_else(Arc::default, |old| Arc::clone(&old.gauges));
         let status = Arc::new(Status::new(name, Arc::clone(&context.masker)));
         let (address, commands) = Address::new();
@@ -54,6 +58,7 @@ impl Entry {
             context: context.clone(),
             build: Arc::clone(build),
             commands,
+            gate,
             account: Account::new(Arc::clone(&stats), Arc::clone(&gauges)),
             status: Arc::clone(&status),
         };

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::BuildSink;
+use super::gate::Gate;
 use crate::backoff;
 use crate::config::{RetryConfig, SinkConfig};
 use crate::context::Context;
@@ -31,6 +32,7 @@ pub(super) struct Keeper {
     pub(super) context: Context,
     pub(super) build: BuildSink,
     pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) gate: Gate,
     pub(super) account: Account,
     pub(super) status: Arc<Status>,
 }
@@ -50,6 +52,7 @@ impl Keeper {
                 Err(error) => error,
             };
             let lost = self.account.abandon(DropReason::Crashed);
+            self.account.stats().set_position(intake.position());
             if self.account.stats().delivered() > delivered {
                 // What was lost before has been told by now.
                 crashed = 0;
@@ -99,13 +102,14 @@ impl Keeper {
         crashed: u64,
         stop: Option<Stop>,
     ) -> Result<Finished, String> {
-        let Self { config, index, context, build, commands, account, status } = self;
+        let Self { config, index, context, build, commands, gate, account, status } = self;
         let once = async {
             let built = match built {
                 Some(built) => built,
                 None => build(config, *index, context).map_err(|error| error.to_string())?,
             };
-            let outbox = Outbox::new(built.transport, config.retry);
+            let transport = built.transport.map(|transport| gate.guard(transport));
+            let outbox = Outbox::new(transport, config.retry);
             let runner = Runner::new(built.sink, intake, outbox, account, status, start, crashed);
             Ok(match stop {
                 Some(Stop { deadline, reply }) => runner.finish(deadline, reply).await,

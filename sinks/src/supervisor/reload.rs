@@ -2,12 +2,16 @@
 
 use std::fmt;
 
+use picoclaw_telemetry::Subscription;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::entry::{Entry, Stopping};
+use super::entry::{Entry, Predecessor};
+use super::gate::{Gate, Occupied};
 use super::plan::Planned;
 use super::{RELOAD_PATIENCE, Supervisor};
 use crate::config::SinkConfig;
+use crate::runner::Command;
 
 /// What a reload has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,87 +46,90 @@ impl fmt::Display for Changes {
     }
 }
 
-/// Makes the plan true. A changed sink begins exactly where its predecessor ends: no event is missed or seen twice.
+/// One that stops.
+struct Leaving {
+    entry: Entry,
+    /// The way to it, which its successor's address is not.
+    commands: mpsc::Sender<Command>,
+    occupied: Occupied,
+}
+
+impl From<Entry> for Leaving {
+    fn from(entry: Entry) -> Self {
+        Self { commands: entry.address.sender(), occupied: Occupied::new(), entry }
+    }
+}
+
+/// One that runs on, or one that comes.
+enum Next {
+    Kept(Entry),
+    New { planned: Planned, subscription: Subscription, predecessor: Option<Predecessor> },
+}
+
+/// Makes the plan true. A changed sink begins exactly where its predecessor ends: no event is missed or seen twice. All
+/// that are new take records in at once, however long the others take to stop.
 pub(super) async fn take_over(
     supervisor: &mut Supervisor,
     planned: Vec<Planned>,
     sinks: &[SinkConfig],
 ) -> Changes {
     let mut changes = Changes::default();
-    let deadline = Instant::now() + RELOAD_PATIENCE;
     let mut old = std::mem::take(&mut supervisor.entries);
-    let mut stopping: Vec<Stopping> = Vec::new();
-
-    // Sinks that are gone may hold what others want.
     let is_configured = |entry: &Entry| sinks.iter().any(|s| s.enabled && s.name() == entry.name());
-    for gone in old.extract_if(.., |entry| !is_configured(entry)) {
-        changes.stopped.push(gone.name().to_owned());
-        stopping.push(gone.stop(deadline));
-    }
-    let wanted: Vec<String> = planned
-        .iter()
-        .filter(|planned| planned.built.is_some())
-        .flat_map(|planned| planned.claims.clone())
-        .collect();
-    let overlaps = |entry: &Entry| entry.claims.iter().any(|claim| wanted.contains(claim));
+    let mut leaving: Vec<Leaving> =
+        old.extract_if(.., |entry| !is_configured(entry)).map(Leaving::from).collect();
+    changes.stopped.extend(leaving.iter().map(|gone| gone.entry.name().to_owned()));
 
     // All new subscriptions exist before any sink stops.
-    let mut coming = Vec::new();
+    let bus = &supervisor.context.bus;
+    let mut next = Vec::new();
     for planned in planned {
         let at = old.iter().position(|entry| entry.name() == planned.config.name());
-        let running = at.map(|at| old.swap_remove(at));
-        match (planned.built.is_some(), running) {
+        match (planned.built.is_some(), at.map(|at| old.swap_remove(at))) {
             (false, Some(running)) => {
                 changes.unchanged += 1;
-                supervisor.entries.push(running);
-                coming.push(None);
+                next.push(Next::Kept(running));
             }
             (_, running) => {
                 let names = if running.is_some() { &mut changes.restarted } else { &mut changes.started };
                 names.push(planned.config.name().to_owned());
-                let bus = &supervisor.context.bus;
                 let subscription = running.as_ref().map_or_else(|| bus.subscribe(), |old| old.hand_over(bus));
                 let predecessor = running.as_ref().map(Entry::predecessor);
-                // Stopped first, where old and new cannot both have what they want; else the new one comes first.
-                let later = match running {
-                    Some(running) if overlaps(&running) => {
-                        stopping.push(running.stop(deadline));
-                        None
-                    }
-                    Some(running) => Some((running.address.sender(), running)),
-                    None => None,
-                };
-                coming.push(Some((planned, subscription, predecessor, later)));
+                leaving.extend(running.map(Leaving::from));
+                next.push(Next::New { planned, subscription, predecessor });
             }
         }
     }
+    for one in next {
+        supervisor.entries.push(match one {
+            Next::Kept(entry) => entry,
+            Next::New { planned, subscription, predecessor } => {
+                let has_what_it_wants =
+                    |one: &&Leaving| one.entry.claims.iter().any(|claim| planned.claims.contains(claim));
+                let gate = Gate::behind(leaving.iter().filter(has_what_it_wants).map(|one| &one.occupied));
+                let input = (subscription, supervisor.gather.drains());
+                let (context, build) = (&supervisor.context, &supervisor.build);
+                Entry::start(planned, context, build, input, gate, predecessor.as_ref())
+            }
+        });
+    }
+    let deadline = Instant::now() + RELOAD_PATIENCE;
+    let stopping: Vec<_> = leaving
+        .into_iter()
+        .map(|Leaving { entry, commands, occupied }| {
+            let stopping = entry.stop_via(commands, deadline);
+            tokio::spawn(async move {
+                note(stopping.finished().await);
+                drop(occupied);
+            })
+        })
+        .collect();
     for stopping in stopping {
-        note(stopping.finished().await);
+        // A panic has been told.
+        let _ = stopping.await;
     }
     // Their last sends may still have failed.
     changes.stopped.iter().for_each(|name| supervisor.context.sinks.retire(name));
-    let unchanged = std::mem::take(&mut supervisor.entries);
-    let mut unchanged = unchanged.into_iter();
-    let mut replaced = Vec::new();
-    for one in coming {
-        let Some((planned, subscription, predecessor, later)) = one else {
-            supervisor.entries.extend(unchanged.next());
-            continue;
-        };
-        supervisor.entries.push(Entry::start(
-            planned,
-            &supervisor.context,
-            &supervisor.build,
-            (subscription, supervisor.gather.drains()),
-            predecessor.as_ref(),
-        ));
-        if let Some((commands, running)) = later {
-            replaced.push(running.stop_via(commands, deadline));
-        }
-    }
-    for stopping in replaced {
-        note(stopping.finished().await);
-    }
     changes
 }
 

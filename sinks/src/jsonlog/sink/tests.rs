@@ -99,6 +99,24 @@ fn what_a_panic_took_away_is_told_even_if_it_has_to_wait() {
 }
 
 #[test]
+fn what_is_given_up_keeps_the_reasons_of_what_it_was_to_tell() {
+    let mut sink = sink(2, WhenFull::DropOldest);
+    for seq in 1..=5 {
+        sink.record(&record(seq));
+    }
+    for given_up in [2, 4] {
+        let batch = sink.seal(false).unwrap();
+        assert_eq!(sink.refused(batch), 2);
+        for seq in 6..=7 {
+            sink.record(&record(seq));
+        }
+        assert_eq!(sink.before, Missing { buffer_full: 3, gave_up: given_up, ..Missing::default() });
+    }
+    let lines = [("3 buffer_full", 3), ("4 gave_up", 7), ("6", 8), ("7", 9)];
+    assert_eq!(written(&sink.seal(false).unwrap(), 0), expected(&lines));
+}
+
+#[test]
 fn what_is_given_up_is_missing_from_the_log() {
     let mut sink = sink(10, WhenFull::DropOldest);
     for seq in 1..=3 {

@@ -127,7 +127,11 @@ async fn files_are_opened_anew_also_while_a_reload_waits() {
     assert_eq!(changes.unwrap().restarted, ["slow"]);
     assert!(reopened < Duration::from_secs(2) && began.elapsed() >= Duration::from_secs(5));
     supervisor.reopener().reopen().await;
-    assert_eq!(*world.fake("slow").reopened.lock().unwrap(), 1, "the one that runs now");
+    assert_eq!(
+        *world.fake("slow").reopened.lock().unwrap(),
+        2,
+        "the one that runs now, also when it still waited"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,4 +144,37 @@ async fn a_name_can_change_hands() {
     world.emit(1);
     supervisor.drain(Duration::from_secs(5)).await;
     assert_eq!((world.fake("a").arrived(), world.fake("b").arrived()), (vec![1, 2], vec![3]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_new_takes_records_in_while_what_is_old_is_stuck() {
+    for claim in [&[][..], &[("claim", "file x")]] {
+        let world = World::new(64);
+        world.fake("stuck").script(&[Answer::Hang]);
+        let stuck = sink("push", "stuck", &[("claim", "file x")]);
+        let mut supervisor = world.start(&[stuck, sink("push", "changed", claim)]).unwrap_or_else(|_| {
+            // Two cannot have one file: then only the stuck one has it.
+            world.start(&[sink("push", "stuck", &[("claim", "file x")])]).unwrap()
+        });
+        world.emit(1);
+        world.wait("under way", || !world.fake("stuck").tries.lock().unwrap().is_empty()).await;
+        let began = tokio::time::Instant::now();
+        let next = [changed("push", "changed", claim), sink("push", "new", &[])];
+        let (changes, ()) = tokio::join!(supervisor.reload(&next), async {
+            tokio::task::yield_now().await;
+            for _ in 0..50 {
+                world.emit(32);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        assert_eq!(changes.unwrap().stopped, ["stuck"]);
+        assert!(began.elapsed() >= Duration::from_secs(5), "it was stuck");
+        supervisor.drain(Duration::from_secs(5)).await;
+        for name in ["changed", "new"] {
+            let stats = world.stats(name);
+            assert_eq!((stats.lagged(), stats.dropped_total()), (0, 0), "{name}");
+            let arrived = world.fake(name).arrived();
+            assert_eq!(&arrived[arrived.len() - 1600..], (2..=1601).collect::<Vec<u64>>(), "{name}");
+        }
+    }
 }
