@@ -21,7 +21,7 @@ pub enum Client {
     Full(reqwest::Client),
 }
 
-/// Connects to one server, whatever the URI of a request calls it: [`NAMELESS`], because the pool hashes and compares
+/// Connects to one server, whatever the URI of a request calls it: `NAMELESS`, because the pool hashes and compares
 /// the name for each request, byte by byte.
 #[derive(Clone, Debug)]
 pub struct Dial {
