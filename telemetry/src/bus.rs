@@ -284,7 +284,6 @@ pub struct Subscription {
     receiver: Option<broadcast::Receiver<Arc<Page>>>,
     /// The page with the next record, or the one before it.
     page: Option<Arc<Page>>,
-    /// The number of the last record that was read or missed.
     position: u64,
     start: Checkpoint,
 }
@@ -298,6 +297,11 @@ impl Subscription {
     /// The bus.
     pub fn bus(&self) -> &Bus {
         &self.bus
+    }
+
+    /// The number of the last record that was read or missed.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// The next thing, waiting for it. Safe to cancel.

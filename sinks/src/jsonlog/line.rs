@@ -4,7 +4,6 @@
 //! attributes in their order, `kind`; the writer, which knows the file, adds `seq` and closes the line. All values are
 //! strings or numbers: several log shippers cannot read anything else.
 
-use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use picoclaw_telemetry::event::{LogLine, Value};
@@ -25,10 +24,9 @@ pub(super) fn push(record: &Record, clock: &mut Clock, masker: &Masker, out: &mu
     let mut line = Line::begin(record.time, clock, masker, out);
     line.word("level", event.level().as_str());
     line.word("component", event.component().as_str());
-    match event.message() {
-        // Fixed sentences need no search for secrets.
-        Cow::Borrowed(fixed) if !matches!(event, Event::Log(_)) => line.sentence("message", fixed),
-        message => line.field("message", Value::Text(&message)),
+    match event.sentence() {
+        Some(sentence) => line.sentence("message", sentence),
+        None => line.field("message", Value::Text(&event.message())),
     }
     match event {
         Event::Log(log) => log_fields(&mut line, log),

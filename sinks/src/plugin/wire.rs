@@ -4,13 +4,12 @@
 //! each with its length in front: `u8`, `u8`, `u32`. An attribute is: `u8` type, `u8` length of the key, the key, and its
 //! value: for type 1 a text with its length as `u32` in front, for 2 a count and for 3 nanoseconds, both `u64`.
 
-use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use picoclaw_plugin::loader::{EventBatch, EventFacts};
 use picoclaw_plugin::{Level, Value};
+use picoclaw_telemetry::Record;
 use picoclaw_telemetry::event::Value as TelemetryValue;
-use picoclaw_telemetry::{Event, Record};
 
 use super::frame::{Content, FrameError};
 use crate::mask::Masker;
@@ -29,10 +28,9 @@ pub(super) fn push(record: &Record, masker: &Masker, out: &mut Vec<u8>) {
     out.extend_from_slice(&[0; 2]);
     push_short(event.kind().as_str(), out);
     push_short(event.component().as_str(), out);
-    match event.message() {
-        // Fixed sentences need no search.
-        Cow::Borrowed(fixed) if !matches!(event, Event::Log(_)) => push_long(fixed, out),
-        message => push_long(&masker.mask(&message), out),
+    match event.sentence() {
+        Some(sentence) => push_long(sentence, out),
+        None => push_long(&masker.mask(&event.message()), out),
     }
     let mut count: u16 = 0;
     event.attributes(|key, value| {

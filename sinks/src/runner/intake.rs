@@ -13,15 +13,14 @@ use crate::gather::Drains;
 pub(crate) struct Intake {
     subscription: Subscription,
     drains: Drains,
-    /// The number of the last event that was read or is known to be overwritten.
-    position: u64,
-    gate: Gate,
+    share: Share,
+    /// Whether nothing more comes, or is taken in.
     closed: bool,
 }
 
 /// Which events are for this sink.
 #[derive(Debug)]
-struct Gate {
+struct Share {
     filter: EventFilter,
     /// Where a successor begins.
     fence: Fence,
@@ -32,9 +31,8 @@ struct Gate {
 impl Intake {
     /// What does not pass the filter is kept from sinks that carry records.
     pub(crate) fn new(subscription: Subscription, drains: Drains, filter: EventFilter, fence: Fence) -> Self {
-        let position = subscription.start().ledger.seq();
-        let gate = Gate { filter, fence, until: None };
-        Self { subscription, drains, position, gate, closed: false }
+        let share = Share { filter, fence, until: None };
+        Self { subscription, drains, share, closed: false }
     }
 
     pub(crate) fn bus(&self) -> &Bus {
@@ -48,24 +46,24 @@ impl Intake {
 
     /// The exact numbers now, without what belongs to a successor.
     pub(crate) fn numbers(&self) -> Checkpoint {
-        self.gate.fence.checkpoint().cloned().unwrap_or_else(|| self.bus().checkpoint())
+        self.share.fence.checkpoint().cloned().unwrap_or_else(|| self.bus().checkpoint())
     }
 
     /// Lets the sink see events up to where its successor begins, without one up to the last one now. Returns the number
     /// of the last.
     pub(crate) fn end(&mut self) -> u64 {
         let now = self.subscription.bus().seq();
-        *self.gate.until.get_or_insert_with(|| self.gate.fence.seq().unwrap_or(now))
+        *self.share.until.get_or_insert_with(|| self.share.fence.seq().unwrap_or(now))
     }
 
     /// Whether it was told to end.
     pub(crate) fn is_ending(&self) -> bool {
-        self.gate.until.is_some() || self.gate.fence.seq().is_some()
+        self.share.until.is_some() || self.share.fence.seq().is_some()
     }
 
     /// Whether there is nothing more to come.
     pub(crate) fn is_over(&self) -> bool {
-        self.closed || self.position >= self.gate.last()
+        self.closed || self.position() >= self.share.last()
     }
 
     /// Counts what will not be taken in any more. Returns how many events that are.
@@ -73,26 +71,26 @@ impl Intake {
         if self.is_over() {
             return 0;
         }
-        let missed = self.end() - self.position;
+        let missed = self.end() - self.position();
         if missed > 0 {
             account.lagged(missed);
         }
-        self.position += missed;
+        self.closed = true;
         missed
     }
 
     pub(crate) fn has_reached(&self, upto: u64) -> bool {
-        self.position >= upto || self.is_over()
+        self.position() >= upto || self.is_over()
     }
 
-    /// The number of the last event that was taken in or missed.
+    /// The number of the last event of this sink that was taken in or missed. A successor's may have been read, too.
     pub(crate) fn position(&self) -> u64 {
-        self.position
+        self.subscription.position().min(self.share.last())
     }
 
     /// How many events before the beginning of a successor wait to be taken in.
     pub(crate) fn left(&self) -> u64 {
-        self.gate.fence.seq().map_or(0, |end| end.saturating_sub(self.position))
+        self.share.fence.seq().map_or(0, |end| end.saturating_sub(self.position()))
     }
 
     /// Completes when there is something to take in. Safe to cancel.
@@ -110,16 +108,11 @@ impl Intake {
             None => return 0,
             Some(Next::Closed) => self.closed = true,
             Some(Next::Gap { missed, checkpoint }) => self.miss(missed, &checkpoint, sink, account),
-            Some(Next::Record(record)) => {
-                self.position = record.seq;
-                self.gate.hand_over(record, sink, account);
-            }
+            Some(Next::Record(record)) => self.share.hand_over(record, sink, account),
         }
         let mut taken = 1;
         for record in self.subscription.rest().take(most - taken) {
-            debug_assert_eq!(record.seq, self.position + 1, "the stream has no holes");
-            self.position = record.seq;
-            self.gate.hand_over(record, sink, account);
+            self.share.hand_over(record, sink, account);
             taken += 1;
         }
         taken
@@ -127,18 +120,18 @@ impl Intake {
 
     fn miss(&mut self, missed: u64, now: &Checkpoint, sink: &mut dyn Sink, account: &mut Account) {
         // What a successor sees is not missed.
-        let mine = missed.min(self.gate.last().saturating_sub(self.position));
-        self.position += missed;
+        let before = self.subscription.position() - missed;
+        let mine = missed.min(self.share.last().saturating_sub(before));
         if mine > 0 {
             account.lagged(mine);
             // Nor are its numbers this sink's.
-            let beyond = self.gate.fence.checkpoint().filter(|end| end.ledger.seq() < now.ledger.seq());
+            let beyond = self.share.fence.checkpoint().filter(|end| end.ledger.seq() < now.ledger.seq());
             sink.gap(mine, beyond.unwrap_or(now));
         }
     }
 }
 
-impl Gate {
+impl Share {
     /// The number of the last event that is for this sink.
     fn last(&self) -> u64 {
         self.until.or_else(|| self.fence.seq()).unwrap_or(u64::MAX)

@@ -240,9 +240,17 @@ impl Event {
 
     /// What happened, in words.
     pub fn message(&self) -> Cow<'_, str> {
-        let fixed = match self {
-            Self::Log(line) => return Cow::Borrowed(line.message.as_str()),
-            Self::HealthChanged { to, .. } => return format!("Health is {to}").into(),
+        match self {
+            Self::Log(line) => Cow::Borrowed(line.message.as_str()),
+            Self::HealthChanged { to, .. } => format!("Health is {to}").into(),
+            _ => Cow::Borrowed(self.sentence().unwrap_or_default()),
+        }
+    }
+
+    /// The same, where it is a sentence of the code: no secret is in it.
+    pub fn sentence(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Log(_) | Self::HealthChanged { .. } => return None,
             Self::TurnEnd(end) => match end.status {
                 TurnStatus::Completed => "Turn completed",
                 TurnStatus::Failed => "Turn failed",
@@ -333,7 +341,6 @@ impl Event {
             Self::SessionActivated { .. } => "Session active",
             Self::SessionExpired { .. } => "Session no longer active",
             Self::Declared(_) => "Series declared",
-        };
-        Cow::Borrowed(fixed)
+        })
     }
 }
