@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-
 use std::task::{Context, Poll};
 
 use bytes::Bytes;

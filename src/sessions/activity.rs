@@ -56,7 +56,13 @@ impl Activity {
 
     /// Notes a sign of life of the session with this key; says whether it was not active before.
     pub fn touch(&mut self, key: &str, now: Instant) -> bool {
-        self.last.put(SessionHash::of(key), now).is_none()
+        let hash = SessionHash::of(key);
+        if let Some(last) = self.last.get_mut(&hash) {
+            *last = now.max(*last);
+            return false;
+        }
+        self.last.put(hash, now);
+        true
     }
 
     /// Notes a sign of life from before all that are known; says whether the session was not active.
@@ -106,6 +112,16 @@ mod tests {
         assert_eq!(activity.expire(start + 40 * MINUTE, 9), [SessionHash::of("a")]);
         assert!(activity.last.is_empty());
         assert!(activity.touch("a", start + 41 * MINUTE));
+    }
+
+    #[test]
+    fn an_older_sign_of_life_changes_nothing() {
+        let start = Instant::now();
+        let mut activity = Activity::new(MINUTE);
+        activity.touch("a", start + MINUTE);
+        assert!(!activity.touch("a", start));
+        assert_eq!(activity.expire(start + MINUTE, 9), []);
+        assert_eq!(activity.expire(start + 2 * MINUTE, 9), [SessionHash::of("a")]);
     }
 
     #[test]

@@ -173,33 +173,31 @@ impl<D: Disk> Writer<D> {
         self.buffer.clear();
         self.buffer.shrink_to(KEEP_BUFFER);
         let mut ends: FxHashMap<&str, u64> = FxHashMap::default();
-        let mut inodes = Vec::with_capacity(batch.len());
         let mut results: Vec<_> = batch
             .iter()
             .map(|append| {
-                let placed = self.place(append, ends.get(&*append.stem).copied());
-                inodes.push(placed.as_ref().map_or(0, |(_, inode)| *inode));
-                let (placed, _) = placed.map_err(Arc::new)?;
+                let end = ends.get(&*append.stem).copied();
+                let (placed, inode) = self.place(append, end).map_err(Arc::new)?;
                 ends.insert(&append.stem, placed.end);
-                Ok(placed)
+                Ok((placed, inode))
             })
             .collect();
         if let Err(error) = self.seal() {
             self.suspect = true;
             let error = Arc::new(error);
             for (append, result) in batch.iter().zip(&mut results).rev() {
-                if let Ok(placed) = *result {
+                if let Ok((placed, _)) = *result {
                     self.take_back(&append.stem, placed.start);
                     *result = Err(error.clone());
                 }
             }
         }
-        for ((append, result), inode) in batch.iter().zip(&results).zip(inodes) {
-            if let Ok(placed) = result {
-                self.note(append, *placed, inode);
+        for (append, result) in batch.iter().zip(&results) {
+            if let Ok((placed, inode)) = result {
+                self.note(append, *placed, *inode);
             }
         }
-        results
+        results.into_iter().map(|result| result.map(|(placed, _)| placed)).collect()
     }
 
     /// The last checkpoint; the journal is no longer needed.

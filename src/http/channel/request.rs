@@ -92,8 +92,9 @@ impl ChatRequest {
             let what = "in a session the gateway runs the tools and keeps what they give: leave messages of tools out";
             return Err(Defect::unsupported("messages", what));
         }
+        let unsupported = |name: &str| UNSUPPORTED.iter().find(|(other, _)| *other == name);
         for (name, value) in &fields {
-            if let Some((name, advice)) = UNSUPPORTED.iter().find(|(unsupported, _)| name == unsupported)
+            if let Some((name, advice)) = unsupported(name)
                 && asks_for_something(value)
             {
                 return Err(Defect::unsupported(*name, advice));
@@ -109,8 +110,7 @@ impl ChatRequest {
         {
             return Err(Defect::unsupported("modalities", "the gateway answers with text only"));
         }
-        let unsupported = |name: &str| UNSUPPORTED.iter().any(|(unsupported, _)| *unsupported == name);
-        fields.retain(|name, _| !DROPPED.contains(&name.as_str()) && !unsupported(name));
+        fields.retain(|name, _| !DROPPED.contains(&name.as_str()) && unsupported(name).is_none());
 
         let stream = flag(&mut fields, "stream")?;
         let include_usage = match fields.remove("stream_options") {

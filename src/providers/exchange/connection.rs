@@ -132,13 +132,13 @@ pub(in crate::providers) fn endpoint(
 
 /// What a URL is to the HTTP client.
 pub(in crate::providers) fn uri(spec: &ModelSpec, url: &Url) -> Result<Uri, BuildError> {
-    let text = match url.query() {
-        _ if !is_direct(spec, url) => url.as_str().to_owned(),
-        None => format!("{NAMELESS}{}", url.path()),
-        Some(query) => format!("{NAMELESS}{}?{query}", url.path()),
+    let uri = if is_direct(spec, url) {
+        let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{NAMELESS}{}{query}", url.path()).parse()
+    } else {
+        url.as_str().parse()
     };
-    text.parse()
-        .map_err(|error| BuildError::new(spec, "api_base", format!("is not a URL ({error}): {REMEDY}")))
+    uri.map_err(|error| BuildError::new(spec, "api_base", format!("is not a URL ({error}): {REMEDY}")))
 }
 
 /// Such a server is near, and there is nothing between us and it.
