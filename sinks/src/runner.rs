@@ -169,7 +169,7 @@ impl<'a> Runner<'a> {
         let evicted = self.sink.evicted();
         self.account.dropped(DropReason::BufferFull, evicted);
         self.account.set_left(self.intake.left());
-        self.account.stats().set_position(self.intake.position());
+        self.account.stats().reached(self.intake.position());
         if self.cadence == Cadence::EachDrain {
             self.seal(false);
         }

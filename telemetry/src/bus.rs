@@ -47,7 +47,7 @@ pub struct Bus(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    // The std mutex: it is held for well under a microsecond and never across an await.
+    // The std mutex: it is held for a microsecond or so and never across an await.
     core: Mutex<Core>,
     last_seq: AtomicU64,
     /// The number of the last event that a subscriber can see, once the bus is closed.

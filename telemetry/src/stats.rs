@@ -229,8 +229,8 @@ impl SinkStats {
         self.left() + seq.saturating_sub(self.position.load(Relaxed))
     }
 
-    /// Notes up to which event the sink has seen or missed all: that of its successor, if it has one.
-    pub fn set_position(&self, seq: u64) {
+    /// Notes up to which event the sink has seen or missed all. It does not go back: two may speak for one name.
+    pub fn reached(&self, seq: u64) {
         self.position.fetch_max(seq, Relaxed);
     }
 
@@ -367,7 +367,7 @@ mod tests {
         stats.add_delivered(3);
         stats.set_buffered(2);
         stats.set_left(1);
-        stats.set_position(5);
+        stats.reached(5);
         assert_eq!((stats.backlog(7), stats.backlog(4)), (3, 1));
         stats.mark_down();
         registry.retire("a");

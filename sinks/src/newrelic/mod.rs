@@ -8,7 +8,7 @@
 
 mod sample;
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use picoclaw_telemetry::metric::RESPONSE_BOUNDS;
@@ -91,15 +91,12 @@ impl Sink for NewRelic {
         self.slowest = None;
     }
 
-    fn tick(&mut self, _: SystemTime) {
-        self.context.bus.inspect(|now| self.ledger.copy_from(now));
-    }
-
     fn cadence(&self) -> Cadence {
         Cadence::Every(self.window.cadence())
     }
 
     fn seal(&mut self, _: bool) -> Option<picoclaw_telemetry::sink::Batch> {
+        self.refresh();
         let mut sample = Sample::take(&self.ledger, &process::facts());
         sample.slowest = self.slowest.replace(Duration::ZERO);
         self.window.push(Instant::now(), sample);
@@ -111,6 +108,7 @@ impl Sink for NewRelic {
     }
 
     fn serve(&mut self, _: &EndpointRequest) -> EndpointResponse {
+        self.refresh();
         let report = self.context.health.report();
         let mut document = Document::new(&report, self.context.started.elapsed(), std::process::id());
         self.numbers(&mut document);
@@ -119,6 +117,10 @@ impl Sink for NewRelic {
 }
 
 impl NewRelic {
+    fn refresh(&mut self) {
+        self.context.bus.inspect(|now| self.ledger.copy_from(now));
+    }
+
     /// The longest response time since the window's beginning, unless events were missed.
     fn slowest_of_window(&self) -> Option<Duration> {
         let mut parts = self.window.since_begin().map(|sample| sample.slowest).chain([self.slowest]);

@@ -21,7 +21,6 @@ fn document(bus: &Bus, status: HealthStatus) -> (u16, Map<String, Value>, String
 }
 
 fn asked(sink: &mut dyn Sink) -> (u16, Map<String, Value>, String) {
-    sink.tick(SystemTime::now());
     let response = sink.serve(&EndpointRequest::default());
     assert_eq!(response.content_type, "application/json");
     let text = String::from_utf8(response.body.to_vec()).unwrap();
@@ -179,7 +178,6 @@ async fn no_quantile_is_above_the_slowest_response() {
         let Cadence::Every(cadence) = sink.cadence() else { panic!("it takes no samples") };
         for _ in 0..seconds / cadence.as_secs() {
             tokio::time::advance(cadence).await;
-            sink.tick(SystemTime::now());
             assert!(sink.seal(false).is_none());
         }
     };

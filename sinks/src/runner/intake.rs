@@ -76,6 +76,7 @@ impl Intake {
             account.lagged(missed);
         }
         self.closed = true;
+        account.stats().reached(self.end());
         missed
     }
 

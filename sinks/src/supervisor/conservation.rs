@@ -18,7 +18,7 @@ pub enum Imbalance {
         recorded: u64,
         /// How many were overwritten.
         lagged: u64,
-        /// How many wait in the ring.
+        /// How many a predecessor has still to see.
         backlog: u64,
     },
     /// On the way out.

@@ -48,7 +48,7 @@ impl Entry {
     ) -> Self {
         let name = planned.config.name();
         let stats = context.sinks.entry(name);
-        stats.set_position(subscription.start().ledger.seq());
+        stats.reached(subscription.start().ledger.seq());
         let gauges = predecessor.map_or_else(Arc::default, |old| Arc::clone(&old.gauges));
         let status = Arc::new(Status::new(name, Arc::clone(&context.masker)));
         let (address, commands) = Address::new();

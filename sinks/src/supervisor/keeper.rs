@@ -52,7 +52,7 @@ impl Keeper {
                 Err(error) => error,
             };
             let lost = self.account.abandon(DropReason::Crashed);
-            self.account.stats().set_position(intake.position());
+            self.account.stats().reached(intake.position());
             if self.account.stats().delivered() > delivered {
                 // What was lost before has been told by now.
                 crashed = 0;

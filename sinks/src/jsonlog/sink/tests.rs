@@ -99,7 +99,7 @@ fn what_a_panic_took_away_is_told_even_if_it_has_to_wait() {
 }
 
 #[test]
-fn what_is_given_up_keeps_the_reasons_of_what_it_was_to_tell() {
+fn what_was_missing_before_a_batch_that_is_given_up_keeps_its_reason() {
     let mut sink = sink(2, WhenFull::DropOldest);
     for seq in 1..=5 {
         sink.record(&record(seq));

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{
-    Resource, Rlimit, Signal, getpgrp, getpid, kill_process, kill_process_group, setrlimit,
+    Resource, Rlimit, Signal, getpgrp, getpid, getrlimit, kill_process, kill_process_group, setrlimit,
 };
 
 use super::serve;
@@ -66,7 +66,7 @@ fn limit(options: &HostOptions) -> io::Result<()> {
     for (resource, most) in
         [(Resource::Data, memory), (Resource::Nofile, options.open_files), (Resource::Core, 0)]
     {
-        let hard = rustix::process::getrlimit(resource).maximum;
+        let hard = getrlimit(resource).maximum;
         let most = hard.map_or(most, |hard| hard.min(most));
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
